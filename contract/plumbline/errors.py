@@ -18,11 +18,11 @@ class ConfigError(PlumblineError):
     """A file or an option must be edited; starting again will not help."""
 
 
-class Unreachable(PlumblineError):  # noqa: N818 - a state of the far side, read as one
+class Unreachable(PlumblineError):
     """The far side is away; the same call may work in a minute."""
 
 
-class Refused(PlumblineError):  # noqa: N818 - a decision of the far side, read as one
+class Refused(PlumblineError):
     """The far side, or a check, said no and will say no again."""
 
 

@@ -14,6 +14,9 @@ from typing import Final, Literal
 Kind = Literal["gauge", "counter"]
 
 
+_SCALE: Final = (1, 10, 100, 1_000, 10_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One measurable quantity: `code` on the wire, `decimals` digits kept behind the point of `unit`."""
@@ -26,11 +29,11 @@ class Metric:
 
     def to_wire(self, value: float) -> int:
         """`value` in `unit` as a whole number of the metric's resolution, rounded half to even."""
-        return round(value * 10**self.decimals)
+        return round(value * _SCALE[self.decimals])
 
     def from_wire(self, steps: int) -> float:
         """The value in `unit` of a whole number of resolution steps."""
-        return steps / 10**self.decimals
+        return steps / _SCALE[self.decimals]
 
 
 def _phases(first_code: int, stem: str, unit: str, decimals: int) -> list[Metric]:

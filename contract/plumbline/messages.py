@@ -1,0 +1,156 @@
+"""The frozen values that travel between gateway and centre; docs/wire.md tells their bytes.
+
+A new field gets a default and a new golden file; a renamed one is a new version. Fields at their default are
+left out of the bytes, so that yesterday's record keeps yesterday's hash.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from plumbline.clock import Trust
+
+Lane = Literal["data", "photo"]
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower):
+    """What one record says; `kind` is the class name in lower case."""
+
+
+class Frame(_Body, frozen=True, kw_only=True):
+    """One poll of one device. `values[i]` counts steps of `metrics[i]`'s resolution; None: there is no value.
+
+    `flaws` holds (position, plumbline.metrics.Flaw) for each value that is not simply good; a missing value
+    always has one.
+    """
+
+    device: str
+    metrics: tuple[int, ...]
+    values: tuple[int | None, ...]
+    flaws: tuple[tuple[int, int], ...] = ()
+
+
+class ZoneProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One zone of one photo. percent 0..100 or None where nothing could be seen; `visible` is a share 0..1."""
+
+    id: str
+    percent: float | None
+    low: float | None
+    high: float | None
+    visible: float
+    stage: int | None = None
+
+
+class Progress(_Body, frozen=True, kw_only=True):
+    """What a photo says of the visible works: percent 0..100 with its 90 % interval, or None and the reasons."""
+
+    camera: str
+    photo: str
+    percent: float | None
+    low: float | None
+    high: float | None
+    gate: tuple[str, ...] = ()
+    zones: tuple[ZoneProgress, ...] = ()
+    model: str = ""
+    quad: tuple[tuple[float, float], ...] = ()
+    """Facade corners in shares of the photo's width and height, clockwise from top left."""
+    grid: tuple[int, int] = (0, 0)
+    """Floors and bays that the facade is divided into."""
+
+
+class Photo(_Body, frozen=True, kw_only=True):
+    """The masked preview of one capture; `jpeg` is empty where no masked picture could be made."""
+
+    camera: str
+    photo: str
+    jpeg: bytes = b""
+    width_px: int = 0
+    height_px: int = 0
+    mask: str = ""
+    """Names the way people and vehicles were made unrecognisable, with the model that found them."""
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one meter or camera does: its status, and what went wrong since the process began, by kind."""
+
+    name: str
+    status: Literal["ok", "degraded", "silent", "unknown"]
+    answers: int = 0
+    errors: dict[str, int] = {}
+    latency_ms: float | None = None
+
+
+class Health(_Body, frozen=True, kw_only=True):
+    """The gateway's own state. `counters` only grow within one boot; `gauges` carry their unit in the name."""
+
+    version: str
+    counters: dict[str, int] = {}
+    gauges: dict[str, float] = {}
+    devices: tuple[DeviceHealth, ...] = ()
+
+
+class EventCode(StrEnum):
+    """What can happen on a gateway that is worth a durable line."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    METER_LOST = "meter_lost"
+    METER_BACK = "meter_back"
+    CAMERA_LOST = "camera_lost"
+    CAMERA_BACK = "camera_back"
+    CLOCK_CHANGED = "clock_changed"
+
+
+class Event(_Body, frozen=True, kw_only=True):
+    """Something that happened at the gateway; `subject` is the device, empty for the gateway itself."""
+
+    code: str
+    subject: str = ""
+    text: str = ""
+
+
+Body = Frame | Progress | Photo | Health | Event
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable line of one lane: when it was true, by which clock, and what it says."""
+
+    seq: int
+    at_us: int
+    """Wall time in microseconds since 1970 UTC, when the meter was read or the photo taken."""
+    boot: str
+    mono_us: int
+    clock: Trust
+    body: Body
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """Central will never take seq `first`..`last`; `why` is for the person who reads the gateway's log."""
+
+    first: int
+    last: int
+    why: str
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Central's word that records are durably kept: all up to `through`, and those in the ranges of `also`."""
+
+    epoch: str
+    lane: Lane
+    through: int
+    also: tuple[tuple[int, int], ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+class GatewayState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The retained birth of a gateway, and as `online=False` its last will. JSON, so that a person can read it."""
+
+    online: bool
+    site: str
+    gateway: str
+    version: str = ""
+    epoch: str = ""
+    since_us: int = 0

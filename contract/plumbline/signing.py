@@ -1,0 +1,70 @@
+"""The device key: made on the gateway, signs what the gateway says; the one file that imports cryptography."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from plumbline.errors import ConfigError, Refused
+
+ALGORITHM: Final = "ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """An Ed25519 key (RFC 8032) that never leaves the machine it was made on."""
+
+    _private: Ed25519PrivateKey
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """The key kept at `path`, made on first use, readable by its owner only.
+
+        Raises ConfigError where the file is not a key: a damaged key is a person's decision, never replaced.
+        """
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return cls(_write_new_key(path))
+        if len(raw) != 32:
+            raise ConfigError(
+                f"{path} holds {len(raw)} bytes and is no device key",
+                hint="Restore it from the handover file, or move it away and enrol the gateway anew.",
+            )
+        return cls(Ed25519PrivateKey.from_private_bytes(raw))
+
+    @property
+    def public(self) -> str:
+        """The public key as 64 hex digits, as central's registry wants it."""
+        return self._private.public_key().public_bytes_raw().hex()
+
+    def sign(self, statement: bytes) -> bytes:
+        return self._private.sign(statement)
+
+
+def verify(public: str, statement: bytes, signature: bytes) -> None:
+    """Return if `signature` over `statement` was made with the key whose public half is `public` (hex).
+
+    Raises Refused otherwise.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(signature, statement)
+    except (InvalidSignature, ValueError):
+        raise Refused("the signature was not made by the gateway's enrolled key") from None
+
+
+def _write_new_key(path: Path) -> Ed25519PrivateKey:
+    key = Ed25519PrivateKey.generate()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(key.private_bytes_raw())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    return key

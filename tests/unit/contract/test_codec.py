@@ -1,0 +1,208 @@
+"""Batches: whole or refused, never wrong."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plumbline import chain, codec, signing
+from plumbline.errors import Refused
+from plumbline.messages import Ack, Event, Frame, Health, Photo, Progress, Record, Refusal, ZoneProgress
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "wire"
+KEY = signing.DeviceKey(signing.Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+IDENTITY = {"site": "a12", "gateway": "gw1", "epoch": "0123456789abcdef", "lane": "data"}
+
+
+def pack(records: list[Record]) -> bytes:
+    prev = head = chain.start(IDENTITY["gateway"], IDENTITY["epoch"], IDENTITY["lane"])
+    for r in records:
+        raw = codec.canonical(r.seq, r.at_us, r.boot, r.mono_us, r.clock, codec.encode_body(r.body))
+        head = chain.link(head, r.seq, raw)
+    return codec.pack_batch(
+        records, **IDENTITY, prev=prev, head=head, algorithm=signing.ALGORITHM, sign=KEY.sign
+    )
+
+
+def open_signed(payload: bytes) -> codec.Batch:
+    """What a receiver does: structure and chain, then signature."""
+    batch = codec.open_batch(payload)
+    if batch.algorithm != signing.ALGORITHM:
+        raise Refused("unknown algorithm")
+    signing.verify(KEY.public, batch.statement, batch.signature)
+    return batch
+
+
+INT64 = st.integers(-(2**62), 2**62)
+VALUES = st.none() | st.integers(-(10**9), 10**9) | st.integers(-(2**61), 2**61)
+
+
+@st.composite
+def frames(draw):
+    width = draw(st.integers(0, 6))
+    return Frame(
+        device=draw(st.sampled_from(["crane", "cabins"])),
+        metrics=tuple(range(1, width + 1)),
+        values=tuple(draw(st.lists(VALUES, min_size=width, max_size=width))),
+        flaws=tuple(
+            draw(st.lists(st.tuples(st.integers(0, width - 1), st.integers(1, 105)), max_size=2))
+        )
+        if width
+        else (),
+    )
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+BODIES = (
+    frames()
+    | st.builds(Event, code=st.sampled_from(["started", "meter_lost"]), subject=st.text(max_size=8), text=st.text())
+    | st.builds(Photo, camera=st.text(max_size=5), photo=st.text(max_size=9), jpeg=st.binary(max_size=40))
+    | st.builds(
+        Progress,
+        camera=st.text(max_size=5),
+        photo=st.text(max_size=5),
+        percent=st.none() | FLOATS,
+        low=st.none() | FLOATS,
+        high=st.none() | FLOATS,
+        gate=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    )
+    | st.builds(Health, version=st.text(max_size=5), counters=st.dictionaries(st.text(max_size=5), INT64, max_size=2))
+)
+
+
+@st.composite
+def runs(draw):
+    first = draw(st.integers(1, 2**40))
+    bodies = draw(st.lists(BODIES, min_size=1, max_size=8))
+    return [
+        Record(
+            seq=first + i,
+            at_us=draw(INT64),
+            boot=draw(st.sampled_from(["b1", "b2"])),
+            mono_us=draw(INT64),
+            clock=draw(st.sampled_from(["synced", "unsynced", "unset", "simulated"])),
+            body=body,
+        )
+        for i, body in enumerate(bodies)
+    ]
+
+
+@given(runs())
+def test_what_was_packed_is_what_is_opened(records):
+    batch = open_signed(pack(records))
+
+    assert list(batch.records) == records
+    assert (batch.first, batch.last) == (records[0].seq, records[-1].seq)
+
+
+@given(runs(), st.data())
+@settings(max_examples=300)
+def test_a_flipped_bit_is_refused_or_changes_nothing(records, data):
+    payload = bytearray(pack(records))
+    at = data.draw(st.integers(0, len(payload) * 8 - 1))
+    payload[at // 8] ^= 1 << at % 8
+
+    try:
+        batch = open_signed(bytes(payload))
+    except Refused:
+        return
+    assert list(batch.records) == records
+
+
+@given(runs(), st.data())
+def test_a_truncated_batch_is_refused(records, data):
+    payload = pack(records)
+
+    with pytest.raises(Refused):
+        open_signed(payload[: data.draw(st.integers(0, len(payload) - 1))])
+
+
+@given(st.binary(max_size=400))
+def test_garbage_is_refused(payload):
+    with pytest.raises(Refused):
+        codec.open_batch(payload)
+
+
+def test_every_single_bit_of_a_real_batch_matters():
+    payload = (GOLDEN / "batch.v1.msgpack").read_bytes()
+    whole = open_signed(payload)
+    for at in random.Random(7).sample(range(len(payload) * 8), 600):
+        flipped = bytearray(payload)
+        flipped[at // 8] ^= 1 << at % 8
+        try:
+            batch = open_signed(bytes(flipped))
+        except Refused:
+            continue
+        assert batch.records == whole.records
+
+
+def test_a_bomb_of_zeros_is_refused_before_it_is_unpacked():
+    import zlib
+
+    import msgspec
+
+    head = chain.start("gw1", "e", "data")
+    bomb = zlib.compress(bytes(64 << 20), 9)
+    payload = msgspec.msgpack.encode([1, "a", "b", "e", "data", 1, 1, head, head, "ed25519", b"", bomb])
+
+    with pytest.raises(Refused, match="larger than a batch may be"):
+        codec.open_batch(payload)
+
+
+RECORDS = [
+    Record(
+        seq=41, at_us=1_772_355_600_000_000, boot="b" * 32, mono_us=1_000_000, clock="synced",
+        body=Frame(device="crane", metrics=(1, 7, 28), values=(23012, 4187, 12_345_678)),
+    ),
+    Record(
+        seq=42, at_us=1_772_355_610_000_000, boot="b" * 32, mono_us=11_000_000, clock="synced",
+        body=Frame(device="crane", metrics=(1, 7, 28), values=(23009, None, 12_345_801), flaws=((1, 100),)),
+    ),
+    Record(
+        seq=43, at_us=1_772_355_611_000_000, boot="b" * 32, mono_us=12_000_000, clock="unsynced",
+        body=Progress(
+            camera="east", photo="east-20260301", percent=41.5, low=39.0, high=44.0, model="stage_seg 1",
+            zones=(ZoneProgress(id="f1b1", percent=60.0, low=55.0, high=65.0, visible=0.9, stage=4),),
+            quad=((0.1, 0.2), (0.9, 0.2), (0.9, 0.8), (0.1, 0.8)), grid=(1, 1),
+        ),
+    ),
+    Record(
+        seq=44, at_us=1_772_355_612_000_000, boot="b" * 32, mono_us=13_000_000, clock="synced",
+        body=Event(code="meter_lost", subject="cabins", text="did not answer"),
+    ),
+    Record(
+        seq=45, at_us=1_772_355_613_000_000, boot="c" * 32, mono_us=14_000, clock="synced",
+        body=Health(version="0.1.0", counters={"cycles": 3}, gauges={"rss_mb": 38.5}),
+    ),
+    Record(
+        seq=46, at_us=1_772_355_614_000_000, boot="c" * 32, mono_us=15_000, clock="synced",
+        body=Photo(camera="east", photo="east-20260301", jpeg=b"\xff\xd8\xff\xd9", width_px=960, height_px=540),
+    ),
+]  # fmt: skip
+ACK = Ack(epoch="0123456789abcdef", lane="data", through=40, also=((43, 44),), refused=(Refusal(45, 45, "why"),))
+
+
+def test_v1_bytes_still_mean_the_same():
+    assert list(open_signed((GOLDEN / "batch.v1.msgpack").read_bytes()).records) == RECORDS
+    assert codec.decode_ack((GOLDEN / "ack.v1.msgpack").read_bytes()) == ACK
+
+
+def test_v1_records_still_hash_the_same():
+    lines = (GOLDEN / "canonical.v1.hex").read_text(encoding="ascii").split()
+
+    assert lines == [
+        codec.canonical(r.seq, r.at_us, r.boot, r.mono_us, r.clock, codec.encode_body(r.body)).hex()
+        for r in RECORDS
+    ]
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_no_acknowledgement(payload):
+    try:
+        assert isinstance(codec.decode_ack(payload), Ack)
+    except Refused:
+        pass
