@@ -1,0 +1,112 @@
+"""What a site file may say: plain frozen values, the same for the file's checker and for the running gateway.
+
+Constraints stand in the annotations; `plumbline_edge.config` reads a file against them with pydantic, the running
+gateway gets them back from JSON with msgspec and never loads pydantic (it would cost a third of its memory).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, Len, MinLen
+
+from plumbline.stages import Track
+
+Name = Annotated[str, "name"]
+"""A lower-case name, see plumbline.topics.NAME; checked by plumbline_edge.config."""
+Port = Annotated[int, Ge(1), Le(65535)]
+Share = Annotated[float, Ge(-0.5), Le(1.5)]
+"""A place in a picture as a share of its width or height; a facade may reach a little past the edge."""
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """Where the batches go. Off this machine a CA file is required: nothing leaves in the clear."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    host: str
+    port: Port = 1883
+    version: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    keepalive_s: Annotated[int, Ge(5), Le(600)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSettings:
+    """One meter on Modbus TCP."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: Name
+    profile: str
+    host: str
+    port: Port = 502
+    unit: Annotated[int, Ge(0), Le(247)] = 1
+    every_s: Annotated[float, Gt(0), Le(86_400)] = 10.0
+    timeout_s: Annotated[float, Gt(0), Le(30)] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSettings:
+    """One fixed camera and the facade it looks at."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: Name
+    url: str
+    track: Track
+    quad: Annotated[tuple[tuple[Share, Share], ...], Len(4, 4)]
+    """Facade corners in shares of the picture, clockwise from top left."""
+    floors: Annotated[int, Ge(1), Le(40)]
+    bays: Annotated[int, Ge(1), Le(40)]
+    at: Annotated[tuple[str, ...], MinLen(1)] = ("10:00", "14:00")
+    """Local times of day when a photo is taken."""
+    weights: tuple[tuple[float, ...], ...] | None = None
+    """Share of the visible works per zone, floor by floor from the ground; equal where absent."""
+    values: Annotated[tuple[float, ...], Len(8, 8)] | None = None
+    """Cumulative value of the stages 0..7; plumbline.stages.DEFAULT_VALUES where absent."""
+    username: str | None = None
+    password_file: str | None = None
+    hfov_deg: Annotated[float, Gt(5), Le(150)] = 70.0
+    distance_m: Annotated[float, Gt(1), Le(500)] = 30.0
+    max_megapixels: Annotated[float, Gt(0), Le(64)] = 24.0
+    timeout_s: Annotated[float, Gt(0), Le(120)] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The model that judges photos; the one that came with the package where no folder is named."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    folder: str | None = None
+    threads: Annotated[int, Ge(1), Le(8)] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxSettings:
+    """How long acknowledged records stay on the card, for a centre that lost its own."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    keep_acknowledged_s: Annotated[float, Ge(0)] = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSettings:
+    """A whole site file."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    site: Name
+    gateway: Name
+    state_dir: str
+    broker: BrokerSettings
+    timezone: str = "Asia/Shanghai"
+    health_every_s: Annotated[float, Ge(1), Le(86_400)] = 60.0
+    meters: tuple[MeterSettings, ...] = ()
+    cameras: tuple[CameraSettings, ...] = ()
+    model: ModelSettings = ModelSettings()
+    outbox: OutboxSettings = OutboxSettings()
