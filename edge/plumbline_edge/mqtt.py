@@ -1,0 +1,111 @@
+"""The gateway's link to the broker; the one file of the gateway that imports aiomqtt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import aiomqtt
+
+from plumbline.errors import ConfigError, Unreachable
+from plumbline_edge.settings import BrokerSettings
+
+log = logging.getLogger(__name__)
+
+_FIRST_WAIT_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 60.0
+_PROTOCOLS: Final = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
+
+
+class MqttLink:
+    """Stays connected for as long as `keep` runs; says once when it is lost and once when it is back."""
+
+    def __init__(
+        self, settings: BrokerSettings, *, client_id: str, will: tuple[str, bytes], subscribe: str
+    ) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._will = aiomqtt.Will(topic=will[0], payload=will[1], qos=1, retain=True)
+        self._subscribe = subscribe
+        self._client: aiomqtt.Client | None = None
+
+    async def keep(self, on_message: Callable[[bytes], None], on_connect: Callable[[], None]) -> None:
+        """Connect, subscribe and hand over messages for ever; a broker that is away is waited for."""
+        failures = 0
+        while True:
+            try:
+                async with self._new_client() as client:
+                    await client.subscribe(self._subscribe, qos=1)
+                    self._client = client
+                    if failures:
+                        log.warning("broker %s back after %d attempts", self._address, failures)
+                    failures = 0
+                    on_connect()
+                    async for message in client.messages:
+                        if isinstance(message.payload, bytes):
+                            on_message(message.payload)
+            except (aiomqtt.MqttError, OSError) as error:
+                level = logging.DEBUG if failures else logging.WARNING
+                log.log(level, "broker %s away (%s); waiting for it", self._address, error)
+                failures += 1
+            finally:
+                self._client = None
+            longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures, 10))
+            await asyncio.sleep(random.uniform(_FIRST_WAIT_S / 2, longest))
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Return once the broker says it has it, which proves nothing. Raises Unreachable without a link."""
+        if self._client is None:
+            raise Unreachable(f"broker {self._address} is away")
+        try:
+            await self._client.publish(topic, payload, qos=1, retain=retain)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise Unreachable(f"broker {self._address}: {error}") from None
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None
+
+    @property
+    def _address(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+    def _new_client(self) -> aiomqtt.Client:
+        settings = self._settings
+        client = aiomqtt.Client(
+            hostname=settings.host,
+            port=settings.port,
+            identifier=self._client_id,
+            protocol=_PROTOCOLS[settings.version],
+            username=settings.username,
+            password=_secret(settings.password_file),
+            keepalive=settings.keepalive_s,
+            will=self._will,
+            tls_context=_tls(settings),
+        )
+        client.pending_calls_threshold = 1000  # its warning per pending call costs a third of the throughput
+        return client
+
+
+def _secret(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="Put the broker's password there.") from None
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.cert_file is not None:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context

@@ -1,0 +1,54 @@
+"""Gives what was observed its time and its place in the outbox; the only way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from plumbline.clock import Clock, boot_id, to_us
+from plumbline.messages import Body, Photo
+from plumbline_edge.outbox import Draft, Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Something that was true at `at` (wall time), `mono` seconds after boot."""
+
+    at: datetime
+    mono: float
+    body: Body
+
+
+class Recorder:
+    """Commits observations, then tells whoever sends them."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, committed: Callable[[], None]) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._committed = committed
+        self._boot = boot_id()
+
+    def observe(self, body: Body) -> Observation:
+        """`body` is true now."""
+        return Observation(at=self._clock.wall(), mono=self._clock.mono(), body=body)
+
+    async def keep(self, observations: Sequence[Observation]) -> None:
+        """Return once all of them are durable, in one commit. Raises Unreachable where the card fails."""
+        if not observations:
+            return
+        trust = self._clock.trust()
+        await self._outbox.append(
+            [
+                Draft(
+                    lane="photo" if isinstance(seen.body, Photo) else "data",
+                    at_us=to_us(seen.at),
+                    boot=self._boot,
+                    mono_us=round(seen.mono * 1e6),
+                    clock=trust,
+                    body=seen.body,
+                )
+                for seen in observations
+            ]
+        )
+        self._committed()

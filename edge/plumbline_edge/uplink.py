@@ -1,0 +1,214 @@
+"""Sends each lane in order until central itself says that it keeps the records.
+
+A PUBACK proves nothing (brokers lose what they acknowledged): what was sent counts as on its way until central's
+own acknowledgement; after a silence it is sent again. Central stores duplicates once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from plumbline import codec
+from plumbline.errors import Refused, Unreachable
+from plumbline.messages import Lane
+from plumbline.signing import ALGORITHM, DeviceKey
+from plumbline.topics import GatewayTopics
+from plumbline_edge.outbox import LANES, Outbox, Run
+from plumbline_edge.ranges import Settled
+
+log = logging.getLogger(__name__)
+
+_WINDOW: Final = 4
+"""Batches of one lane on their way at a time."""
+_MAX_RECORDS: Final[dict[Lane, int]] = {"data": 500, "photo": 4}
+_MAX_BYTES: Final = 512 * 1024
+_FIRST_PATIENCE_S: Final = 10.0
+_LONGEST_PATIENCE_S: Final = 300.0
+
+
+class Link(Protocol):
+    """Something that carries a payload towards central."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Return once it is handed over. Raises Unreachable."""
+        ...
+
+
+@dataclass(slots=True)
+class _LaneSender:
+    """Where one lane stands: what is settled, what was sent since, and how long to wait before sending again."""
+
+    lane: Lane
+    settled: Settled = field(default_factory=Settled)
+    sent: int = 0
+    ways: list[tuple[int, int]] = field(default_factory=list)
+    """Batches on their way, (first, last)."""
+    patience_s: float = _FIRST_PATIENCE_S
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def start_over(self) -> None:
+        self.sent = self.settled.through
+        self.ways.clear()
+
+
+class Uplink:
+    """Drains an outbox over a link; `run` for ever, `wake` after each commit, `acknowledged` for each answer."""
+
+    def __init__(self, outbox: Outbox, link: Link, topics: GatewayTopics, key: DeviceKey) -> None:
+        self._outbox = outbox
+        self._link = link
+        self._topics = topics
+        self._key = key
+        self._lanes = {lane: _LaneSender(lane) for lane in LANES}
+        self._acks: asyncio.Queue[bytes] = asyncio.Queue()
+        self.counters = dict.fromkeys(
+            (
+                "batches_sent",
+                "bytes_sent",
+                "records_sent",
+                "records_resent",
+                "acks",
+                "acks_foreign",
+                "refused",
+            ),
+            0,
+        )
+
+    async def run(self) -> None:
+        for state in await self._outbox.states():
+            sender = self._lanes[state.lane]
+            sender.settled = Settled(state.acknowledged)
+            for first, last in await self._outbox.parked(state.lane):
+                sender.settled = sender.settled.add(first, last)
+            sender.start_over()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._take_acks(), name="uplink acknowledgements")
+            for sender in self._lanes.values():
+                tasks.create_task(self._send(sender), name=f"uplink {sender.lane}")
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        for sender in self._lanes.values():
+            sender.wake.set()
+
+    def reconnected(self) -> None:
+        """The link is new: what was on its way may be gone."""
+        for sender in self._lanes.values():
+            sender.start_over()
+            sender.wake.set()
+
+    def acknowledged(self, payload: bytes) -> None:
+        """An answer from central, as it came."""
+        self._acks.put_nowait(payload)
+
+    async def _send(self, sender: _LaneSender) -> None:
+        while True:
+            sender.wake.clear()
+            try:
+                await self._fill_window(sender)
+            except Unreachable as why:
+                log.debug("%s lane: %s", sender.lane, why)
+                sender.start_over()
+                await sender.wake.wait()
+                continue
+            if not sender.ways:
+                await sender.wake.wait()
+                continue
+            await self._wait_for_answer(sender)
+
+    async def _fill_window(self, sender: _LaneSender) -> None:
+        while len(sender.ways) < _WINDOW and self._link.connected:
+            run = await self._next_run(sender)
+            if run is None:
+                return
+            payload = codec.pack_batch(
+                run.records,
+                site=self._topics.site,
+                gateway=self._topics.gateway,
+                epoch=self._outbox.epoch,
+                lane=run.lane,
+                prev=run.prev,
+                head=run.head,
+                algorithm=ALGORITHM,
+                sign=self._key.sign,
+            )
+            sender.ways.append((run.first, run.last))
+            sender.sent = run.last
+            await self._link.publish(self._topics.up, payload)
+            self.counters["batches_sent"] += 1
+            self.counters["bytes_sent"] += len(payload)
+            self.counters["records_sent"] += len(run.records)
+
+    async def _next_run(self, sender: _LaneSender) -> Run | None:
+        """The next records that are not settled; parked and already acknowledged islands are passed over."""
+        after = max(sender.sent, sender.settled.through)
+        while after + 1 in sender.settled:
+            after = next(last for first, last in sender.settled.islands if first <= after + 1 <= last)
+        limit = _MAX_RECORDS[sender.lane]
+        return await self._outbox.run_after(sender.lane, after, max_records=limit, max_bytes=_MAX_BYTES)
+
+    async def _wait_for_answer(self, sender: _LaneSender) -> None:
+        """Until an answer, room for something new, or the end of patience; then everything goes out again."""
+        waits = [asyncio.create_task(sender.heard.wait())]
+        if len(sender.ways) < _WINDOW:
+            waits.append(asyncio.create_task(sender.wake.wait()))
+        patience_s = sender.patience_s * random.uniform(0.8, 1.2)
+        try:
+            done, _ = await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if sender.heard.is_set():
+            sender.heard.clear()
+        elif not done:
+            log.warning(
+                "%s lane: central has not acknowledged %d..%d for %.0f s; sending again",
+                sender.lane,
+                sender.ways[0][0],
+                sender.ways[-1][1],
+                patience_s,
+            )
+            self.counters["records_resent"] += sum(last - first + 1 for first, last in sender.ways)
+            sender.patience_s = min(2 * sender.patience_s, _LONGEST_PATIENCE_S)
+            sender.start_over()
+
+    async def _take_acks(self) -> None:
+        while True:
+            payload = await self._acks.get()
+            try:
+                await self._take_ack(payload)
+            except Refused as why:
+                log.warning("an acknowledgement is unreadable: %s", why)
+
+    async def _take_ack(self, payload: bytes) -> None:
+        ack = codec.decode_ack(payload)
+        if ack.epoch != self._outbox.epoch:
+            self.counters["acks_foreign"] += 1
+            return
+        self.counters["acks"] += 1
+        sender = self._lanes[ack.lane]
+        before = sender.settled
+        settled = before.add(1, ack.through)
+        for first, last in ack.also:
+            settled = settled.add(first, last)
+        for refusal in ack.refused:
+            settled = settled.add(refusal.first, refusal.last)
+            self.counters["refused"] += refusal.last - refusal.first + 1
+            log.error(
+                "central refuses %s records %d..%d: %s", ack.lane, refusal.first, refusal.last, refusal.why
+            )
+            await self._outbox.park(ack.lane, refusal.first, refusal.last, refusal.why)
+        if settled.through > before.through:
+            await self._outbox.acknowledge(ack.lane, settled.through)
+        sender.settled = settled
+        sender.ways = [way for way in sender.ways if not (way[0] in settled and way[1] in settled)]
+        sender.patience_s = _FIRST_PATIENCE_S
+        sender.heard.set()
