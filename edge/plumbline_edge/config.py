@@ -9,8 +9,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeAlias, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,6 +25,8 @@ from plumbline_edge.settings import SiteSettings
 
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 _SITE: Final = TypeAdapter(SiteSettings)
+_Found: TypeAlias = tuple[str, object, str]
+"""(key, value, expectation)"""
 
 
 def load_site(path: Path) -> SiteSettings:
@@ -120,58 +123,65 @@ def _spoken(raw: Mapping[str, Any], where: Iterable[int | str]) -> str:
 
 def _sense_faults(path: Path, raw: Mapping[str, Any]) -> Iterator[Fault]:
     """What single keys cannot show: names, files, shapes that must agree. Tolerates any shape."""
+    meters, cameras = (_tables(raw.get(key)) for key in ("meters", "cameras"))
+    checks = [
+        _site_faults(path.parent, raw),
+        *(_name_faults(kind, tables) for kind, tables in (("meters", meters), ("cameras", cameras))),
+        *(_prefixed(f"meters.{where}", _meter_faults(meter)) for where, meter in meters),
+        *(_prefixed(f"cameras.{where}", _camera_faults(camera)) for where, camera in cameras),
+        (
+            (key, name, "a file that exists")
+            for key, name in _files(raw)
+            if not (path.parent / name).is_file()
+        ),
+    ]
+    for check in checks:
+        for key, value, expected in check:
+            yield Fault(file=str(path), key=key, value=value, expected=expected)
 
-    def fault(key: str, value: object, expected: str) -> Fault:
-        return Fault(file=str(path), key=key, value=value, expected=expected)
 
+def _prefixed(where: str, found: Iterable[_Found]) -> Iterator[_Found]:
+    return ((f"{where}.{key}", value, expected) for key, value, expected in found)
+
+
+def _site_faults(folder: Path, raw: Mapping[str, Any]) -> Iterator[_Found]:
     for key in ("site", "gateway"):
         if isinstance(raw.get(key), str) and not is_name(raw[key]):
-            yield fault(key, raw[key], f"a name like {NAME}")
+            yield key, raw[key], f"a name like {NAME}"
     if isinstance(zone := raw.get("timezone"), str) and not _is_timezone(zone):
-        yield fault("timezone", zone, "a time zone like Asia/Shanghai")
-    if isinstance(folder := raw.get("state_dir"), str):
-        state_dir = (path.parent / folder).absolute()
-        if not state_dir.parent.is_dir():
-            yield fault("state_dir", folder, f"a folder whose parent exists; create {state_dir.parent} first")
+        yield "timezone", zone, "a time zone like Asia/Shanghai"
+    if isinstance(name := raw.get("state_dir"), str):
+        parent = (folder / name).absolute().parent
+        if not parent.is_dir():
+            yield "state_dir", name, f"a folder whose parent exists; create {parent} first"
     broker = raw.get("broker")
-    if isinstance(broker, dict) and isinstance(host := broker.get("host"), str):
-        if not is_loopback(host) and not broker.get("ca_file"):
-            yield fault("broker.ca_file", None, f"a CA file, since {host} is not this machine")
-    meters, cameras = (_tables(raw.get(key)) for key in ("meters", "cameras"))
-    for kind, tables in (("meters", meters), ("cameras", cameras)):
-        yield from _name_faults(path, kind, tables)
+    host = broker.get("host") if isinstance(broker, dict) else None
+    if isinstance(host, str) and not is_loopback(host) and not raw["broker"].get("ca_file"):
+        yield "broker.ca_file", None, f"a CA file, since {host} is not this machine"
+
+
+def _meter_faults(meter: Mapping[str, Any]) -> Iterator[_Found]:
     known = sorted(profile.shipped())
-    for where, meter in meters:
-        if isinstance(wanted := meter.get("profile"), str) and wanted not in known:
-            near = difflib.get_close_matches(wanted, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
-            yield fault(f"meters.{where}.profile", wanted, f"a shipped profile; {hint}")
-    for where, camera in cameras:
-        for key, value, expected in _camera_faults(camera):
-            yield fault(f"cameras.{where}.{key}", value, expected)
-    for key, name in _files(raw):
-        if not (path.parent / name).is_file():
-            yield fault(key, name, "a file that exists")
+    if isinstance(wanted := meter.get("profile"), str) and wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+        yield "profile", wanted, f"a shipped profile; {hint}"
 
 
-def _name_faults(path: Path, kind: str, tables: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+def _name_faults(kind: str, tables: list[tuple[str, dict[str, Any]]]) -> Iterator[_Found]:
     seen: set[str] = set()
     for where, table in tables:
         name = table.get("name")
         if not isinstance(name, str):
             continue
         if not is_name(name):
-            yield Fault(
-                file=str(path), key=f"{kind}.{where}.name", value=name, expected=f"a name like {NAME}"
-            )
+            yield f"{kind}.{where}.name", name, f"a name like {NAME}"
         if name in seen:
-            yield Fault(
-                file=str(path), key=f"{kind}.{where}.name", value=name, expected="a name used only once"
-            )
+            yield f"{kind}.{where}.name", name, "a name used only once"
         seen.add(name)
 
 
-def _camera_faults(camera: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
+def _camera_faults(camera: Mapping[str, Any]) -> Iterator[_Found]:
     if isinstance(url := camera.get("url"), str) and not _is_snapshot_url(url):
         yield "url", url, "an http:// or https:// address without a password in it"
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
@@ -182,7 +192,7 @@ def _camera_faults(camera: Mapping[str, Any]) -> Iterator[tuple[str, object, str
         yield "quad", quad, "four corners clockwise from the top left"
     values = camera.get("values")
     if _is_numbers([values], 1, 8) and not (
-        values[0] == 0 and values[-1] == 1 and all(a <= b for a, b in zip(values, values[1:], strict=False))
+        values[0] == 0 and values[-1] == 1 and all(a <= b for a, b in pairwise(values))
     ):
         yield "values", values, "eight shares that rise from 0 to 1"
     weights, floors, bays = (camera.get(key) for key in ("weights", "floors", "bays"))

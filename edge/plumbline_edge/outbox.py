@@ -100,7 +100,7 @@ class Outbox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._run(lambda: self._db.close())
+        await self._run(self._db.close)
         self._thread.shutdown()
 
     async def append(self, drafts: Sequence[Draft]) -> None:
