@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import ssl
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import Final
 import aiomqtt
 
 from plumbline.errors import ConfigError, Unreachable
+from plumbline_edge.outage import Outage
 from plumbline_edge.settings import BrokerSettings
-
-log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
@@ -26,37 +24,48 @@ class MqttLink:
     """Stays connected for as long as `keep` runs; says once when it is lost and once when it is back."""
 
     def __init__(
-        self, settings: BrokerSettings, *, client_id: str, will: tuple[str, bytes], subscribe: str
+        self,
+        settings: BrokerSettings,
+        *,
+        client_id: str,
+        state_topic: str,
+        birth: bytes,
+        will: bytes,
+        subscribe: str,
     ) -> None:
         self._settings = settings
         self._client_id = client_id
-        self._will = aiomqtt.Will(topic=will[0], payload=will[1], qos=1, retain=True)
+        self._birth = birth
+        self._will = aiomqtt.Will(topic=state_topic, payload=will, qos=1, retain=True)
         self._subscribe = subscribe
         self._client: aiomqtt.Client | None = None
 
     async def keep(self, on_message: Callable[[bytes], None], on_connect: Callable[[], None]) -> None:
         """Connect, subscribe and hand over messages for ever; a broker that is away is waited for."""
-        failures = 0
+        broker = Outage(f"broker {self._address}")
         while True:
             try:
                 async with self._new_client() as client:
                     await client.subscribe(self._subscribe, qos=1)
+                    await client.publish(str(self._will.topic), self._birth, qos=1, retain=True)
                     self._client = client
-                    if failures:
-                        log.warning("broker %s back after %d attempts", self._address, failures)
-                    failures = 0
+                    broker.worked()
                     on_connect()
                     async for message in client.messages:
                         if isinstance(message.payload, bytes):
                             on_message(message.payload)
             except (aiomqtt.MqttError, OSError) as error:
-                level = logging.DEBUG if failures else logging.WARNING
-                log.log(level, "broker %s away (%s); waiting for it", self._address, error)
-                failures += 1
+                broker.failed(error)
             finally:
                 self._client = None
-            longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures, 10))
+            longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(broker.failures, 10))
             await asyncio.sleep(random.uniform(_FIRST_WAIT_S / 2, longest))
+
+    async def leave(self) -> None:
+        """Say the last will oneself, before a clean end."""
+        payload = self._will.payload
+        if isinstance(payload, bytes):
+            await self.publish(str(self._will.topic), payload, retain=True)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Return once the broker says it has it, which proves nothing. Raises Unreachable without a link."""

@@ -27,7 +27,8 @@ _VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE identity (gateway TEXT NOT NULL, epoch TEXT NOT NULL);
 CREATE TABLE lane (
-    lane TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, head BLOB NOT NULL, acknowledged INTEGER NOT NULL
+    lane TEXT PRIMARY KEY, next_seq INTEGER NOT NULL, head BLOB NOT NULL, acknowledged INTEGER NOT NULL,
+    pruned INTEGER NOT NULL, pruned_head BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE record (
     lane TEXT NOT NULL, seq INTEGER NOT NULL, at_us INTEGER NOT NULL, boot TEXT NOT NULL,
@@ -205,10 +206,12 @@ class Outbox:
         return Run(lane=lane, prev=self._head_at(lane, records[0].seq - 1), head=head, records=tuple(records))
 
     def _head_at(self, lane: Lane, seq: int) -> bytes:
-        if seq == 0:
-            return chain.start(self._gateway, self.epoch, lane)
-        row = self._db.execute("SELECT head FROM record WHERE lane = ? AND seq = ?", (lane, seq)).fetchone()
-        return bytes(row[0])
+        (head,) = self._db.execute(
+            "SELECT head FROM record WHERE lane = ?1 AND seq = ?2"
+            " UNION ALL SELECT pruned_head FROM lane WHERE lane = ?1 AND pruned = ?2",
+            (lane, seq),
+        ).fetchone()
+        return bytes(head)
 
     def _acknowledge(self, lane: Lane, through: int) -> None:
         with _transaction(self._db):
@@ -222,17 +225,22 @@ class Outbox:
             self._db.execute("INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?)", (lane, first, last, why))
 
     def _prune(self, before_us: int, limit: int) -> int:
-        # The last acknowledged row stays: the next batch's chain starts from its head.
         with _transaction(self._db):
-            return sum(
-                self._db.execute(
-                    "DELETE FROM record WHERE lane = ?1 AND seq IN (SELECT seq FROM record WHERE lane = ?1"
-                    " AND seq < (SELECT acknowledged FROM lane WHERE lane = ?1) AND at_us < ?2"
-                    " ORDER BY seq LIMIT ?3)",
-                    (lane, before_us, limit),
-                ).rowcount
-                for lane in LANES
-            )
+            return sum(self._prune_lane(lane, before_us, limit) for lane in LANES)
+
+    def _prune_lane(self, lane: Lane, before_us: int, limit: int) -> int:
+        """Cut a lane's beginning off; the head at the cut stays, since the next record's hash stands on it."""
+        row = self._db.execute(
+            "SELECT seq, head FROM (SELECT seq, head, at_us FROM record WHERE lane = ?1 AND seq <="
+            " (SELECT acknowledged FROM lane WHERE lane = ?1) ORDER BY seq LIMIT ?3)"
+            " WHERE at_us < ?2 ORDER BY seq DESC LIMIT 1",
+            (lane, before_us, limit),
+        ).fetchone()
+        if row is None:
+            return 0
+        cut, head = row
+        self._db.execute("UPDATE lane SET pruned = ?, pruned_head = ? WHERE lane = ?", (cut, head, lane))
+        return self._db.execute("DELETE FROM record WHERE lane = ? AND seq <= ?", (lane, cut)).rowcount
 
 
 def lane_states(db: sqlite3.Connection) -> Iterator[LaneState]:
@@ -278,7 +286,8 @@ def _create(db: sqlite3.Connection, gateway: str) -> None:
             db.execute(statement)
         db.execute("INSERT INTO identity VALUES (?, ?)", (gateway, epoch))
         for lane in LANES:
-            db.execute("INSERT INTO lane VALUES (?, 1, ?, 0)", (lane, chain.start(gateway, epoch, lane)))
+            head = chain.start(gateway, epoch, lane)
+            db.execute("INSERT INTO lane VALUES (?, 1, ?, 0, 0, ?)", (lane, head, head))
         db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
@@ -289,7 +298,8 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # on a full disk SQLite has rolled back already
+                db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
     except sqlite3.OperationalError as error:

@@ -12,11 +12,21 @@ from plumbline_edge.outbox import Draft, Outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """Something that was true at `at` (wall time), `mono` seconds after boot."""
+class Moment:
+    """A point in time by both clocks: wall time, and seconds since boot."""
 
     at: datetime
     mono: float
+
+    def saw(self, body: Body) -> Observation:
+        return Observation(moment=self, body=body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Something that was true at a moment."""
+
+    moment: Moment
     body: Body
 
 
@@ -29,9 +39,8 @@ class Recorder:
         self._committed = committed
         self._boot = boot_id()
 
-    def observe(self, body: Body) -> Observation:
-        """`body` is true now."""
-        return Observation(at=self._clock.wall(), mono=self._clock.mono(), body=body)
+    def now(self) -> Moment:
+        return Moment(at=self._clock.wall(), mono=self._clock.mono())
 
     async def keep(self, observations: Sequence[Observation]) -> None:
         """Return once all of them are durable, in one commit. Raises Unreachable where the card fails."""
@@ -42,9 +51,9 @@ class Recorder:
             [
                 Draft(
                     lane="photo" if isinstance(seen.body, Photo) else "data",
-                    at_us=to_us(seen.at),
+                    at_us=to_us(seen.moment.at),
                     boot=self._boot,
-                    mono_us=round(seen.mono * 1e6),
+                    mono_us=round(seen.moment.mono * 1e6),
                     clock=trust,
                     body=seen.body,
                 )

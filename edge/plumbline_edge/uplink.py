@@ -69,6 +69,7 @@ class Uplink:
         self._key = key
         self._lanes = {lane: _LaneSender(lane) for lane in LANES}
         self._acks: asyncio.Queue[bytes] = asyncio.Queue()
+        self._settled = asyncio.Event()
         self.counters = dict.fromkeys(
             (
                 "batches_sent",
@@ -98,6 +99,13 @@ class Uplink:
         """There is something new in the outbox."""
         for sender in self._lanes.values():
             sender.wake.set()
+
+    async def drained(self) -> None:
+        """Return when central has acknowledged, or refused, everything there is."""
+        self._settled.clear()
+        while any(state.waiting for state in await self._outbox.states()):
+            await self._settled.wait()
+            self._settled.clear()
 
     def reconnected(self) -> None:
         """The link is new: what was on its way may be gone."""
@@ -212,3 +220,4 @@ class Uplink:
         sender.ways = [way for way in sender.ways if not (way[0] in settled and way[1] in settled)]
         sender.patience_s = _FIRST_PATIENCE_S
         sender.heard.set()
+        self._settled.set()

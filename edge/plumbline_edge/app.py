@@ -1,0 +1,222 @@
+"""The running gateway: builds every part from its settings and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from plumbline.clock import Clock, clock_from_environment, to_us
+from plumbline.errors import Unreachable
+from plumbline.messages import DeviceHealth, Event, EventCode, GatewayState
+from plumbline.signing import DeviceKey
+from plumbline.topics import GatewayTopics
+from plumbline_edge.cycle import Cycle
+from plumbline_edge.health import VERSION, HealthProbe
+from plumbline_edge.meters.bus import ModbusTcpBus
+from plumbline_edge.meters.poll import Meter
+from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.mqtt import MqttLink
+from plumbline_edge.outbox import Outbox
+from plumbline_edge.recorder import Recorder
+from plumbline_edge.schedule import next_capture
+from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
+from plumbline_edge.uplink import Uplink
+
+if TYPE_CHECKING:
+    from plumbline_edge.camera.capture import CameraWatch
+
+log = logging.getLogger(__name__)
+
+_DRAIN_S = 20.0
+"""Real seconds that a clean stop waits for central; what is left is sent after the next start."""
+_PRUNE_EVERY_S = 600.0
+
+
+async def run(settings: SiteSettings, clock: Clock) -> None:
+    """Observe, keep and send until SIGTERM or SIGINT; then keep and send what there is, and return."""
+    topics = GatewayTopics(settings.site, settings.gateway)
+    state_dir = Path(settings.state_dir)
+    key = DeviceKey.load_or_create(state_dir / "device.key")
+    async with Outbox(state_dir / "outbox.db", gateway=settings.gateway) as outbox:
+        link = MqttLink(
+            settings.broker,
+            client_id=f"plumbline-{settings.site}-{settings.gateway}",
+            state_topic=topics.state,
+            birth=_state(settings, outbox.epoch, clock, online=True),
+            will=_state(settings, outbox.epoch, clock, online=False),
+            subscribe=topics.ack,
+        )
+        uplink = Uplink(outbox, link, topics, key)
+        recorder = Recorder(outbox, clock, uplink.wake)
+        async with asyncio.TaskGroup() as transport:
+            carrying = [
+                transport.create_task(link.keep(uplink.acknowledged, uplink.reconnected), name="broker link"),
+                transport.create_task(uplink.run(), name="uplink"),
+            ]
+            await _observe(settings, clock, outbox, recorder, uplink)
+            await _drain(outbox, uplink, link)
+            for task in carrying:
+                task.cancel()
+
+
+async def _observe(
+    settings: SiteSettings, clock: Clock, outbox: Outbox, recorder: Recorder, uplink: Uplink
+) -> None:
+    """Run everything that reads the site until a signal, then keep the last answers."""
+    state_dir = Path(settings.state_dir)
+    stop = _stop_on_signals()
+    meters = _meters(settings.meters, clock)
+    cycles = [
+        Cycle(list(group), recorder, clock)
+        for _, group in groupby(sorted(meters, key=lambda m: m.every_s), key=lambda m: m.every_s)
+    ]
+    cameras = _cameras(settings)
+
+    def devices() -> tuple[DeviceHealth, ...]:
+        return tuple(device.health() for device in (*meters, *(watch for _, watch in cameras)))
+
+    probe = HealthProbe(outbox, state_dir, [*(c.counters for c in cycles), uplink.counters], devices)
+    await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=VERSION))])
+    log.info(
+        "gateway %s of site %s reads %d meters and %d cameras",
+        settings.gateway, settings.site, len(meters), len(cameras),
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as sources:
+        reading = [
+            *(sources.create_task(cycle.run(), name="poll cycle") for cycle in cycles),
+            *(
+                sources.create_task(_photograph(camera, watch, settings, clock, recorder), name=camera.name)
+                for camera, watch in cameras
+            ),
+            sources.create_task(_report_health(probe, settings, clock, recorder), name="health"),
+            sources.create_task(_prune(outbox, settings, clock), name="prune"),
+        ]
+        await stop.wait()
+        log.info("stopping: reading ends, what was read is kept and sent")
+        for task in reading:
+            task.cancel()
+    for cycle in cycles:
+        await cycle.stop()
+    for meter in meters:
+        await meter.close()
+    with contextlib.suppress(Unreachable):  # a broken card has been reported by the cycle
+        await recorder.keep(
+            [recorder.now().saw(await probe.look()), recorder.now().saw(Event(code=EventCode.STOPPED))]
+        )
+
+
+async def _photograph(
+    camera: CameraSettings, watch: CameraWatch, settings: SiteSettings, clock: Clock, recorder: Recorder
+) -> None:
+    zone = ZoneInfo(settings.timezone)
+    while True:
+        due = next_capture(clock.wall(), camera.at, zone)
+        await clock.sleep((due - clock.wall()).total_seconds())
+        taken = recorder.now()
+        captured = await watch.capture(taken.at)
+        with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
+            await recorder.keep([taken.saw(captured.progress), taken.saw(captured.photo)])
+
+
+async def _report_health(
+    probe: HealthProbe, settings: SiteSettings, clock: Clock, recorder: Recorder
+) -> None:
+    while True:
+        await clock.sleep(settings.health_every_s)
+        with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
+            await recorder.keep([recorder.now().saw(await probe.look())])
+
+
+async def _prune(outbox: Outbox, settings: SiteSettings, clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(_PRUNE_EVERY_S)
+        oldest_us = to_us(clock.wall()) - round(settings.outbox.keep_acknowledged_s * 1e6)
+        with contextlib.suppress(Unreachable):
+            await outbox.prune(before_us=oldest_us)
+
+
+async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
+    """Wait until central has everything, or for as long as a clean stop may take."""
+    with contextlib.suppress(TimeoutError, Unreachable):
+        async with asyncio.timeout(_DRAIN_S):
+            await uplink.drained()
+            await link.leave()
+    waiting = sum(state.waiting for state in await outbox.states())
+    if waiting:
+        log.warning("stopped with %d records not yet acknowledged; they go out after the next start", waiting)
+
+
+def _meters(settings: Iterable[MeterSettings], clock: Clock) -> list[Meter]:
+    """One bus per wire: meters behind the same host and port share its connection."""
+    buses: dict[tuple[str, int], ModbusTcpBus] = {}
+    meters = []
+    for meter in settings:
+        address = (meter.host, meter.port)
+        if address not in buses:
+            buses[address] = ModbusTcpBus(meter.host, meter.port, timeout_s=meter.timeout_s)
+        meters.append(
+            Meter(
+                name=meter.name,
+                profile=find_profile(meter.profile),
+                unit=meter.unit,
+                bus=buses[address],
+                every_s=meter.every_s,
+                clock=clock,
+            )
+        )
+    return meters
+
+
+def _cameras(settings: SiteSettings) -> list[tuple[CameraSettings, CameraWatch]]:
+    if not settings.cameras:
+        return []
+    from plumbline_edge.camera.capture import watches  # noqa: PLC0415 - vision costs 100 MB; only where there is a camera
+
+    return list(zip(settings.cameras, watches(settings), strict=True))
+
+
+def _state(settings: SiteSettings, epoch: str, clock: Clock, *, online: bool) -> bytes:
+    return msgspec.json.encode(
+        GatewayState(
+            online=online,
+            site=settings.site,
+            gateway=settings.gateway,
+            version=VERSION,
+            epoch=epoch,
+            since_us=to_us(clock.wall()),
+        )
+    )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _settings_from(descriptor: int) -> SiteSettings:
+    with os.fdopen(descriptor, "rb") as file:
+        return msgspec.json.decode(file.read(), type=SiteSettings)
+
+
+def main(arguments: list[str]) -> Any:
+    """`python -m plumbline_edge.app FD`: run with the checked settings that `plumbline edge run` left in FD."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(run(_settings_from(int(arguments[0])), clock_from_environment()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

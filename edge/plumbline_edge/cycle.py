@@ -1,0 +1,123 @@
+"""Polls meters on aligned ticks and keeps what they said in one commit per cycle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from plumbline.clock import Clock
+from plumbline.errors import Refused, Unreachable
+from plumbline.messages import Event, EventCode, Frame
+from plumbline_edge.outage import Outage
+from plumbline_edge.recorder import Observation, Recorder
+
+log = logging.getLogger(__name__)
+
+_GRACE_S: Final = 0.25
+"""Real seconds that meters which answered wait for their neighbours before they are committed without them."""
+
+
+class Pollable(Protocol):
+    """One meter: its name, how often it wants to be asked, and one poll of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def every_s(self) -> float: ...
+
+    def due(self, mono_s: float) -> bool:
+        """Whether to ask it now; a meter that went silent is asked rarely."""
+        ...
+
+    async def poll(self) -> Frame:
+        """What it says now. Raises Unreachable or Refused: then there is nothing to keep."""
+        ...
+
+
+class Cycle:
+    """All meters with the same period; `run` until cancelled, then what was read is still kept."""
+
+    def __init__(self, meters: Sequence[Pollable], recorder: Recorder, clock: Clock) -> None:
+        self._meters = meters
+        self._recorder = recorder
+        self._clock = clock
+        self._every_s = meters[0].every_s
+        self._asked: dict[str, asyncio.Task[Observation | None]] = {}
+        self._lost: set[str] = set()
+        self._card = Outage("outbox")
+        self.counters = dict.fromkeys(
+            ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
+        )
+
+    async def run(self) -> None:
+        tick = await self._next_tick(None)
+        while True:
+            await self._round()
+            tick = await self._next_tick(tick)
+
+    async def stop(self) -> None:
+        """Keep what meters are still answering; ask nothing more."""
+        asked = [task for task in self._asked.values() if not task.done()]
+        if asked:
+            await asyncio.wait(asked)
+        await self._keep_answers()
+
+    async def _next_tick(self, last: int | None) -> int:
+        """Sleep until the next whole multiple of the period; ticks that passed meanwhile are counted, not run."""
+        wall_s = self._clock.wall().timestamp()
+        tick = math.floor(wall_s / self._every_s) + 1
+        if last is not None and tick > last + 1:
+            self.counters["ticks_missed"] += tick - last - 1
+        await self._clock.sleep(tick * self._every_s - wall_s)
+        return tick
+
+    async def _round(self) -> None:
+        self.counters["cycles"] += 1
+        for meter in self._meters:
+            if meter.name in self._asked:
+                self.counters["polls_skipped"] += 1
+            elif meter.due(self._clock.mono()):
+                self._asked[meter.name] = asyncio.create_task(self._ask(meter), name=f"poll {meter.name}")
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=_GRACE_S)
+        await self._keep_answers()
+
+    async def _ask(self, meter: Pollable) -> Observation | None:
+        try:
+            frame = await meter.poll()
+        except (Unreachable, Refused) as why:
+            self.counters["polls_failed"] += 1
+            if meter.name in self._lost:
+                return None
+            self._lost.add(meter.name)
+            log.warning("meter %s lost: %s", meter.name, why)
+            return self._recorder.now().saw(
+                Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why))
+            )
+        self.counters["frames"] += 1
+        return self._recorder.now().saw(frame)
+
+    async def _keep_answers(self) -> None:
+        answered = {name: task for name, task in self._asked.items() if task.done()}
+        observations: list[Observation] = []
+        for name, task in answered.items():
+            del self._asked[name]
+            seen = task.result()
+            if seen is None:
+                continue
+            if isinstance(seen.body, Frame) and name in self._lost:
+                self._lost.discard(name)
+                log.warning("meter %s back", name)
+                observations.append(self._recorder.now().saw(Event(code=EventCode.METER_BACK, subject=name)))
+            observations.append(seen)
+        try:
+            await self._recorder.keep(observations)
+        except Unreachable as why:
+            self.counters["observations_not_kept"] += len(observations)
+            self._card.failed(why)
+        else:
+            self._card.worked()
