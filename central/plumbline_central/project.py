@@ -1,0 +1,137 @@
+"""Follows the ledger: each projection applies its rows in order, and one that fails stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from plumbline.errors import PlumblineError
+from plumbline.messages import Lane, Record
+
+log = logging.getLogger(__name__)
+
+_ROWS_AT_ONCE: Final = 64
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """One record with where it came from; (gateway, epoch, lane, record.seq) names it for ever."""
+
+    ledger_id: int
+    site: str
+    gateway: str
+    epoch: str
+    lane: Lane
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One batch as the ledger keeps it; `records` are those that came with it for the first time."""
+
+    id: int
+    received_us: int
+    site: str
+    gateway: str
+    epoch: str
+    lane: Lane
+    records: tuple[Record, ...]
+
+    def stored(self) -> Iterator[StoredRecord]:
+        for record in self.records:
+            yield StoredRecord(
+                ledger_id=self.id,
+                site=self.site,
+                gateway=self.gateway,
+                epoch=self.epoch,
+                lane=self.lane,
+                record=record,
+            )
+
+
+class Projection(Protocol):
+    """Something computed from the ledger alone, with its own durable cursor. Called from worker threads."""
+
+    @property
+    def name(self) -> str: ...
+
+    def cursor(self) -> int:
+        """The id of the last ledger row applied; 0 before the first."""
+        ...
+
+    def apply(self, rows: Sequence[LedgerRow]) -> None:
+        """Take `rows`, ascending by id, and move the cursor to the last of them in the same transaction."""
+        ...
+
+    def reset(self) -> None:
+        """Forget every effect and the cursor, so that the ledger can be replayed."""
+        ...
+
+
+class Readable(Protocol):
+    """The ledger, as its followers see it."""
+
+    def read(self, after_id: int, limit: int) -> Sequence[LedgerRow]:
+        """Up to `limit` rows past `after_id`, ascending."""
+        ...
+
+
+class Follower:
+    """Runs one projection: catches up at start, then goes on at each `wake`."""
+
+    def __init__(self, ledger: Readable, projection: Projection) -> None:
+        self._ledger = ledger
+        self._projection = projection
+        self._new_rows = asyncio.Event()
+        self._failures = 0
+
+    @property
+    def name(self) -> str:
+        return self._projection.name
+
+    def wake(self) -> None:
+        """The ledger has new rows. Call it in the loop."""
+        self._new_rows.set()
+
+    async def run(self) -> None:
+        """Follow for ever; a failing projection is retried, ever more slowly, from its own cursor."""
+        cursor: int | None = None
+        while True:
+            self._new_rows.clear()
+            try:
+                cursor = await asyncio.to_thread(catch_up, self._ledger, self._projection, cursor)
+            except Exception as error:  # noqa: BLE001 - the top of the projection's task
+                cursor = None
+                await self._wait_after(error)
+                continue
+            if self._failures:
+                log.warning("projection %s works again after %d failures", self.name, self._failures)
+                self._failures = 0
+            await self._new_rows.wait()
+
+    async def _wait_after(self, error: Exception) -> None:
+        self._failures += 1
+        if isinstance(error, PlumblineError):
+            log.log(
+                logging.DEBUG if self._failures > 1 else logging.WARNING,
+                "projection %s: %s",
+                self.name,
+                error,
+            )
+        else:
+            log.error("projection %s failed", self.name, exc_info=error)
+        await asyncio.sleep(min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S))
+
+
+def catch_up(ledger: Readable, projection: Projection, cursor: int | None = None) -> int:
+    """Apply all the rows there are; the new cursor. `cursor` None asks the projection where it stands."""
+    at = projection.cursor() if cursor is None else cursor
+    while rows := ledger.read(at, _ROWS_AT_ONCE):
+        projection.apply(rows)
+        at = rows[-1].id
+    return at
