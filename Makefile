@@ -1,0 +1,53 @@
+# Everything starts from `make`: it builds its own environment in .venv from the locked versions.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+ARGS   ?=
+
+.PHONY: help demo test check bench train lock screenshots clean
+
+help:
+	@echo "make demo    the whole product on this machine, on a simulated site (ARGS='--days 30' passes options)"
+	@echo "make test    every test this machine can run; installs what it needs"
+	@echo "make check   lint, types, imports, docs"
+	@echo "make bench   speed and memory, as JSON lines"
+	@echo "make train   train the photo model anew (hours on a small machine)"
+	@echo "make lock    renew requirements.lock from pyproject.toml"
+
+$(READY): requirements.lock pyproject.toml
+	@deploy/environment.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/plumbline demo $(ARGS)
+
+test: $(READY)
+	@deploy/test-tools.sh
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q tests/docs
+
+bench: $(READY)
+	@for bench in tests/bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+train:
+	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock
+	.venv-train/bin/plumbline model train --out models/stage_seg $(ARGS)
+
+screenshots: $(READY)
+	@deploy/test-tools.sh
+	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py
+
+lock: $(READY)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes \
+	    --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .venv-train .mypy_cache .ruff_cache .pytest_cache

@@ -101,6 +101,8 @@ class ManualClock:
         self._elapsed_s = 0.0
         self._trust: Trust = trust
         self._moved = asyncio.Event()
+        self.sleeping = 0
+        """How many tasks wait for it now."""
 
     def wall(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed_s)
@@ -123,8 +125,12 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         due = self._elapsed_s + seconds
-        while self._elapsed_s < due:
-            await self._moved.wait()
+        self.sleeping += 1
+        try:
+            while self._elapsed_s < due:
+                await self._moved.wait()
+        finally:
+            self.sleeping -= 1
 
 
 def clock_from_environment() -> Clock:

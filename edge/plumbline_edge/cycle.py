@@ -64,7 +64,7 @@ class Cycle:
         asked = [task for task in self._asked.values() if not task.done()]
         if asked:
             await asyncio.wait(asked)
-        await self._keep_answers()
+        await self._keep(self._take_answers())
 
     async def _next_tick(self, last: int | None) -> int:
         """Sleep until the next whole multiple of the period; ticks that passed meanwhile are counted, not run."""
@@ -77,6 +77,7 @@ class Cycle:
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1
+        answers = self._take_answers()
         for meter in self._meters:
             if meter.name in self._asked:
                 self.counters["polls_skipped"] += 1
@@ -84,7 +85,7 @@ class Cycle:
                 self._asked[meter.name] = asyncio.create_task(self._ask(meter), name=f"poll {meter.name}")
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=_GRACE_S)
-        await self._keep_answers()
+        await self._keep(answers | self._take_answers())
 
     async def _ask(self, meter: Pollable) -> Observation | None:
         try:
@@ -101,12 +102,16 @@ class Cycle:
         self.counters["frames"] += 1
         return self._recorder.now().saw(frame)
 
-    async def _keep_answers(self) -> None:
-        answered = {name: task for name, task in self._asked.items() if task.done()}
-        observations: list[Observation] = []
-        for name, task in answered.items():
+    def _take_answers(self) -> dict[str, Observation | None]:
+        """What meters have answered since last asked for; those still answering stay asked."""
+        answered = {name: task.result() for name, task in self._asked.items() if task.done()}
+        for name in answered:
             del self._asked[name]
-            seen = task.result()
+        return answered
+
+    async def _keep(self, answers: dict[str, Observation | None]) -> None:
+        observations: list[Observation] = []
+        for name, seen in answers.items():
             if seen is None:
                 continue
             if isinstance(seen.body, Frame) and name in self._lost:

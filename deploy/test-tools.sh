@@ -1,0 +1,20 @@
+#!/bin/sh
+# Install what only apt has and the system tests need: a real broker, a browser, a Chinese font.
+# Where that is not possible the tests say themselves what they skip.
+set -eu
+wanted=""
+command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
+command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
+[ -d /usr/share/fonts/opentype/noto ] || wanted="$wanted fonts-noto-cjk"
+[ -z "$wanted" ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not installed:$wanted. The tests that need them will be skipped (as root on Debian, make test installs them)."
+    exit 0
+fi
+echo "Installing$wanted …"
+export DEBIAN_FRONTEND=noninteractive
+# policy-rc.d is not touched: the packages' own services are stopped again, the tests start their own.
+if apt-get update -qq && apt-get install -qq -y --no-install-recommends $wanted >/dev/null; then
+    exit 0
+fi
+echo "apt could not install:$wanted. The tests that need them will be skipped."

@@ -1,0 +1,119 @@
+"""A site file is read strictly, and every mistake in it is said at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from plumbline.errors import ConfigError, FaultyFile
+from plumbline_edge.config import load_site
+from plumbline_edge.settings import SiteSettings
+
+GOOD = """
+site = "a12"
+gateway = "gw1"
+state_dir = "state"
+[broker]
+host = "127.0.0.1"
+[[meters]]
+name = "crane"
+profile = "eastron_sdm630"
+host = "127.0.0.1"
+[[cameras]]
+name = "east"
+url = "http://127.0.0.1:8080/snapshot.jpg"
+track = "new"
+quad = [[0.1, 0.2], [0.9, 0.2], [0.9, 0.8], [0.1, 0.8]]
+floors = 2
+bays = 2
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    path = write(tmp_path, text)
+    with pytest.raises(FaultyFile) as caught:
+        load_site(path)
+    return [line.removeprefix(f"{path}: ") for line in str(caught.value).splitlines()]
+
+
+def test_a_good_file_is_read_and_its_files_are_found_beside_it(tmp_path):
+    settings = load_site(write(tmp_path, GOOD))
+
+    assert settings.meters[0].unit == 1
+    assert settings.cameras[0].at == ("10:00", "14:00")
+    assert settings.state_dir == str(tmp_path / "state")
+
+
+def test_five_mistakes_are_five_lines(tmp_path):
+    text = """
+site = "A 12"
+gateway = "gw1"
+state_dir = "state"
+[broker]
+host = "127.0.0.1"
+prt = 1
+[[meters]]
+name = "crane"
+profile = "eastron_sdm63"
+host = "127.0.0.1"
+unit = 300
+[[meters]]
+name = "crane"
+profile = "eastron_sdm630"
+host = "127.0.0.1"
+"""
+
+    assert sorted(faults(tmp_path, text)) == [
+        "broker.prt: expected no such key; did you mean 'port'?, got 1",
+        "meters.crane.name: expected a name used only once, got 'crane'",
+        "meters.crane.profile: expected a shipped profile; did you mean 'eastron_sdm630'?, got 'eastron_sdm63'",
+        "meters.crane.unit: expected 0-247, got 300",
+        "site: expected a name like ^[a-z0-9][a-z0-9_-]{0,47}$, got 'A 12'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('host = "127.0.0.1"\n[[meters]]', 'host = "10.0.0.9"\n[[meters]]', "broker.ca_file: expected a CA file"),
+        ('state_dir = "state"', 'state_dir = "no/such/state"', "state_dir: expected a folder whose parent exists"),
+        ("floors = 2", "floors = 2\nweights = [[0.5, 0.5]]", "weights: expected 2 rows (floors) of 2 numbers"),
+        ("floors = 2", "floors = 2\nweights = [[0.5, 0.5], [0.5, 0.5]]", "weights: expected shares that add up to 1"),
+        ("floors = 2", 'floors = 2\nat = ["25:00"]', "cameras.east.at: expected a time of day like 10:00"),
+        ("[[0.1, 0.2], [0.9, 0.2]", "[[0.9, 0.2], [0.1, 0.2]", "quad: expected four corners clockwise"),
+        ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http:// or https:// address"),
+        ('gateway = "gw1"', 'gateway = "gw1"\ntimezone = "Mars"', "timezone: expected a time zone"),
+        ('gateway = "gw1"', "", "gateway: expected a value here"),
+        ('name = "crane"', 'name = "crane"\nevery_s = 0', "meters.crane.every_s: expected more than 0"),
+        ('host = "127.0.0.1"\n[[', 'host = "127.0.0.1"\npassword_file = "x"\n[[', "broker.password_file: expected a file"),
+    ],
+)  # fmt: skip
+def test_each_mistake_names_key_value_and_expectation(tmp_path, before, after, said):
+    assert before in GOOD
+    lines = faults(tmp_path, GOOD.replace(before, after, 1))
+
+    assert any(said in line for line in lines), lines
+
+
+def test_what_is_not_toml_is_a_sentence_with_the_line(tmp_path):
+    with pytest.raises(ConfigError, match="line 2"):
+        load_site(write(tmp_path, "site = 'a'\n= 3"))
+
+
+def test_a_missing_file_is_a_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load_site(tmp_path / "none.toml")
+
+
+def test_the_running_gateway_gets_the_same_settings_back(tmp_path):
+    settings = load_site(write(tmp_path, GOOD))
+
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=SiteSettings) == settings

@@ -1,0 +1,153 @@
+"""Ticks, one commit per cycle, and a silent meter among good ones."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from plumbline.clock import ManualClock, from_us
+from plumbline.errors import Unreachable
+from plumbline.messages import Event, Frame
+from plumbline_edge import cycle as module
+from plumbline_edge.cycle import Cycle
+from plumbline_edge.outbox import Outbox
+from plumbline_edge.recorder import Recorder
+
+START = datetime(2026, 3, 1, 8, 0, 3, tzinfo=UTC)
+
+
+class FakeMeter:
+    """Answers at once, unless told to fail or to wait."""
+
+    every_s = 10.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.fails = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.polls = 0
+
+    def due(self, mono_s: float) -> bool:
+        return True
+
+    async def poll(self) -> Frame:
+        self.polls += 1
+        await self.gate.wait()
+        if self.fails:
+            raise Unreachable(f"{self.name} did not answer")
+        return Frame(device=self.name, metrics=(1,), values=(23000 + self.polls,))
+
+
+class Bench:
+    def __init__(self, outbox: Outbox, meters: list[FakeMeter]) -> None:
+        self.outbox = outbox
+        self.clock = ManualClock(START)
+        self.commits = 0
+        self.cycle = Cycle(meters, Recorder(outbox, self.clock, self._committed), self.clock)
+
+    def _committed(self) -> None:
+        self.commits += 1
+
+    async def ticks(self, count: int, seconds: float = 10.0) -> None:
+        """Let `count` ticks come and their rounds finish."""
+        for _ in range(count):
+            done = self.cycle.counters["cycles"]
+            self.clock.advance(seconds)
+            async with asyncio.timeout(5):
+                while self.cycle.counters["cycles"] == done or not self.clock.sleeping:
+                    await asyncio.sleep(0.001)
+
+    async def bodies(self):
+        run = await self.outbox.run_after("data", 0, max_records=1000, max_bytes=1 << 20)
+        return [] if run is None else [(from_us(r.at_us), r.body) for r in run.records]
+
+
+@pytest.fixture
+async def outbox(tmp_path):
+    async with Outbox(tmp_path / "outbox.db", gateway="gw1") as box:
+        yield box
+
+
+async def running(bench: Bench):
+    task = asyncio.create_task(bench.cycle.run())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_polls_fall_on_whole_multiples_of_the_period_in_one_commit_each(outbox):
+    bench = Bench(outbox, [FakeMeter("a"), FakeMeter("b"), FakeMeter("c")])
+    task = await running(bench)
+    await bench.ticks(1, seconds=7)
+    await bench.ticks(2)
+    task.cancel()
+    await bench.cycle.stop()
+    bodies = await bench.bodies()
+
+    assert [at.second for at, _ in bodies] == [10, 10, 10, 20, 20, 20, 30, 30, 30]
+    assert bench.commits == 3
+
+
+async def test_a_silent_meter_is_an_event_once_and_never_a_value(outbox):
+    good, bad = FakeMeter("good"), FakeMeter("bad")
+    bad.fails = True
+    bench = Bench(outbox, [good, bad])
+    task = await running(bench)
+    await bench.ticks(3)
+    bad.fails = False
+    await bench.ticks(2)
+    task.cancel()
+    await bench.cycle.stop()
+    bodies = [body for _, body in await bench.bodies()]
+
+    events = [(body.code, body.subject) for body in bodies if isinstance(body, Event)]
+    assert events == [("meter_lost", "bad"), ("meter_back", "bad")]
+    assert sum(isinstance(b, Frame) and b.device == "good" for b in bodies) == 5
+    assert sum(isinstance(b, Frame) and b.device == "bad" for b in bodies) == 2
+
+
+async def test_a_slow_meter_does_not_hold_up_its_neighbours_and_is_not_asked_twice(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    good, slow = FakeMeter("good"), FakeMeter("slow")
+    slow.gate.clear()
+    bench = Bench(outbox, [good, slow])
+    task = await running(bench)
+    await bench.ticks(3)
+    frames = [body.device for _, body in await bench.bodies()]
+    slow.gate.set()
+    await bench.ticks(1)
+    task.cancel()
+    await bench.cycle.stop()
+
+    assert frames == ["good"] * 3
+    assert slow.polls == 2
+    assert bench.cycle.counters["polls_skipped"] == 2
+
+
+async def test_missed_ticks_are_counted_and_not_run_afterwards(outbox):
+    meter = FakeMeter("a")
+    bench = Bench(outbox, [meter])
+    task = await running(bench)
+    await bench.ticks(1)
+    await bench.ticks(1, seconds=95)
+    task.cancel()
+    await bench.cycle.stop()
+
+    assert meter.polls == 2
+    assert bench.cycle.counters["ticks_missed"] + meter.polls <= 10
+
+
+async def test_what_was_still_being_answered_at_the_end_is_kept(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    slow = FakeMeter("slow")
+    slow.gate.clear()
+    bench = Bench(outbox, [slow])
+    task = await running(bench)
+    await bench.ticks(1)
+    task.cancel()
+    slow.gate.set()
+    await bench.cycle.stop()
+
+    assert [body.device for _, body in await bench.bodies()] == ["slow"]
