@@ -69,16 +69,20 @@ class Bus(Protocol):
         """How many unused registers are cheaper to read along than to ask twice."""
         ...
 
-    async def read(self, unit: int, table: Table, span: Span, *, timeout_s: float) -> bytes:
+    async def read(self, unit: int, table: Table, span: Span) -> bytes:
         """The span's registers, two bytes each, as they came over the wire.
 
-        Takes at most `timeout_s` from the moment it is this request's turn (and as long again where the line must
-        be opened first). Raises BusFailure (Unreachable) or ExceptionAnswer (Refused).
+        Takes at most the bus's timeout from the moment it is this request's turn, and as long again where the line
+        must be opened first. Raises BusFailure (Unreachable) or ExceptionAnswer (Refused).
         """
         ...
 
+    def close(self) -> None:
+        """Let go of the wire; a later read takes it again."""
+        ...
 
-class TcpBus:
+
+class ModbusTcpBus:
     """One Modbus TCP connection: opened at the first read, opened again after a failure, with growing pauses.
 
     After a timeout or garbage the connection is closed: what comes late dies with it and can never be taken for
@@ -92,6 +96,7 @@ class TcpBus:
         host: str,
         port: int = 502,
         *,
+        timeout_s: float = 1.0,
         max_pause_s: float = 30.0,
         rng: random.Random | None = None,
     ) -> None:
@@ -101,6 +106,7 @@ class TcpBus:
         """Requests sent since the start."""
         self.connects = 0
         """Connections made since the start."""
+        self._timeout_s = timeout_s
         self._max_pause_s = max_pause_s
         self._rng = rng or random.Random()
         self._turn = asyncio.Lock()
@@ -118,26 +124,26 @@ class TcpBus:
         self.close()
 
     def close(self) -> None:
-        """Drop the connection; the next read opens a new one."""
+        """See Bus.close."""
         if self._line is not None:
             self._line.close()
             self._line = None
 
-    async def read(self, unit: int, table: Table, span: Span, *, timeout_s: float) -> bytes:
+    async def read(self, unit: int, table: Table, span: Span) -> bytes:
         """See Bus.read."""
         async with self._turn:
             line = self._line
             if line is None or line.lost:
-                line = self._line = await self._connect(timeout_s)
+                line = self._line = await self._connect()
             try:
-                answer = await line.ask(unit, _CODES[table], span, timeout_s)
+                answer = await line.ask(unit, _CODES[table], span, self._timeout_s)
             except (BusFailure, asyncio.CancelledError):
                 self.close()
                 raise
         log.debug("%s unit %d %s %d+%d: %d bytes", self, unit, table, span.start, span.count, len(answer))
         return answer
 
-    async def _connect(self, timeout_s: float) -> _Line:
+    async def _connect(self) -> _Line:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._not_before_s:
             raise BusFailure(
@@ -145,10 +151,10 @@ class TcpBus:
             )
         line = _Line(str(self), self._count)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 why = await line.open(self.host, self.port)
         except TimeoutError:
-            why = f"no connection within {timeout_s:g} s"
+            why = f"no connection within {self._timeout_s:g} s"
         except asyncio.CancelledError:
             line.close()
             raise
@@ -216,7 +222,7 @@ class _Line:
             host,
             port=port,
             name=self._name,
-            reconnect_delay=0,  # TcpBus reconnects: pymodbus would do so behind its back, with the old state
+            reconnect_delay=0,  # ModbusTcpBus reconnects: pymodbus would do so behind its back, with the old state
             timeout=3600,  # every wait here stands in an asyncio.timeout
             retries=0,
             trace_packet=self._on_bytes,

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
 from plumbline.clock import Clock
-from plumbline.errors import Unreachable
+from plumbline.errors import Refused, Unreachable
+from plumbline.messages import DeviceHealth, Frame
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.bus import Bus, BusFailure, ExceptionAnswer
 from plumbline_edge.meters.check import Physics, latest
@@ -25,33 +24,13 @@ Status = Literal["ok", "degraded", "silent", "unknown"]
 
 _FAILURES_UNTIL_SILENT: Final = 3
 _LONGEST_REST_S: Final = 300.0
-_FLAW_OF: Final[dict[str, Flaw]] = {"garbage": Flaw.GARBAGE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
-    """What one poll of one meter gave: ready to become a Frame.
-
-    `values[i]` counts steps of `Meter.metrics[i]`'s resolution, None where there is none; `flaws` holds
-    (position, Flaw) for each value that is not simply good. `at` and `mono_s` are when the asking began.
-    """
-
-    at: datetime
-    mono_s: float
-    values: Values
-    flaws: Flaws
-    requests: int
-    latency_s: float
-
-
-class Resting(Unreachable):
-    """The meter was silent for some polls and is not asked again yet; nothing was sent."""
 
 
 class Meter:
     """One meter on a bus, under its site's name.
 
     `errors` counts what went wrong since the start, by kind: a BusFailure's kind, or `exception_N`.
+    `clock` times only how long a silent meter is left alone.
     """
 
     def __init__(
@@ -61,34 +40,28 @@ class Meter:
         profile: Profile,
         unit: int,
         bus: Bus,
+        every_s: float,
         clock: Clock,
-        timeout_s: float = 1.0,
-        every_s: float = 10.0,
         rng: random.Random | None = None,
     ) -> None:
         self.name = name
+        self.every_s = every_s
         self.profile = profile
         self.unit = unit
         self.metrics: tuple[int, ...] = tuple(metric.code for metric in profile.metrics)
+        """Codes of a frame's values, in the profile's order."""
         self.errors: Counter[str] = Counter()
         self.answers = 0
         """Polls that brought at least one answer."""
         self.status: Status = "unknown"
         self.latency_s: float | None = None
-        """Of the last poll that was answered."""
+        """Real seconds that the last answered poll took."""
         self._bus = bus
         self._clock = clock
-        self._timeout_s = timeout_s
-        self._every_s = every_s
         self._rng = rng or random.Random()
-        self._spans = _probe_first(
-            plan_reads(
-                profile.registers,
-                max_words=profile.max_registers,
-                max_gap=min(profile.max_gap, bus.max_gap),
-            ),
-            profile,
-        )
+        max_gap = min(profile.max_gap, bus.max_gap)
+        plan = plan_reads(profile.registers, max_words=profile.max_registers, max_gap=max_gap)
+        self._spans = _probe_first(plan, profile)
         self._decoder = Decoder(profile, self._spans)
         self._physics = Physics(self._decoder)
         self._before: Values | None = None
@@ -101,59 +74,69 @@ class Meter:
         """The reads of one poll, the probe's first."""
         return self._spans
 
-    @property
-    def failures(self) -> int:
-        """Polls without any answer since the last one that had one."""
-        return self._failures
+    def due(self, mono_s: float) -> bool:
+        """Whether to ask now. After three polls in silence a meter is asked rarely: after twice its interval, then
+        twice that, up to 300 s."""
+        return mono_s >= self._resting_until_s
 
-    async def poll(self) -> Poll:
+    def health(self) -> DeviceHealth:
+        return DeviceHealth(
+            name=self.name,
+            status=self.status,
+            answers=self.answers,
+            errors=dict(self.errors),
+            latency_ms=None if self.latency_s is None else round(self.latency_s * 1e3, 1),
+        )
+
+    async def close(self) -> None:
+        """Let go of the wire."""
+        self._bus.close()
+
+    async def poll(self) -> Frame:
         """Ask once for everything; takes at most one timeout for each read, and stops at the first silence.
 
-        A read answered with an exception costs its own metrics only. Raises Unreachable where nothing was
-        answered at all: there is no frame then. Raises Resting, without asking, while a silent meter is left
-        alone: after three failed polls it is asked once in a while, from twice its interval to 300 s.
+        A read without an answer costs its own metrics only: None, with the reason. Raises Unreachable where
+        nothing was answered, Refused where every read was answered with an exception: there is no frame then.
         """
-        mono_s = self._clock.mono()
-        if mono_s < self._resting_until_s:
-            raise Resting(f"{self.name}: silent, asked again in {self._resting_until_s - mono_s:.0f} s")
-        at = self._clock.wall()
         began_s = asyncio.get_running_loop().time()
         try:
-            answers, requests = await self._ask()
-        except Unreachable as why:
-            self._lost(why)
+            answers = await self._ask()
+        except Unreachable:
+            self._fell_silent()
             raise
+        except Refused:
+            self._spoke("degraded")
+            raise
+        self.answers += 1
         self.latency_s = asyncio.get_running_loop().time() - began_s
         values, flaws = self._decoder.decode(answers)
         flaws += self._doubts(values, flaws)
         self._before = latest(values, self._before)
-        self._answered(degraded=any(isinstance(answer, Flaw) for answer in answers))
-        return Poll(
-            at=at, mono_s=mono_s, values=values, flaws=flaws, requests=requests, latency_s=self.latency_s
-        )
+        self._spoke("degraded" if any(isinstance(answer, Flaw) for answer in answers) else "ok")
+        return Frame(device=self.name, metrics=self.metrics, values=values, flaws=flaws)
 
-    async def _ask(self) -> tuple[list[bytes | Flaw], int]:
-        """One answer, or the flaw that stands for it, per span. Raises Unreachable where the first is silence."""
+    async def _ask(self) -> list[bytes | Flaw]:
+        """One answer, or the flaw that stands for it, per span."""
         answers: list[bytes | Flaw] = []
+        refusal: ExceptionAnswer | None = None
         for span in self._spans:
             try:
-                answers.append(
-                    await self._bus.read(self.unit, self.profile.table, span, timeout_s=self._timeout_s)
-                )
+                answers.append(await self._bus.read(self.unit, self.profile.table, span))
             except ExceptionAnswer as no:
                 self.errors[f"exception_{no.code}"] += 1
                 log.debug("%s: %s", self.name, no)
                 answers.append(Flaw.EXCEPTION)
+                refusal = no
             except BusFailure as away:
                 self.errors[away.kind] += 1
-                if not answers:
-                    raise
                 log.debug("%s: %s", self.name, away)
-                flaw = _FLAW_OF.get(away.kind, Flaw.TIMEOUT)
-                requests = len(answers) + 1
-                answers += [flaw] * (len(self._spans) - len(answers))
-                return answers, requests
-        return answers, len(answers)
+                if not any(isinstance(answer, bytes) for answer in answers):
+                    raise
+                flaw = Flaw.GARBAGE if away.kind == "garbage" else Flaw.TIMEOUT
+                return answers + [flaw] * (len(self._spans) - len(answers))
+        if refusal is not None and all(answer is Flaw.EXCEPTION for answer in answers):
+            raise refusal
+        return answers
 
     def _doubts(self, values: Values, flaws: Flaws) -> Flaws:
         """What physics adds; a value that already has a flaw keeps its own."""
@@ -164,23 +147,17 @@ class Meter:
             if position not in flawed
         )
 
-    def _lost(self, why: Unreachable) -> None:
+    def _fell_silent(self) -> None:
         self._failures += 1
         if self._failures < _FAILURES_UNTIL_SILENT:
-            self.status = "degraded" if self.status != "unknown" else "unknown"
-            log.debug("%s: %s", self.name, why)
+            self.status = "degraded"
             return
-        if self.status != "silent":
-            self.status = "silent"
-            log.warning("meter %s lost: %s", self.name, why)
-        self._rest_s = min(_LONGEST_REST_S, 2 * (self._rest_s or self._every_s))
+        self.status = "silent"
+        self._rest_s = min(_LONGEST_REST_S, 2 * (self._rest_s or self.every_s))
         self._resting_until_s = self._clock.mono() + self._rest_s * self._rng.uniform(0.8, 1.0)
 
-    def _answered(self, *, degraded: bool) -> None:
-        if self.status == "silent":
-            log.warning("meter %s back after %d failed polls", self.name, self._failures)
-        self.answers += 1
-        self.status = "degraded" if degraded else "ok"
+    def _spoke(self, status: Status) -> None:
+        self.status = status
         self._failures = 0
         self._rest_s = self._resting_until_s = 0.0
 
