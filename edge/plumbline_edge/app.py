@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -77,10 +76,8 @@ async def _observe(
     state_dir = Path(settings.state_dir)
     stop = _stop_on_signals()
     meters = _meters(settings.meters, clock)
-    cycles = [
-        Cycle(list(group), recorder, clock)
-        for _, group in groupby(sorted(meters, key=lambda m: m.every_s), key=lambda m: m.every_s)
-    ]
+    periods = sorted({meter.every_s for meter in meters})
+    cycles = [Cycle([m for m in meters if m.every_s == period], recorder, clock) for period in periods]
     cameras = _cameras(settings)
 
     def devices() -> tuple[DeviceHealth, ...]:
@@ -158,7 +155,7 @@ async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
 
 
 def _meters(settings: Iterable[MeterSettings], clock: Clock) -> list[Meter]:
-    """One bus per wire: meters behind the same host and port share its connection."""
+    """Meters behind the same host and port share its connection: it is one wire."""
     buses: dict[tuple[str, int], ModbusTcpBus] = {}
     meters = []
     for meter in settings:

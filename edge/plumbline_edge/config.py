@@ -188,9 +188,9 @@ def _camera_faults(camera: Mapping[str, Any]) -> Iterator[_Found]:
         if isinstance(time, str) and not _TIME_OF_DAY.match(time):
             yield "at", time, "a time of day like 10:00"
     quad = camera.get("quad")
-    if _is_numbers(quad, 4, 2) and _area(quad) <= 0:
+    if _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
         yield "quad", quad, "four corners clockwise from the top left"
-    values = camera.get("values")
+    values: Any = camera.get("values")
     if _is_numbers([values], 1, 8) and not (
         values[0] == 0 and values[-1] == 1 and all(a <= b for a, b in pairwise(values))
     ):
@@ -273,6 +273,7 @@ def _is_numbers(rows: object, count: int, width: int) -> bool:
     )
 
 
-def _area(quad: list[list[float]]) -> float:
-    """Twice the signed area; positive is clockwise where y points down."""
-    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(quad, [*quad[1:], quad[0]], strict=True))
+def _is_clockwise(quad: Any) -> bool:
+    """Whether the corners turn right at every one of them, with y pointing down: convex, not a bow tie."""
+    turns = zip(quad, [*quad[1:], quad[0]], [*quad[2:], *quad[:2]], strict=True)
+    return all((bx - ax) * (cy - by) > (by - ay) * (cx - bx) for (ax, ay), (bx, by), (cx, cy) in turns)

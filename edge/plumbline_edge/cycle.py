@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Event, EventCode, Frame
+from plumbline_edge.meters.poll import Status
 from plumbline_edge.outage import Outage
 from plumbline_edge.recorder import Observation, Recorder
 
@@ -21,16 +22,17 @@ _GRACE_S: Final = 0.25
 
 
 class Pollable(Protocol):
-    """One meter: its name, how often it wants to be asked, and one poll of it."""
+    """One meter: how it does, whether it wants to be asked, and one poll of it."""
 
     @property
     def name(self) -> str: ...
-
     @property
     def every_s(self) -> float: ...
+    @property
+    def status(self) -> Status: ...
 
     def due(self, mono_s: float) -> bool:
-        """Whether to ask it now; a meter that went silent is asked rarely."""
+        """Whether to ask it now; a meter that fell silent is asked rarely."""
         ...
 
     async def poll(self) -> Frame:
@@ -39,15 +41,14 @@ class Pollable(Protocol):
 
 
 class Cycle:
-    """All meters with the same period; `run` until cancelled, then what was read is still kept."""
+    """All meters with the same period; `run` until cancelled, then `stop` keeps what is still being answered."""
 
     def __init__(self, meters: Sequence[Pollable], recorder: Recorder, clock: Clock) -> None:
         self._meters = meters
+        self._every_s = meters[0].every_s
         self._recorder = recorder
         self._clock = clock
-        self._every_s = meters[0].every_s
-        self._asked: dict[str, asyncio.Task[Observation | None]] = {}
-        self._lost: set[str] = set()
+        self._asked: dict[str, asyncio.Task[list[Observation]]] = {}
         self._card = Outage("outbox")
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
@@ -77,7 +78,7 @@ class Cycle:
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1
-        answers = self._take_answers()
+        late = self._take_answers()
         for meter in self._meters:
             if meter.name in self._asked:
                 self.counters["polls_skipped"] += 1
@@ -85,40 +86,34 @@ class Cycle:
                 self._asked[meter.name] = asyncio.create_task(self._ask(meter), name=f"poll {meter.name}")
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=_GRACE_S)
-        await self._keep(answers | self._take_answers())
+        await self._keep(late + self._take_answers())
 
-    async def _ask(self, meter: Pollable) -> Observation | None:
+    async def _ask(self, meter: Pollable) -> list[Observation]:
+        """What there is to keep of one poll: a frame, and an event where the meter fell silent or came back."""
+        before = meter.status
+        asked = self._recorder.now()
         try:
             frame = await meter.poll()
         except (Unreachable, Refused) as why:
             self.counters["polls_failed"] += 1
-            if meter.name in self._lost:
-                return None
-            self._lost.add(meter.name)
+            if meter.status != "silent" or before == "silent":
+                return []
             log.warning("meter %s lost: %s", meter.name, why)
-            return self._recorder.now().saw(
-                Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why))
-            )
+            return [
+                self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why)))
+            ]
         self.counters["frames"] += 1
-        return self._recorder.now().saw(frame)
+        if before != "silent":
+            return [asked.saw(frame)]
+        log.warning("meter %s back", meter.name)
+        return [asked.saw(Event(code=EventCode.METER_BACK, subject=meter.name)), asked.saw(frame)]
 
-    def _take_answers(self) -> dict[str, Observation | None]:
+    def _take_answers(self) -> list[Observation]:
         """What meters have answered since last asked for; those still answering stay asked."""
-        answered = {name: task.result() for name, task in self._asked.items() if task.done()}
-        for name in answered:
-            del self._asked[name]
-        return answered
+        answered = [name for name, task in self._asked.items() if task.done()]
+        return [seen for name in answered for seen in self._asked.pop(name).result()]
 
-    async def _keep(self, answers: dict[str, Observation | None]) -> None:
-        observations: list[Observation] = []
-        for name, seen in answers.items():
-            if seen is None:
-                continue
-            if isinstance(seen.body, Frame) and name in self._lost:
-                self._lost.discard(name)
-                log.warning("meter %s back", name)
-                observations.append(self._recorder.now().saw(Event(code=EventCode.METER_BACK, subject=name)))
-            observations.append(seen)
+    async def _keep(self, observations: list[Observation]) -> None:
         try:
             await self._recorder.keep(observations)
         except Unreachable as why:

@@ -85,7 +85,7 @@ class ProcessTree:
         """Raises Unreachable, with its last words, where a child has ended by itself."""
         for child in self._children:
             code = child.process.returncode
-            if code is not None and code != -signal.SIGTERM and code != 0:
+            if code not in (None, 0, -signal.SIGTERM):
                 raise Unreachable(
                     f"{child.name} ended with {code}:\n{child.last_words()}", hint=f"Its whole log: {child.log}"
                 )

@@ -58,7 +58,10 @@ async def test_a_restart_goes_on_with_the_same_epoch_and_the_next_number(tmp_pat
 
 
 async def test_a_new_file_is_a_new_epoch(tmp_path):
-    async with Outbox(tmp_path / "a.db", gateway="gw1") as one, Outbox(tmp_path / "b.db", gateway="gw1") as other:
+    async with (
+        Outbox(tmp_path / "a.db", gateway="gw1") as one,
+        Outbox(tmp_path / "b.db", gateway="gw1") as other,
+    ):
         assert one.epoch != other.epoch
 
 

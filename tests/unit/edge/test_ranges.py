@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from plumbline_edge.ranges import Settled
 
-RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 12)).map(lambda r: (r[0], r[0] + r[1])), max_size=20)
+RANGES = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(0, 12)).map(lambda r: (r[0], r[0] + r[1])), max_size=20
+)
 
 
 @given(RANGES)

@@ -152,7 +152,7 @@ async def test_an_answer_for_another_epoch_acknowledges_nothing(outbox):
     uplink.acknowledged(codec.encode_ack(Ack(epoch="0" * 16, lane="data", through=3)))
     uplink.acknowledged(b"garbage")
     async with asyncio.timeout(5):
-        while not uplink.counters["acks_foreign"]:
+        while not uplink.counters["acks_foreign"]:  # noqa: ASYNC110 - the uplink is watched from outside
             await asyncio.sleep(0)
     data, _ = await outbox.states()
     task.cancel()
