@@ -1,0 +1,343 @@
+"""One photo from camera to records: fetch, decode, gate, model, zones, combine, mask."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from plumbline.errors import ConfigError, PlumblineError, Refused
+from plumbline.messages import DeviceHealth, Photo, Progress
+from plumbline.stages import DEFAULT_VALUES
+from plumbline_edge.camera import gate, image, privacy
+from plumbline_edge.camera.memory import Memory, MemoryFile
+from plumbline_edge.camera.source import CameraSource, HttpSnapshot, PhotoRefused, PhotoUnreachable
+from plumbline_edge.outage import Outage
+from plumbline_edge.settings import CameraSettings, SiteSettings
+from plumbline_edge.vision import model as stage_model
+from plumbline_edge.vision.model import Outputs, StageModel
+from plumbline_edge.vision.preprocess import roi_box, to_input
+from plumbline_edge.vision.progress import Combined, combine, flat_weights
+from plumbline_edge.vision.zones import pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+DAY0_WITHIN: Final = 3
+DAY0_MAX_PERCENT: Final = 10.0
+"""One of the first DAY0_WITHIN accepted photos becomes the day-0 reference, if it shows almost no works: a gateway
+that arrives in the middle of a project must not take that for the beginning."""
+
+ModelLoader = Callable[[], StageModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """The two records of one photo; `photo.jpeg` is empty wherever `progress` names a reason in `gate`."""
+
+    progress: Progress
+    photo: Photo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What one picture's bytes came to, and the memory for the next."""
+
+    captured: Captured
+    memory: Memory
+    new_day0: bool = False
+
+
+class LazyModel:
+    """Loads the model at its first use and keeps it; a failed load is tried again with the next photo."""
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._loaded: StageModel | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> StageModel:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = stage_model.load(self._folder, threads=self._threads)
+            return self._loaded
+
+
+class CameraWatch:
+    """One camera as the gateway sees it. `capture` never raises for anything the camera, picture or model does."""
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        source: CameraSource,
+        load_model: ModelLoader,
+        state_dir: Path,
+        one_at_a_time: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._load_model = load_model
+        self._file = MemoryFile(state_dir, settings)
+        self._turn = one_at_a_time or asyncio.Semaphore(1)
+        self._memory: Memory | None = None
+        self._outage = Outage(f"camera {settings.name}")
+        self._status: Literal["ok", "degraded", "silent", "unknown"] = "unknown"
+        self._answers = 0
+        self._errors: Counter[str] = Counter()
+        self._latency_ms: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self._settings.name
+
+    async def capture(self, at: datetime) -> Captured:
+        """Take and judge one photo, dated `at`; what goes wrong becomes a reason in `progress.gate`."""
+        began = time.monotonic()
+        try:
+            raw = await self._source.snapshot()
+        except (PhotoUnreachable, PhotoRefused) as why:
+            return self._lost(at, why.code, why)
+        except ConfigError as why:
+            return self._lost(at, "SETTINGS", why)
+        self._latency_ms = round((time.monotonic() - began) * 1000, 1)
+        self._answers += 1
+        self._outage.worked()
+        async with self._turn:  # one decoded picture in memory, however many cameras there are
+            captured = await asyncio.to_thread(self._judge, raw, at)
+        self._errors.update(captured.progress.gate)
+        self._status = "degraded" if captured.progress.gate else "ok"
+        return captured
+
+    def health(self) -> DeviceHealth:
+        """How the camera does; `errors` counts gate codes since this process began."""
+        return DeviceHealth(
+            name=self.name,
+            status=self._status,
+            answers=self._answers,
+            errors=dict(self._errors),
+            latency_ms=self._latency_ms,
+        )
+
+    def _lost(self, at: datetime, code: str, why: PlumblineError) -> Captured:
+        self._outage.failed(why)
+        self._errors[code] += 1
+        self._status = "silent"
+        return unusable(self._settings, at, (code,))
+
+    def _judge(self, raw: bytes, at: datetime) -> Captured:
+        """Blocks; the only caller's thread is also the only one to touch the memory."""
+        memory = self._memory if self._memory is not None else self._file.load()
+        try:
+            judged = judge(raw, at, self._settings, self._load_model, memory)
+        except Exception:
+            log.exception("camera %s: a photo could not be judged", self.name)
+            return unusable(self._settings, at, ("FAULT",))
+        self._memory = judged.memory
+        try:
+            self._file.save(judged.memory, new_day0=judged.new_day0)
+        except OSError as error:
+            log.warning("camera %s: its memory cannot be kept: %s", self.name, error.strerror)
+        return judged.captured
+
+
+def watches(settings: SiteSettings) -> list[CameraWatch]:
+    """One watch per camera of a site file, in its order; they share one model and take turns."""
+    folder = Path(settings.model.folder) if settings.model.folder else stage_model.shipped_folder()
+    load_model = LazyModel(folder, threads=settings.model.threads)
+    turn = asyncio.Semaphore(1)
+    return [
+        CameraWatch(
+            camera,
+            HttpSnapshot(
+                camera.url,
+                timeout_s=camera.timeout_s,
+                username=camera.username,
+                password_file=camera.password_file,
+            ),
+            load_model,
+            Path(settings.state_dir),
+            turn,
+        )
+        for camera in settings.cameras
+    ]
+
+
+def judge(
+    raw: bytes, at: datetime, settings: CameraSettings, load_model: ModelLoader, memory: Memory
+) -> Judged:
+    """One picture's bytes to its records. Pure but for the model; blocks for tens of milliseconds.
+
+    A picture that fails the gate leaves the memory as it was, but for its digest.
+    """
+    seen = replace(memory, digest=hashlib.sha256(raw).hexdigest())
+    try:
+        if seen.digest == memory.digest:
+            raise _Unusable("FROZEN")
+        return _judge_new(raw, at, settings, load_model, seen)
+    except PhotoRefused as why:
+        reasons: tuple[str, ...] = (why.code,)
+    except _Unusable as why:
+        reasons = why.reasons
+    return Judged(captured=unusable(settings, at, reasons), memory=seen)
+
+
+class _Unusable(Exception):
+    """This photo says nothing; ends the steps of `judge`."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons)
+        self.reasons = reasons
+
+
+def _judge_new(
+    raw: bytes, at: datetime, settings: CameraSettings, load_model: ModelLoader, memory: Memory
+) -> Judged:
+    picture = image.decode(raw, max_megapixels=settings.max_megapixels)
+    view = _View.of(picture, settings)
+    if reasons := gate.judge(view.crop, sharpness_median=memory.sharpness_median):
+        raise _Unusable(*reasons)
+    try:
+        model = load_model()
+        outputs = model.run(to_input(view.crop, memory.day0, model.size_hw), settings.track)
+    except (ConfigError, Refused) as why:
+        log.warning("the model gave nothing for camera %s: %s", settings.name, why)
+        raise _Unusable("MODEL") from None
+    if reasons := gate.judge_quality(
+        outputs.quality.tolist(), gate.QUALITY_LIMITS | model.card.quality_limits
+    ):
+        raise _Unusable(*reasons)
+    combined = _combined(outputs, view, settings, memory, model, at)
+    if combined.percent is None:
+        raise _Unusable(*combined.gate)
+    after = memory.accepting(gate.sharpness(view.crop), combined.held)
+    is_day0 = memory.day0 is None and memory.accepted < DAY0_WITHIN and combined.percent <= DAY0_MAX_PERCENT
+    if is_day0:
+        after = replace(after, day0=_day0(view, outputs, model))
+    return Judged(
+        captured=_accepted(settings, at, picture, view, outputs, combined, model.card.id),
+        memory=after,
+        new_day0=is_day0,
+    )
+
+
+def unusable(settings: CameraSettings, at: datetime, reasons: tuple[str, ...]) -> Captured:
+    """The records of a photo that says nothing: no percent, no zones, no picture, and why."""
+    name = photo_name(settings.name, at)
+    return Captured(
+        progress=Progress(
+            camera=settings.name,
+            photo=name,
+            percent=None,
+            low=None,
+            high=None,
+            gate=reasons,
+            quad=settings.quad,
+            grid=(settings.floors, settings.bays),
+        ),
+        photo=Photo(camera=settings.name, photo=name),
+    )
+
+
+def photo_name(camera: str, at: datetime) -> str:
+    """How the records of one photo name it: camera and UTC second."""
+    return f"{camera}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """The part of a picture that the model is shown."""
+
+    box: tuple[int, int, int, int]
+    crop: NDArray[np.uint8]
+    quad: tuple[tuple[float, float], ...]
+    """The facade in shares of the crop."""
+
+    @classmethod
+    def of(cls, picture: NDArray[np.uint8], settings: CameraSettings) -> _View:
+        height, width = picture.shape[:2]
+        pixels = [(x * width, y * height) for x, y in settings.quad]
+        box = x0, y0, x1, y1 = roi_box(pixels, (width, height))
+        quad = tuple(((x - x0) / (x1 - x0), (y - y0) / (y1 - y0)) for x, y in pixels)
+        return cls(box=box, crop=picture[y0:y1, x0:x1], quad=quad)
+
+
+def _combined(
+    outputs: Outputs, view: _View, settings: CameraSettings, memory: Memory, model: StageModel, at: datetime
+) -> Combined:
+    values = settings.values or DEFAULT_VALUES[settings.track]
+    readings = pool(outputs.stage, outputs.aux, view.quad, settings.floors, settings.bays, values)
+    return combine(
+        readings,
+        flat_weights(settings.weights, settings.floors, settings.bays),
+        memory.held,
+        at,
+        interval_pp=model.card.interval_pp,
+        zone_interval_pp=model.card.zone_interval_pp,
+    )
+
+
+def _day0(view: _View, outputs: Outputs, model: StageModel) -> NDArray[np.uint8]:
+    """The crop at the model's size, with nobody recognisable in it: the only picture that is ever kept on disk."""
+    import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
+    import numpy as np  # noqa: PLC0415
+
+    height, width = model.size_hw
+    small = np.asarray(cv2.resize(view.crop, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return privacy.hide_people(small, outputs.aux)
+
+
+def _accepted(
+    settings: CameraSettings,
+    at: datetime,
+    picture: NDArray[np.uint8],
+    view: _View,
+    outputs: Outputs,
+    combined: Combined,
+    model_id: str,
+) -> Captured:
+    preview = privacy.mask(
+        picture,
+        outputs.aux,
+        quad=settings.quad,
+        box=view.box,
+        hfov_deg=settings.hfov_deg,
+        distance_m=settings.distance_m,
+    )
+    name = photo_name(settings.name, at)
+    photo = Photo(camera=settings.name, photo=name)
+    if preview is not None:
+        photo = Photo(
+            camera=settings.name,
+            photo=name,
+            jpeg=preview.jpeg,
+            width_px=preview.width_px,
+            height_px=preview.height_px,
+            mask=f"{privacy.METHOD} {model_id}",
+        )
+    return Captured(
+        progress=Progress(
+            camera=settings.name,
+            photo=name,
+            percent=round(combined.percent, 3) if combined.percent is not None else None,
+            low=combined.low,
+            high=combined.high,
+            gate=combined.gate,
+            zones=combined.zones,
+            model=model_id,
+            quad=settings.quad,
+            grid=(settings.floors, settings.bays),
+        ),
+        photo=photo,
+    )

@@ -1,0 +1,108 @@
+"""Says why a photo cannot be judged: arrays in, named reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plumbline.stages import QUALITY_CLASSES
+
+REASONS: Final[dict[str, str]] = {
+    "TIMEOUT": "the camera did not deliver a whole picture in time",
+    "CONNECT": "the camera did not accept a connection",
+    "NAME": "the camera's name has no address",
+    "PROTOCOL": "the camera broke off, or does not speak HTTP",
+    "ADDRESS": "the camera's address is not one the gateway may fetch from",
+    "REDIRECT": "the camera redirects to another host",
+    "SETTINGS": "the camera's password file cannot be read",
+    "UNREADABLE": "what came is not one whole JPEG or PNG",
+    "TOO_LARGE": "the picture is over the limit of bytes or pixels",
+    "DARK": "too dark to see the facade",
+    "GLARE": "too much of the facade is burnt out",
+    "BLUR": "out of focus or shaken",
+    "FOG_RAIN": "fog or rain hides the facade",
+    "OBSTRUCTED": "something stands before the lens",
+    "LENS_DIRT": "the lens is dirty",
+    "NOT_A_SITE": "this does not look like the site",
+    "FROZEN": "the very same picture as last time",
+    "MODEL": "the model is missing or failed",
+    "NOT_VISIBLE": "too little of the facade can be seen",
+    "FAULT": "a mistake in the program; see the gateway's log",
+}
+"""Every code that can stand in Progress.gate, besides HTTP_<status>, and what it means to a person."""
+
+DARK_P95: Final = 40.0
+GLARE_SHARE: Final = 0.08
+BLUR_FLOOR: Final = 15.0
+BLUR_OF_MEDIAN: Final = 0.35
+QUALITY_LIMITS: Final[dict[str, float]] = dict.fromkeys(QUALITY_CLASSES, 0.5)
+"""Probability from which the model's own doubt rejects a photo; a model's card may name others."""
+
+_SHARPNESS_WIDTH_PX: Final = 480
+_CLIPPED: Final = 250
+_GREY: Final = (100, 156)
+_LOST_SHARE: Final = 0.2
+
+
+def judge(image_bgr: NDArray[np.uint8], *, sharpness_median: float | None = None) -> tuple[str, ...]:
+    """The reasons why this picture [h, w, 3] of the facade cannot be judged; empty where it can.
+
+    `sharpness_median` is the usual `sharpness` of this camera; BLUR is then relative to it, else to a fixed floor.
+    """
+    luma = _luma(image_bgr)
+    sharp = _laplacian_variance(_shrunk(luma))
+    blur_limit = BLUR_FLOOR if sharpness_median is None else BLUR_OF_MEDIAN * sharpness_median
+    dark = bool(np.percentile(luma, 95) < DARK_P95)
+    found = {
+        "UNREADABLE": _lost_share(image_bgr) >= _LOST_SHARE,
+        "DARK": dark,
+        "GLARE": bool((image_bgr.min(axis=2) >= _CLIPPED).mean() > GLARE_SHARE),
+        "BLUR": not dark and sharp < blur_limit,  # a dark picture has no detail to judge focus by
+    }
+    return tuple(code for code, is_so in found.items() if is_so)
+
+
+def judge_quality(quality: Sequence[float], limits: Mapping[str, float] = QUALITY_LIMITS) -> tuple[str, ...]:
+    """The reasons the model itself gives; `quality` is one probability per QUALITY_CLASSES."""
+    return tuple(
+        name.upper() for name, p in zip(QUALITY_CLASSES, quality, strict=True) if p >= limits.get(name, 0.5)
+    )
+
+
+def sharpness(image_bgr: NDArray[np.uint8]) -> float:
+    """Variance of the Laplacian of the luma at a common size; grows with detail and focus."""
+    return _laplacian_variance(_shrunk(_luma(image_bgr)))
+
+
+def _luma(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+    weights = np.array((0.114, 0.587, 0.299), np.float32)  # ITU-R BT.601
+    return np.asarray(bgr.astype(np.float32) @ weights)
+
+
+def _shrunk(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Block means, so that noise and the camera's resolution count less."""
+    step = max(1, round(luma.shape[1] / _SHARPNESS_WIDTH_PX))
+    height, width = (n - n % step for n in luma.shape)
+    if height == 0 or width == 0:
+        return luma
+    blocks = luma[:height, :width].reshape(height // step, step, width // step, step)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _laplacian_variance(luma: NDArray[np.float32]) -> float:
+    if min(luma.shape) < 3:
+        return 0.0
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((around - 4 * luma[1:-1, 1:-1]).var())
+
+
+def _lost_share(bgr: NDArray[Any]) -> float:
+    """The share of rows at the bottom in the one flat grey with which cameras fill what they failed to encode."""
+    last = bgr[-1, 0].astype(int)
+    if last.max() - last.min() > 2 or not _GREY[0] <= last[0] <= _GREY[1]:
+        return 0.0
+    flat = (np.abs(bgr.astype(np.int16) - last).max(axis=(1, 2)) <= 2)[::-1]
+    return float((flat.size if flat.all() else int(np.argmin(flat))) / flat.size)
