@@ -1,0 +1,39 @@
+from itertools import accumulate, product
+
+import pytest
+
+from plumbline.errors import Refused
+from plumbline_central.alerts.states import TRANSITIONS, Action, State, after
+
+
+@pytest.mark.parametrize(("state", "action"), list(product(State, Action)))
+def test_each_pair_is_in_the_table_or_refused_with_a_reason(state, action):
+    if (state, action) in TRANSITIONS:
+        assert after(state, action) == TRANSITIONS[state, action]
+    else:
+        with pytest.raises(Refused, match=action.value):
+            after(state, action)
+
+
+@pytest.mark.parametrize("state", [State.UNACKNOWLEDGED, State.ACKNOWLEDGED])
+def test_no_person_ends_an_alert_whose_condition_lasts(state):
+    with pytest.raises(Refused) as refused:
+        after(state, Action.CLOSE)
+
+    assert "when the condition is gone" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        (Action.RAISE, Action.ACKNOWLEDGE, Action.RETURN),
+        (Action.RAISE, Action.RETURN, Action.ACKNOWLEDGE),
+        (Action.RAISE, Action.RETURN, Action.CLOSE),
+        (Action.RAISE, Action.RETURN, Action.RAISE, Action.ACKNOWLEDGE, Action.RETURN),
+    ],
+)
+def test_an_alert_ends_once_it_was_seen_and_its_condition_is_gone(way):
+    states = list(accumulate(way, after, initial=State.NORMAL))
+
+    assert states[-1] == State.NORMAL
+    assert State.NORMAL not in states[1:-1]
