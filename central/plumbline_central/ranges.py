@@ -1,0 +1,51 @@
+"""Which sequence numbers a lane has: disjoint, ascending ranges with both ends included."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+Range = tuple[int, int]
+Ranges = tuple[Range, ...]
+
+
+def add(ranges: Ranges, new: Range) -> Ranges:
+    """`ranges` with `new` too; what touches becomes one."""
+    first, last = new
+    if not ranges or ranges[-1][1] < first - 1:
+        return (*ranges, new)
+    if ranges[-1][0] <= first:
+        return (*ranges[:-1], (ranges[-1][0], max(ranges[-1][1], last)))
+    merged: list[Range] = []
+    for start, end in sorted((*ranges, new)):
+        if merged and start <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def missing(ranges: Ranges, within: Range) -> Ranges:
+    """The parts of `within` that `ranges` lacks."""
+    at, last = within
+    found: list[Range] = []
+    for start, end in ranges[max(bisect_right(ranges, (at, at)) - 1, 0) :]:
+        if start > last:
+            break
+        if end < at:
+            continue
+        if start > at:
+            found.append((at, start - 1))
+        at = end + 1
+    if at <= last:
+        found.append((at, last))
+    return tuple(found)
+
+
+def through(ranges: Ranges) -> int:
+    """The last number up to which none is missing, counted from 1; 0 where 1 itself is."""
+    return ranges[0][1] if ranges and ranges[0][0] <= 1 else 0
+
+
+def size(ranges: Iterable[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)

@@ -1,0 +1,203 @@
+"""Takes what the broker hands over: store a group in one commit, tell the gateways, then let the broker forget it.
+
+A crash anywhere in between costs nothing: the broker, or at the latest the gateway, sends again, and the ledger
+stores each record once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import msgspec
+
+from plumbline import codec
+from plumbline.clock import Clock, to_us
+from plumbline.errors import Refused, Unreachable
+from plumbline.messages import Ack, GatewayState, Refusal
+from plumbline.topics import GatewayTopics, parse
+from plumbline_central import ranges
+from plumbline_central.ingest import judge
+from plumbline_central.ledger import Arrival, DeadLetter, LaneKey, Ledger, Outcome
+from plumbline_central.mqtt import Delivery
+from plumbline_central.registry import Gateway
+
+log = logging.getLogger(__name__)
+
+_GROUP: Final = 200
+_GROUP_BYTES: Final = 4 << 20
+_RETRY_S: Final = 5.0
+_decode_state = msgspec.json.Decoder(GatewayState).decode
+
+
+class Post(Protocol):
+    """Carries our answers to the gateways."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Return once it is handed over. Raises Unreachable."""
+        ...
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What one lane is to be told: all that is stored, and what of this group never will be."""
+
+    topic: str
+    lane: LaneKey
+    refused: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A group after its commit: the acknowledgements to send, and what the broker may then forget."""
+
+    acks: tuple[tuple[str, bytes], ...]
+    deliveries: tuple[Delivery, ...]
+
+
+class Receiver:
+    """`received` for each message, in the loop; `run` for ever beside it."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        enrolled: Callable[[str], Gateway | None],
+        post: Post,
+        clock: Clock,
+        *,
+        on_stored: Callable[[], None],
+        on_state: Callable[[GatewayState, int], None],
+    ) -> None:
+        """`on_stored` is called in the loop after each commit; `on_state(state, at_us)` in a worker thread."""
+        self._ledger = ledger
+        self._enrolled = enrolled
+        self._post = post
+        self._clock = clock
+        self._on_stored = on_stored
+        self._on_state = on_state
+        self._arrived: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._taken: asyncio.Queue[_Taken] = asyncio.Queue(maxsize=4)
+        self._disk_failures = 0
+        self._refusals: dict[str, str] = {}
+
+    def received(self, delivery: Delivery) -> None:
+        self._arrived.put_nowait(delivery)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._store(), name="receive: store")
+            tasks.create_task(self._answer(), name="receive: answer")
+
+    async def _store(self) -> None:
+        while True:
+            group = await self._next_group()
+            taken = await self._take_when_disk_allows(group)
+            self._on_stored()
+            await self._taken.put(taken)
+
+    async def _next_group(self) -> list[Delivery]:
+        """Everything that waits, but not more than a commit should hold."""
+        group = [await self._arrived.get()]
+        size_bytes = len(group[0].payload)
+        while len(group) < _GROUP and size_bytes < _GROUP_BYTES and not self._arrived.empty():
+            group.append(self._arrived.get_nowait())
+            size_bytes += len(group[-1].payload)
+        return group
+
+    async def _take_when_disk_allows(self, group: list[Delivery]) -> _Taken:
+        """A full disk stops the intake, not the service: nothing is acknowledged, so nothing is lost."""
+        while True:
+            try:
+                taken = await asyncio.to_thread(self._take, group)
+            except Unreachable as why:
+                self._disk_failures += 1
+                if self._disk_failures == 1:
+                    log.error("%s; taking nothing until it does. %s", why, why.hint)  # noqa: TRY400
+                await asyncio.sleep(_RETRY_S)
+            else:
+                if self._disk_failures:
+                    log.warning("the ledger takes records again after %d attempts", self._disk_failures)
+                    self._disk_failures = 0
+                return taken
+
+    def _take(self, group: Sequence[Delivery]) -> _Taken:
+        now_us = to_us(self._clock.wall())
+        arrivals: list[Arrival] = []
+        dead: list[DeadLetter] = []
+        for delivery in group:
+            try:
+                if delivery.topic.endswith("/state"):
+                    self._note_state(delivery, now_us)
+                else:
+                    batch = judge(delivery.topic, delivery.payload, self._enrolled)
+                    arrivals.append(Arrival(received_us=now_us, payload=delivery.payload, batch=batch))
+            except Refused as why:
+                self._say_refused(delivery.topic, why)
+                letter = DeadLetter(
+                    received_us=now_us, topic=delivery.topic, payload=delivery.payload, why=str(why)
+                )
+                dead.append(letter)
+        outcomes = self._ledger.append(arrivals, dead)
+        acks = tuple(self._acks(arrivals, outcomes))
+        return _Taken(acks, tuple(group))
+
+    def _acks(self, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple[str, bytes]]:
+        answers: dict[LaneKey, _Answer] = {}
+        for arrival, outcome in zip(arrivals, outcomes, strict=True):
+            batch = arrival.batch
+            topic = GatewayTopics(batch.site, batch.gateway).ack
+            answer = answers.setdefault(arrival.lane, _Answer(topic, arrival.lane))
+            if outcome.status == "refused":
+                answer.refused.append(Refusal(batch.first, batch.last, outcome.why))
+                log.error("%s lane of %s: %s", batch.lane, topic, outcome.why)
+        return [(answer.topic, codec.encode_ack(self._ack(answer))) for answer in answers.values()]
+
+    def _ack(self, answer: _Answer) -> Ack:
+        _, epoch, lane = answer.lane
+        covered = self._ledger.coverage(*answer.lane)
+        through = ranges.through(covered)
+        return Ack(
+            epoch=epoch,
+            lane=lane,
+            through=through,
+            also=covered[1:] if through else covered,
+            refused=tuple(answer.refused),
+        )
+
+    def _note_state(self, delivery: Delivery, now_us: int) -> None:
+        if not delivery.payload:
+            return  # a retained state was cleared by hand
+        whose, _ = parse(delivery.topic)
+        try:
+            state = _decode_state(delivery.payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Refused(f"no gateway state: {error}") from None
+        if (state.site, state.gateway) != (whose.site, whose.gateway):
+            raise Refused(f"it speaks for {state.site}/{state.gateway}")
+        gateway = self._enrolled(state.gateway)
+        if gateway is None or gateway.site != state.site:
+            raise Refused(f"gateway {state.gateway!r} is not enrolled at {state.site!r}")
+        self._on_state(state, now_us)
+
+    def _say_refused(self, topic: str, why: Refused) -> None:
+        """Once per topic and reason: a stranger on the broker must not fill the log."""
+        if self._refusals.get(topic) != str(why):
+            if len(self._refusals) > 1000:
+                self._refusals.clear()
+            self._refusals[topic] = str(why)
+            log.warning("%s: %s; kept as a dead letter. %s", topic, why, why.hint)
+
+    async def _answer(self) -> None:
+        while True:
+            taken = await self._taken.get()
+            sent = [self._post.publish(topic, payload) for topic, payload in taken.acks]
+            for why in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(why, Unreachable):  # the gateway asks again by sending again
+                    log.debug("an acknowledgement was not sent: %s", why)
+                elif why is not None:
+                    raise why
+            for delivery in taken.deliveries:
+                delivery.done()

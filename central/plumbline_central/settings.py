@@ -1,0 +1,74 @@
+"""What CENTRAL.toml may say: plain frozen values; `plumbline_central.config` reads a file against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+Port = Annotated[int, Ge(1), Le(65535)]
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """Where the batches come from. Off this machine a CA file is required: nothing travels in the clear."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    version: Literal["5", "3.1.1"] = "5"
+    client_id: Annotated[str, MinLen(1)] = "plumbline-central"
+    """Two centrals on one broker need two; the broker holds messages for it while central is away."""
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    keepalive_s: Annotated[int, Ge(5), Le(600)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where page and API are served. Off this machine a certificate is required."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+    names: tuple[str, ...] = ()
+    """Host names that people type to reach the page, besides this machine's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """How often the plan is compared while no photo comes."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    evaluate_every_s: Annotated[float, Gt(0), Le(86_400)] = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """One consumer of alerts over HTTP; the file's content signs each message."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: str
+    url: str
+    secret_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentralSettings:
+    """The whole file. Relative paths in it are taken from its own folder."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    data_dir: str
+    language: Literal["zh", "en"] = "zh"
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    webhooks: tuple[WebhookSettings, ...] = ()
