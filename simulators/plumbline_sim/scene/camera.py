@@ -1,0 +1,62 @@
+"""World metres to image pixels for one pinhole camera.
+
+World axes: x along the facade from its left end, y up from the ground, z out of the facade towards the street.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinhole:
+    """Where the camera stands, what it looks at, and how wide; the image's aspect comes with the size asked for."""
+
+    position_m: tuple[float, float, float]
+    target_m: tuple[float, float, float]
+    hfov_deg: float
+    roll_deg: float = 0.0
+
+    def matrix(self, size: tuple[int, int]) -> Points:
+        """The 3x4 projection to pixels of a (width, height) image."""
+        width, height = size
+        eye = np.array(self.position_m)
+        forward = np.array(self.target_m) - eye
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, (0.0, 1.0, 0.0))
+        right /= np.linalg.norm(right)
+        down = np.cross(forward, right)
+        roll = math.radians(self.roll_deg)
+        axes = np.stack(
+            [
+                right * math.cos(roll) + down * math.sin(roll),
+                down * math.cos(roll) - right * math.sin(roll),
+                forward,
+            ]
+        )
+        focal = 0.5 * width / math.tan(math.radians(self.hfov_deg) / 2)
+        inner = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+        return np.asarray(inner @ np.hstack([axes, (-axes @ eye)[:, None]]))
+
+
+def project(matrix: Points, points: Any) -> Points:
+    """Image points [n,2] of world points [n,3]; a point at or behind the camera is held just in front of it."""
+    homogeneous = np.asarray(points, float) @ matrix[:, :3].T + matrix[:, 3]
+    depth = np.maximum(homogeneous[:, 2:], 0.3)
+    return np.asarray(homogeneous[:, :2] / depth)
+
+
+def plane_homography(matrix: Points, origin: Any, along_u: Any, along_v: Any) -> Points:
+    """The 3x3 map from plane coordinates (u, v), in units of the two world vectors, to pixels."""
+    return np.stack(
+        [matrix[:, :3] @ np.asarray(along_u, float), matrix[:, :3] @ np.asarray(along_v, float),
+         matrix[:, :3] @ np.asarray(origin, float) + matrix[:, 3]],
+        axis=1,
+    )  # fmt: skip
