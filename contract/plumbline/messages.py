@@ -71,6 +71,8 @@ class Photo(_Body, frozen=True, kw_only=True):
     height_px: int = 0
     mask: str = ""
     """Names the way people and vehicles were made unrecognisable, with the model that found them."""
+    source: str = ""
+    """SHA-256 of the camera's own picture, of which nothing else is kept; empty where none came."""
 
 
 class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

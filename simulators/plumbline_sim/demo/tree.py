@@ -87,7 +87,8 @@ class ProcessTree:
             code = child.process.returncode
             if code not in (None, 0, -signal.SIGTERM):
                 raise Unreachable(
-                    f"{child.name} ended with {code}:\n{child.last_words()}", hint=f"Its whole log: {child.log}"
+                    f"{child.name} ended with {code}:\n{child.last_words()}",
+                    hint=f"Its whole log: {child.log}",
                 )
 
 

@@ -1,0 +1,11 @@
+"""`plumbline sim`: simulated meters and cameras for people who test gateways."""
+
+from __future__ import annotations
+
+import typer
+
+from plumbline_sim import camera
+from plumbline_sim.meter import cli as meter
+
+app = typer.Typer()
+app.registered_commands += meter.app.registered_commands + camera.app.registered_commands

@@ -1,0 +1,95 @@
+"""The files a person would write for the demo's site: site file, central file, plan."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from plumbline_sim.demo.stage import CAMERA, METERS, ZONE, Stage
+
+SITE = "demo"
+GATEWAY = "demo-gw1"
+_POLL_S = 900
+_PATIENCE_S = 20
+"""Generous: on a busy machine a late answer is not what the demo is about."""
+
+
+def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: str) -> None:
+    """A site file for `plumbline edge run`."""
+    project = stage.project
+    width, height = stage.camera.size
+    quad = [[round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))]
+    tables: list[tuple[str, dict[str, Any]]] = [
+        (
+            "",
+            {
+                "site": SITE,
+                "gateway": GATEWAY,
+                "state_dir": "edge-state",
+                "timezone": ZONE.key,
+                "health_every_s": 6 * 3600,
+            },
+        ),
+        ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
+        *(
+            (
+                "[[meters]]",
+                {
+                    "name": role,
+                    "profile": profile,
+                    "host": "127.0.0.1",
+                    "port": stage.meters[role].port,
+                    "every_s": _POLL_S,
+                    "timeout_s": _PATIENCE_S,
+                },
+            )
+            for role, profile in METERS.items()
+        ),
+        (
+            "[[cameras]]",
+            {
+                "name": CAMERA,
+                "url": f"http://127.0.0.1:{stage.camera.port}/snapshot.jpg",
+                "track": project.track,
+                "at": ["10:00", "14:00"],
+                "quad": quad,
+                "floors": project.floors,
+                "bays": project.bays,
+                "weights": [[round(w, 9) for w in row] for row in project.weights],
+                "timeout_s": _PATIENCE_S,
+            },
+        ),
+    ]
+    path.write_text(_toml(tables), encoding="utf-8")
+
+
+def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:
+    """A file for `plumbline central run`."""
+    tables: list[tuple[str, dict[str, Any]]] = [
+        ("", {"data_dir": "central-data"}),
+        ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
+        ("[http]", {"host": "127.0.0.1", "port": http_port}),
+        ("[alerts]", {"evaluate_every_s": 6 * 3600}),
+    ]
+    path.write_text(_toml(tables), encoding="utf-8")
+
+
+def write_plan(path: Path, stage: Stage) -> None:
+    """The plan as a planner would hand it in: one dated cumulative percent a day."""
+    rows = ["date,percent"]
+    for day in range(stage.project.days + 1):
+        date = (stage.begin + timedelta(days=day)).astimezone(ZONE)
+        rows.append(f"{date:%Y-%m-%d},{stage.project.planned_percent(day):.3f}")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _toml(tables: list[tuple[str, dict[str, Any]]]) -> str:
+    """TOML of flat tables; its strings, numbers and arrays are written as JSON writes them."""
+    lines: list[str] = []
+    for heading, table in tables:
+        lines += [heading] if heading else []
+        lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,261 @@
+"""The demo, from raising the stage to the last count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from plumbline.clock import ScaledClock
+from plumbline.errors import Unreachable
+from plumbline.messages import Body, Frame, Photo
+from plumbline.metrics import BY_CODE
+from plumbline.stages import Track
+from plumbline_central.ledger import Ledger
+from plumbline_sim.demo import broker, files
+from plumbline_sim.demo.central import PLUMBLINE, CentralClient, plumbline, plumbline_json
+from plumbline_sim.demo.report import Findings
+from plumbline_sim.demo.stage import Stage, first_midnight, raised, sample_project
+from plumbline_sim.demo.tally import Tally, compare
+from plumbline_sim.demo.tree import Child, ProcessTree
+from plumbline_sim.meter.oplog import Operation
+
+_START: Final = datetime(2026, 3, 1, tzinfo=UTC)
+_LEAD_REAL_S: Final = 8.0
+"""Real seconds for the services to come up before the works begin."""
+_SETTLE_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.5
+_ACKNOWLEDGE_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person chose."""
+
+    days: int
+    speed: float
+    seed: int
+    track: Track
+    port: int
+    folder: Path
+    supervise: bool
+    """Whether the demo itself plays the supervisor who acknowledges alerts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How things stand: for the progress bar."""
+
+    day: float
+    percent: float | None
+    planned: float
+    open_alerts: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """Everything up: what `perform` and `count` work with."""
+
+    options: Options
+    stage: Stage
+    tree: ProcessTree
+    edge: Child
+    central: Child
+    client: CentralClient
+    broker: str
+    url: str
+
+
+class Play:
+    """`async with` brings everything up; leaving the block ends every process and server it started."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._exits = AsyncExitStack()
+
+    async def __aenter__(self) -> Running:
+        try:
+            return await self._raise()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
+
+    async def _raise(self) -> Running:
+        options, folder = self._options, self._options.folder
+        entered = self._exits.enter_async_context
+        tree = await entered(ProcessTree(folder / "logs"))
+        carrier = await entered(broker.running(tree, folder))
+        clock = ScaledClock(start=_START, real_mono=time.monotonic(), speed=options.speed)
+        begin = first_midnight(clock, _LEAD_REAL_S * options.speed)
+        project = sample_project(options.seed, options.track, options.days)
+        stage = await entered(raised(project, clock, begin))
+
+        url = f"http://127.0.0.1:{options.port}"
+        site, central, plan = (folder / name for name in ("site.toml", "central.toml", "plan.csv"))
+        files.write_site(site, stage, broker_port=carrier.port, broker_version=carrier.version)
+        files.write_central(
+            central, broker_port=carrier.port, broker_version=carrier.version, http_port=options.port
+        )
+        files.write_plan(plan, stage)
+        key = (await plumbline_json("edge", "check", site))["public_key"]
+        names = ("--name-zh", "示范工地", "--name-en", "Demo site")
+        await plumbline("central", "site", central, files.SITE, *names)
+        await plumbline("central", "enroll", central, files.GATEWAY, "--site", files.SITE, "--key", key)
+        await plumbline("central", "plan", central, plan, "--site", files.SITE)
+
+        time_is = clock.to_environment()
+        central_child = await tree.start(
+            "central", [*PLUMBLINE, "central", "run", str(central)], environment=time_is
+        )
+        client = CentralClient(url)
+        self._exits.push_async_callback(client.close)
+        await _until_ready(client, tree)
+        edge_child = await tree.start("edge", [*PLUMBLINE, "edge", "run", str(site)], environment=time_is)
+        return Running(
+            options=options,
+            stage=stage,
+            tree=tree,
+            edge=edge_child,
+            central=central_child,
+            client=client,
+            broker=carrier.kind,
+            url=url,
+        )
+
+
+async def perform(running: Running, show: Callable[[Look], None]) -> None:
+    """Let the simulated project run to its end; `show` is told twice a second how it stands."""
+    stage = running.stage
+    while stage.clock.wall() < stage.end:
+        running.tree.check()
+        alerts = await running.client.get("/api/v1/alerts", site=files.SITE)
+        if running.options.supervise:
+            await _acknowledge_old(running, alerts)
+        curve = await running.client.get(f"/api/v1/sites/{files.SITE}/progress")
+        seen = [point["percent"] for point in curve["actual"] if point["percent"] is not None]
+        day = stage.day(stage.clock.wall())
+        show(
+            Look(
+                day=max(day, 0.0),
+                percent=seen[-1] if seen else None,
+                planned=stage.project.planned_percent(day),
+                open_alerts=sum(alert["state"] != "normal" for alert in alerts),
+            )
+        )
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def count(running: Running, wall_s: float) -> Findings:
+    """End the gateway, wait until central has everything, then compare both sides."""
+    await running.edge.end()
+    stage, client = running.stage, running.client
+    await _until_projected(client)
+    curve = await client.get(f"/api/v1/sites/{files.SITE}/progress")
+    alerts = await client.get("/api/v1/alerts", site=files.SITE)
+    data = running.options.folder / "central-data"
+    verdict = await plumbline_json("central", "verify", "--data", data)
+    gaps = await plumbline_json("central", "gaps", "--data", data)
+    stored = await asyncio.to_thread(lambda: _stored_records(data))
+    answered = [operation for operation in stage.oplog.operations if operation.values]
+    return Findings(
+        seed=running.options.seed,
+        wall_s=wall_s,
+        broker=running.broker,
+        store="sqlite",
+        records=_compare_polls(answered, stored)
+        + compare(
+            (shot.sha256 for shot in stage.camera.oplog.shots),
+            (body.source for body in stored if isinstance(body, Photo) and body.source),
+        ),
+        readings=compare(
+            (
+                (operation.device, metric, steps)
+                for operation in answered
+                for metric, steps in operation.values
+                if steps is not None
+            ),
+            await asyncio.to_thread(lambda: list(_stored_readings(data))),
+        ),
+        dropped_declared=len(gaps),
+        photos_served=len(stage.camera.oplog.shots),
+        observations=curve["actual"],
+        alerts=alerts,
+        verify="ok" if verdict["ok"] else "; ".join(map(str, verdict["faults"])),
+    )
+
+
+def _compare_polls(answered: list[Operation], stored: list[Body]) -> Tally:
+    """Poll by poll: what a meter said in the answer that holds its probe, against the same values of a frame."""
+    polls = [operation for operation in answered if operation.poll]
+    probed = {operation.device: [metric for metric, _ in operation.values] for operation in polls}
+    frames = [body for body in stored if isinstance(body, Frame)]
+    return compare(
+        ((operation.device, tuple(steps for _, steps in operation.values)) for operation in polls),
+        (
+            (frame.device, tuple(values.get(metric) for metric in probed.get(frame.device, ())))
+            for frame in frames
+            for values in [dict(zip(_names(frame), frame.values, strict=True))]
+        ),
+    )
+
+
+def _names(frame: Frame) -> list[str]:
+    return [BY_CODE[code].name for code in frame.metrics]
+
+
+def _stored_records(data: Path) -> list[Body]:
+    """Every record in central's ledger, from the file itself."""
+    ledger = Ledger.open(data / "ledger.db")
+    try:
+        bodies: list[Body] = []
+        at = 0
+        while rows := ledger.read(at, 200):
+            bodies += [record.body for row in rows for record in row.records]
+            at = rows[-1].id
+        return bodies
+    finally:
+        ledger.close()
+
+
+def _stored_readings(data: Path) -> Iterator[tuple[str, str, int]]:
+    """Every value in the time-series store, from the file itself: (device, metric, steps of its resolution)."""
+    query = "SELECT device, metric, value FROM reading JOIN series ON series = id WHERE value IS NOT NULL"
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
+        for device, metric, steps in db.execute(query):
+            yield device, BY_CODE[metric].name, steps
+
+
+async def _acknowledge_old(running: Running, alerts: list[dict[str, Any]]) -> None:
+    """Play the supervisor: look at what has been open for a day, and say so."""
+    now = running.stage.clock.wall()
+    for alert in alerts:
+        raised_at = datetime.fromisoformat(alert["raised_at"])
+        if alert["state"] == "unacknowledged" and now - raised_at > _ACKNOWLEDGE_AFTER:
+            await running.client.acknowledge(alert["id"], "demo supervisor", "seen; extra crews ordered")
+
+
+async def _until_ready(client: CentralClient, tree: ProcessTree) -> None:
+    async with asyncio.timeout(_SETTLE_S):
+        while not await client.ready():
+            tree.check()
+            await asyncio.sleep(0.1)
+
+
+async def _until_projected(client: CentralClient) -> None:
+    """Until every projection has applied the ledger's last row."""
+    try:
+        async with asyncio.timeout(_SETTLE_S):
+            while not (await client.get("/api/v1/health"))["caught_up"]:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise Unreachable("central did not catch up with its own ledger in a minute") from None
