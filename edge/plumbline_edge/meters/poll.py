@@ -76,7 +76,8 @@ class Meter:
 
     def due(self, mono_s: float) -> bool:
         """Whether to ask now. After three polls in silence a meter is asked rarely: after twice its interval, then
-        twice that, up to 300 s."""
+        twice that, up to 300 s.
+        """
         return mono_s >= self._resting_until_s
 
     def health(self) -> DeviceHealth:

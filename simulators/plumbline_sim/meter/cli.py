@@ -1,0 +1,142 @@
+"""`plumbline sim meter`: one simulated meter on a Modbus TCP port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, clock_from_environment
+from plumbline.errors import ConfigError
+from plumbline_edge.meters.profile import Profile, find_profile
+from plumbline_sim.meter.encode import says_absence
+from plumbline_sim.meter.load import ROLES, Role, SiteLoad
+from plumbline_sim.meter.oplog import OpLog
+from plumbline_sim.meter.server import MeterServer, SimulatedMeter, Source
+from plumbline_sim.meter.trace import Trace, TracePlayer, load_map, load_trace, utc_begin
+
+_LOOK_S: Final = 0.2
+
+app = typer.Typer()
+
+
+@app.command()
+def meter(
+    *,
+    profile: Annotated[str, typer.Option(help="A meter family of firmware_configs/meters, or a .toml file.")],
+    trace: Annotated[Path | None, typer.Option(help="A recorded CSV to play.")] = None,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="What the CSV's columns mean; see firmware_configs/traces.")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help=f"Play a building site's load instead: {', '.join(ROLES)}.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Makes the same site again.")] = 1,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = 5020,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    unit: Annotated[int, typer.Option(min=0, max=247, help="The meter's Modbus unit number.")] = 1,
+    speed: Annotated[float, typer.Option(min=0.001, help="Simulated seconds per real second.")] = 1.0,
+    oplog: Annotated[
+        Path | None, typer.Option(help="Append every answer, one JSON line each: the ground truth.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End where the recording ends.")] = False,
+) -> None:
+    """Answer Modbus TCP like a real meter, from a recorded CSV or from a building site's load model.
+
+    Missing cells are answered as a meter would (exception 4 or its sentinel), never as 0.
+
+    Example: plumbline sim meter --profile eastron_sdm630 --trace steel.csv --map
+    firmware_configs/traces/steel.toml --port 5020 --speed 900
+
+    Example: plumbline sim meter --profile abb_b23 --role crane --seed 7
+    """
+    family = find_profile(profile)
+    recording = _recording(trace, map_file, role, family)
+    clock = _clock(recording, speed)
+    source = _source(recording, role, seed, clock, once=once)
+    simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+    with OpLog(oplog, keep=False) as ground_truth:
+        server = MeterServer([simulated], clock=clock, oplog=ground_truth, host=host, port=port)
+        asyncio.run(_serve(server, clock, recording, source, once=once))
+
+
+def _recording(trace: Path | None, map_file: Path | None, role: str | None, profile: Profile) -> Trace | None:
+    """The CSV to play; None where a role was asked for. Raises ConfigError where the options do not fit."""
+    if role is not None and (trace or map_file):
+        raise ConfigError("--role and --trace exclude each other", hint="Keep one of them.")
+    if role is not None:
+        if role not in ROLES:
+            raise ConfigError(f"no role {role!r}", hint=f"Known: {', '.join(ROLES)}.")
+        return None
+    if trace is None or map_file is None:
+        raise ConfigError("nothing to play", hint="Give --trace FILE.csv with --map MAP.toml, or --role.")
+    recording = load_trace(trace, load_map(map_file))
+    mute = [
+        r.metric.name
+        for r in profile.registers
+        if r.metric.name not in recording.metrics and not says_absence(r)
+    ]
+    if mute:
+        raise ConfigError(
+            f"a {profile.name} has no way to say that it lacks {', '.join(mute)}",
+            hint="Give them in the map's [metrics], a constant if need be, or play a float meter.",
+        )
+    return recording
+
+
+def _clock(recording: Trace | None, speed: float) -> Clock:
+    if ENVIRONMENT in os.environ:
+        return clock_from_environment()
+    start = utc_begin(recording) if recording is not None else datetime.now(UTC)
+    return ScaledClock(start=start, real_mono=time.monotonic(), speed=speed)
+
+
+def _source(recording: Trace | None, role: str | None, seed: int, clock: Clock, *, once: bool) -> Source:
+    now = clock.wall()
+    if recording is not None:
+        return TracePlayer(recording, begin_s=now.timestamp(), repeat=not once)
+    return SiteLoad(cast("Role", role), seed=seed, since=(now - timedelta(days=1)).date())
+
+
+async def _serve(
+    server: MeterServer,
+    clock: Clock,
+    recording: Trace | None,
+    source: Source,
+    *,
+    once: bool,
+) -> None:
+    """Answer until a signal comes or, with `once`, the recording ends."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with server:
+        (meter,) = server.meters.values()
+        print(f"{meter.profile.name} on {server.host}:{server.port}, unit {meter.unit}", flush=True)
+        if recording is None or not isinstance(source, TracePlayer):
+            await stop.wait()
+            return
+        print(recording.report, flush=True)
+        length_s = recording.end_s - recording.begin_s
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("playing", total=length_s)
+            while not stop.is_set():
+                into_s = clock.wall().timestamp() - source.begin_s
+                if once and into_s > length_s:
+                    return
+                at = datetime.fromtimestamp(
+                    recording.begin_s + into_s % length_s, recording.report.begins.tzinfo
+                )
+                progress.update(task, completed=into_s % length_s, description=f"{at:%Y-%m-%d %H:%M}")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _LOOK_S)

@@ -1,0 +1,127 @@
+"""Values in units to the registers of a meter family, as that meter would hold them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from plumbline_edge.meters.profile import STRUCT_CODES, Profile, Register
+
+Values = Mapping[str, float | None]
+"""By metric name, in the metric's unit; None, or no entry: the meter does not know it now."""
+
+_NAN: Final = {"f32": b"\x7f\xc0\x00\x00", "f64": b"\x7f\xf8" + bytes(6)}
+
+
+class CannotAnswer(Exception):
+    """The meter has no way to say that it lacks this value; a real one fails the whole read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The bytes for one read, and per register in it what they say, in steps of its metric's resolution."""
+
+    block: bytes
+    values: tuple[tuple[str, int | None], ...]
+
+
+class Encoder:
+    """Holds what a profile's meter would hold in its registers; stateless, one per profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._ordered = sorted(profile.registers, key=lambda r: r.address)
+        self._regions = tuple(_regions(self._ordered, profile.max_gap))
+        self._reads: dict[tuple[int, int], tuple[Register, ...]] = {}
+        self._steps = {r.metric.name: r.scale * r.metric.to_wire(1) for r in self._ordered}
+
+    def registers_in(self, start: int, count: int) -> tuple[Register, ...] | None:
+        """What a read of `count` words from `start` covers; None where the meter would answer exception 2.
+
+        It does for an address outside its map, and for a read that cuts a value in two.
+        """
+        key = (start, count)
+        if key not in self._reads:
+            end = start + count
+            if not any(low <= start and end <= high for low, high in self._regions):
+                return None
+            touched = [r for r in self._ordered if r.address < end and r.end > start]
+            if any(r.address < start or r.end > end for r in touched):
+                return None
+            self._reads[key] = tuple(touched)
+        return self._reads[key]
+
+    def block(self, start: int, count: int, registers: tuple[Register, ...], values: Values) -> Answered:
+        """What a read answers. Raises CannotAnswer where a value is missing that the family has no sign for."""
+        block = bytearray(2 * count)
+        said: list[tuple[str, int | None]] = []
+        for register in registers:
+            name = register.metric.name
+            words, steps = self._encode(register, values.get(name))
+            place = 2 * (register.address - start)
+            block[place : place + len(words)] = words
+            said.append((name, steps))
+        return Answered(block=bytes(block), values=tuple(said))
+
+    def _encode(self, register: Register, value: float | None) -> tuple[bytes, int | None]:
+        """The register's words in its own order, and the steps that a reader must find in them."""
+        code = STRUCT_CODES[register.type]
+        if value is None or not math.isfinite(value):
+            return _in_order(_absent(register), register), None
+        raw: float = value / float(register.scale)
+        if code not in "fd":
+            raw = _fitting(round(raw), register)
+        straight = struct.pack(">" + code, raw)
+        (held,) = struct.unpack(">" + code, straight)
+        factor = self._steps[register.metric.name]
+        steps = round(held * (factor.numerator if factor.denominator == 1 else float(factor)))
+        return _in_order(straight, register), steps
+
+
+def says_absence(register: Register) -> bool:
+    """Whether the family can answer "no value" in this register."""
+    return register.type in _NAN or bool(register.absent)
+
+
+def _absent(register: Register) -> bytes:
+    if register.type in _NAN:
+        return _NAN[register.type]
+    if not register.absent:
+        raise CannotAnswer(register.metric.name)
+    return struct.pack(">" + STRUCT_CODES[register.type], register.absent[0])
+
+
+def _fitting(raw: int, register: Register) -> int:
+    """As a meter does it: a counter starts again at 0, anything else stays at the end of its scale."""
+    bits = 16 * register.count
+    high = (1 << bits - 1) - 1 if register.type[0] == "s" else (1 << bits) - 1
+    if register.metric.kind == "counter":
+        return raw % (high + 1)
+    low = -high - 1 if register.type[0] == "s" else 0
+    while high in register.absent:
+        high -= 1
+    return max(low, min(high, raw))
+
+
+def _in_order(straight: bytes, register: Register) -> bytes:
+    words = [straight[i : i + 2] for i in range(0, len(straight), 2)]
+    if register.words == "lsw":
+        words.reverse()
+    if register.bytes == "little":
+        words = [word[::-1] for word in words]
+    return b"".join(words)
+
+
+def _regions(ordered: list[Register], max_gap: int) -> Iterator[tuple[int, int]]:
+    """Address ranges that one read may lie in: registers with holes of at most `max_gap` words between them."""
+    start, end = ordered[0].address, ordered[0].end
+    for register in itertools.islice(ordered, 1, None):
+        if register.address - end > max_gap:
+            yield start, end
+            start = register.address
+        end = register.end
+    yield start, end
