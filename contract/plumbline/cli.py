@@ -6,7 +6,6 @@ import importlib
 import logging
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final
 
 import typer
@@ -60,7 +59,7 @@ def run(arguments: list[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every snapshot
     word, *rest = arguments or ["--help"]
     if word == "--version":
-        print(version("plumbline-iot"))
+        print(__version__)
         return 0
     if word not in _PARTS:
         return _say_usage(word)

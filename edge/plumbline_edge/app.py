@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from plumbline import __version__
 from plumbline.clock import Clock, clock_from_environment, to_us
 from plumbline.errors import Unreachable
 from plumbline.messages import DeviceHealth, Event, EventCode, GatewayState
 from plumbline.signing import DeviceKey
 from plumbline.topics import GatewayTopics
 from plumbline_edge.cycle import Cycle
-from plumbline_edge.health import VERSION, HealthProbe
+from plumbline_edge.health import HealthProbe
 from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import find_profile
@@ -84,7 +85,7 @@ async def _observe(
         return tuple(device.health() for device in (*meters, *(watch for _, watch in cameras)))
 
     probe = HealthProbe(outbox, state_dir, [*(c.counters for c in cycles), uplink.counters], devices)
-    await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=VERSION))])
+    await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=__version__))])
     log.info(
         "gateway %s of site %s reads %d meters and %d cameras",
         settings.gateway, settings.site, len(meters), len(cameras),
@@ -189,7 +190,7 @@ def _state(settings: SiteSettings, epoch: str, clock: Clock, *, online: bool) ->
             online=online,
             site=settings.site,
             gateway=settings.gateway,
-            version=VERSION,
+            version=__version__,
             epoch=epoch,
             since_us=to_us(clock.wall()),
         )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from plumbline import __version__
 from plumbline.messages import DeviceHealth, Health
 from plumbline_edge.outbox import Outbox
 
-VERSION: Final = version("plumbline-iot")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -49,7 +48,7 @@ class HealthProbe:
         for part in self._counters:
             for name, value in part.items():
                 counters[name] = counters.get(name, 0) + value
-        return Health(version=VERSION, counters=counters, gauges=gauges, devices=self._devices())
+        return Health(version=__version__, counters=counters, gauges=gauges, devices=self._devices())
 
 
 def rss_mb() -> float:

@@ -14,14 +14,14 @@ from plumbline.clock import ScaledClock
 from plumbline.stages import Track
 from plumbline_edge.meters.profile import find_profile
 from plumbline_sim.camera import CameraServer, SceneSource
-from plumbline_sim.meter.load import SiteLoad
+from plumbline_sim.meter.load import Role, SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 from plumbline_sim.scene.project import Project, Slip
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 DAY_S: Final = 86_400
-METERS: Final = {"main": "eastron_sdm630", "crane": "abb_b23", "cabins": "chint_dtsu666"}
+METERS: Final[dict[Role, str]] = {"main": "eastron_sdm630", "crane": "abb_b23", "cabins": "chint_dtsu666"}
 """The demo's meters by role, with the profile each speaks."""
 CAMERA: Final = "east"
 _SLIP_SHARE: Final = (0.25, 0.72)
@@ -65,14 +65,17 @@ def first_midnight(clock: ScaledClock, lead_s: float) -> datetime:
 async def raised(project: Project, clock: ScaledClock, begin: datetime) -> AsyncIterator[Stage]:
     """A stage whose meters and camera answer while the block runs."""
     oplog = OpLog()
-    load = SiteLoad(seed=project.seed)
+    first_day = clock.wall().astimezone(ZONE).date()
     async with AsyncExitStack() as running:
         meters = {
             role: await running.enter_async_context(
                 MeterServer(
                     [
                         SimulatedMeter(
-                            name=role, unit=1, profile=find_profile(profile), source=load.meter(role)
+                            name=role,
+                            unit=1,
+                            profile=find_profile(profile),
+                            source=SiteLoad(role, seed=project.seed, since=first_day),
                         )
                     ],
                     clock=clock,
