@@ -11,6 +11,7 @@ from typing import Final
 import typer
 from rich.console import Console
 
+from plumbline import __version__
 from plumbline.errors import ConfigError, MissingExtra, PlumblineError
 
 _USAGE_ERROR: Final = 2
