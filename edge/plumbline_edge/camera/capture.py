@@ -179,49 +179,45 @@ def judge(
 ) -> Judged:
     """One picture's bytes to its records. Pure but for the model; blocks for tens of milliseconds.
 
-    A picture that fails the gate leaves the memory as it was, but for its digest.
+    A picture that fails the gate leaves the memory as it was, but for its digest and sharpness.
     """
     seen = replace(memory, digest=hashlib.sha256(raw).hexdigest())
+    if seen.digest == memory.digest:
+        return _rejected(settings, at, seen, "FROZEN")
     try:
-        if seen.digest == memory.digest:
-            raise _Unusable("FROZEN")
-        return _judge_new(raw, at, settings, load_model, seen)
+        picture = image.decode(raw, max_megapixels=settings.max_megapixels)
     except PhotoRefused as why:
-        reasons: tuple[str, ...] = (why.code,)
-    except _Unusable as why:
-        reasons = why.reasons
-    return Judged(captured=unusable(settings, at, reasons), memory=seen)
-
-
-class _Unusable(Exception):
-    """This photo says nothing; ends the steps of `judge`."""
-
-    def __init__(self, *reasons: str) -> None:
-        super().__init__(*reasons)
-        self.reasons = reasons
-
-
-def _judge_new(
-    raw: bytes, at: datetime, settings: CameraSettings, load_model: ModelLoader, memory: Memory
-) -> Judged:
-    picture = image.decode(raw, max_megapixels=settings.max_megapixels)
+        return _rejected(settings, at, seen, why.code)
     view = _View.of(picture, settings)
-    if reasons := gate.judge(view.crop, sharpness_median=memory.sharpness_median):
-        raise _Unusable(*reasons)
+    sharpness = gate.sharpness(view.crop)
+    seen = seen.noticing(sharpness)
+    if reasons := gate.judge(view.crop, sharpness, sharpness_median=memory.sharpness_median):
+        return _rejected(settings, at, seen, *reasons)
+    return _judge_view(picture, view, at, settings, load_model, seen)
+
+
+def _judge_view(
+    picture: NDArray[np.uint8],
+    view: _View,
+    at: datetime,
+    settings: CameraSettings,
+    load_model: ModelLoader,
+    memory: Memory,
+) -> Judged:
+    """The rest of `judge`, for a picture that shows something."""
     try:
         model = load_model()
         outputs = model.run(to_input(view.crop, memory.day0, model.size_hw), settings.track)
     except (ConfigError, Refused) as why:
         log.warning("the model gave nothing for camera %s: %s", settings.name, why)
-        raise _Unusable("MODEL") from None
-    if reasons := gate.judge_quality(
-        outputs.quality.tolist(), gate.QUALITY_LIMITS | model.card.quality_limits
-    ):
-        raise _Unusable(*reasons)
+        return _rejected(settings, at, memory, "MODEL")
+    limits = gate.QUALITY_LIMITS | model.card.quality_limits
+    if reasons := gate.judge_quality(outputs.quality.tolist(), limits):
+        return _rejected(settings, at, memory, *reasons)
     combined = _combined(outputs, view, settings, memory, model, at)
     if combined.percent is None:
-        raise _Unusable(*combined.gate)
-    after = memory.accepting(gate.sharpness(view.crop), combined.held)
+        return _rejected(settings, at, memory, *combined.gate)
+    after = replace(memory, accepted=memory.accepted + 1, held=combined.held)
     is_day0 = memory.day0 is None and memory.accepted < DAY0_WITHIN and combined.percent <= DAY0_MAX_PERCENT
     if is_day0:
         after = replace(after, day0=_day0(view, outputs, model))
@@ -230,6 +226,10 @@ def _judge_new(
         memory=after,
         new_day0=is_day0,
     )
+
+
+def _rejected(settings: CameraSettings, at: datetime, memory: Memory, *reasons: str) -> Judged:
+    return Judged(captured=unusable(settings, at, reasons), memory=memory)
 
 
 def unusable(settings: CameraSettings, at: datetime, reasons: tuple[str, ...]) -> Captured:

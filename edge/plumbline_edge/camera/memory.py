@@ -36,14 +36,14 @@ class Memory:
 
     @property
     def sharpness_median(self) -> float | None:
-        """None until enough photos were accepted."""
+        """None until there were enough photos."""
         if len(self.sharpness) < _ENOUGH_SHARPNESS:
             return None
         return sorted(self.sharpness)[len(self.sharpness) // 2]
 
-    def accepting(self, sharpness: float, held: dict[str, Held]) -> Memory:
-        kept = (*self.sharpness, sharpness)[-_KEEP_SHARPNESS:]
-        return replace(self, accepted=self.accepted + 1, sharpness=kept, held=held)
+    def noticing(self, sharpness: float) -> Memory:
+        """Rejected photos count too: a facade that changed its look for good must not be blurred for ever."""
+        return replace(self, sharpness=(*self.sharpness, sharpness)[-_KEEP_SHARPNESS:])
 
 
 class _HeldOnDisk(msgspec.Struct):

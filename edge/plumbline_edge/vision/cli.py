@@ -1,0 +1,220 @@
+"""`plumbline model run|card|check`: judge photos by hand, read the model's card, check the model on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from zoneinfo import ZoneInfo
+
+import typer
+
+from plumbline.errors import ConfigError, Refused
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from plumbline.stages import Track
+    from plumbline_edge.vision.model import StageModel
+
+app = typer.Typer()
+
+_DATED: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_ -]?(\d\d)[:h-]?(\d\d)(?:[:m-]?(\d\d))?)?")
+_NOON: Final = 12
+_GOLDEN_PP: Final = 0.3
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--model", help="Folder of model.onnx and card.toml; the shipped one if left out."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
+
+
+@app.command(
+    epilog="Example: plumbline model run --site site.toml --camera east photos/*.jpg --overlay /tmp/seen"
+)
+def run(
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO...", help="JPEG or PNG files, oldest first.")
+    ],
+    site: Annotated[Path, typer.Option(help="The site file that describes the camera's facade.")],
+    camera: Annotated[str, typer.Option(help="The camera's name in the site file.")],
+    model: Folder = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Write each masked preview with its zones here.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge photos of one camera in their order, as the gateway would from its first photo on.
+
+    A date in a file's name (2026-05-12, 20260512_1400) is when it was taken, in the site's time zone; else the
+    file's own time counts. Nothing is kept: the gateway's memory of this camera is neither read nor changed.
+    """
+    from plumbline_edge.camera.capture import LazyModel, judge  # noqa: PLC0415 - vision costs 100 MB
+    from plumbline_edge.camera.memory import Memory  # noqa: PLC0415
+    from plumbline_edge.config import load_site  # noqa: PLC0415
+    from plumbline_edge.vision import overlay as drawing  # noqa: PLC0415
+    from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
+
+    settings = load_site(site)
+    chosen = next((c for c in settings.cameras if c.name == camera), None)
+    if chosen is None:
+        known = ", ".join(c.name for c in settings.cameras) or "none"
+        raise ConfigError(f"{site}: no camera {camera!r}", hint=f"Cameras in this file: {known}.")
+    named = settings.model.folder
+    load_model = LazyModel(model or (Path(named) if named else shipped_folder()))
+    load_model()  # a missing model ends the command here, instead of marking every photo
+    if overlay is not None:
+        overlay.mkdir(parents=True, exist_ok=True)
+    memory, zone = Memory(), ZoneInfo(settings.timezone)
+    for path in photos:
+        at = taken_at(path, zone)
+        judged = judge(_read(path), at, chosen, load_model, memory)
+        memory = judged.memory
+        progress = judged.captured.progress
+        if overlay is not None and judged.captured.photo.jpeg:
+            drawn = drawing.draw(judged.captured.photo, progress)
+            (overlay / f"{path.stem}.jpg").write_bytes(drawn)
+        line = {
+            "file": str(path),
+            "at": at.isoformat(),
+            "percent": progress.percent,
+            "low": progress.low,
+            "high": progress.high,
+            "gate": list(progress.gate),
+            "zones": [
+                {
+                    "id": z.id, "percent": z.percent, "low": z.low, "high": z.high,
+                    "visible": z.visible, "stage": z.stage,
+                }
+                for z in progress.zones
+            ],
+        }  # fmt: skip
+        print(json.dumps(_rounded(line)) if as_json else _sentence(line))
+
+
+@app.command(epilog="Example: plumbline model card")
+def card(model: Folder = None, as_json: AsJson = False) -> None:
+    """What the model is, what it was trained on, and how far it can be trusted."""
+    from plumbline_edge.vision.model import read_card, shipped_folder  # noqa: PLC0415
+
+    raw = read_card(model or shipped_folder())
+    if as_json:
+        print(json.dumps(raw, default=str))
+        return
+    for line in _outline(raw):
+        print(line)
+
+
+@app.command(epilog="Example: plumbline model check")
+def check(model: Folder = None, as_json: AsJson = False) -> None:
+    """Load the model as the gateway would: hash, size, inputs, outputs; then judge its golden pictures."""
+    from plumbline_edge.vision.model import load, shipped_folder  # noqa: PLC0415
+
+    folder = model or shipped_folder()
+    loaded = load(folder)
+    worst, count = _golden(loaded, folder / "golden")
+    facts = {
+        "model": loaded.card.id,
+        "size_hw": list(loaded.size_hw),
+        "golden": count,
+        "golden_worst_pp": worst,
+    }
+    if count and worst > _GOLDEN_PP:
+        raise Refused(
+            f"{folder}: a golden picture came out {worst:.2f} points off, more than {_GOLDEN_PP}",
+            hint="This machine's onnxruntime computes differently; do not use this model here.",
+        )
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        compared = (
+            f"{count} golden pictures within {worst:.2f} points" if count else "no golden pictures beside it"
+        )
+        print(f"{loaded.card.id}: hash, shapes and size as its card says; {compared}")
+
+
+def taken_at(path: Path, zone: ZoneInfo) -> datetime:
+    """The date in a photo's name at its time of day, noon where it has none; else the file's own time."""
+    if found := _DATED.search(path.stem):
+        year, month, day, hour, minute, second = (int(text) if text else None for text in found.groups())
+        try:
+            return datetime(
+                year or 0, month or 0, day or 0,
+                _NOON if hour is None else hour, minute or 0, second or 0, tzinfo=zone,
+            )  # fmt: skip
+        except ValueError:
+            pass  # digits that are no date
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _golden(model: StageModel, folder: Path) -> tuple[float, int]:
+    """The largest difference in points between what golden.json promises and what comes out here; how many there are.
+
+    Each entry names `now` and `day0` pictures (crops; day0 may be null), track, quad, floors, bays and `percents`
+    of all zones, None where too little of one is visible.
+    """
+    import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    from plumbline.stages import DEFAULT_VALUES  # noqa: PLC0415
+    from plumbline_edge.vision.preprocess import to_input  # noqa: PLC0415
+    from plumbline_edge.vision.zones import pool  # noqa: PLC0415
+
+    def picture(name: str | None) -> NDArray[np.uint8] | None:
+        if name is None:
+            return None
+        return np.asarray(
+            cv2.imdecode(np.frombuffer(_read(folder / name), np.uint8), cv2.IMREAD_COLOR), np.uint8
+        )
+
+    path = folder / "golden.json"
+    entries = json.loads(_read(path)) if path.is_file() else []
+    worst = 0.0
+    for entry in entries:
+        now = picture(entry["now"])
+        assert now is not None, entry
+        outputs = model.run(to_input(now, picture(entry["day0"]), model.size_hw), entry["track"])
+        values = DEFAULT_VALUES[cast("Track", entry["track"])]
+        readings = pool(outputs.stage, outputs.aux, entry["quad"], entry["floors"], entry["bays"], values)
+        for reading, promised in zip(readings, entry["percents"], strict=True):
+            if (reading.percent is None) != (promised is None):
+                worst = max(worst, 100.0)
+            elif reading.percent is not None:
+                worst = max(worst, abs(reading.percent - promised))
+    return worst, len(entries)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _sentence(line: dict[str, Any]) -> str:
+    if line["percent"] is None:
+        return f"{line['file']}: no percent: {', '.join(line['gate'])}"
+    return f"{line['file']}: {line['percent']:.1f} % ({line['low']:.1f} to {line['high']:.1f})"
+
+
+def _outline(value: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    indent = "  " * depth
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield f"{indent}{key}"
+            yield from _outline(inner, depth + 1)
+        else:
+            yield f"{indent}{key}: {inner}"
