@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Self, cast
 
@@ -21,7 +22,7 @@ from plumbline.errors import Refused
 from plumbline.messages import Lane, Record
 from plumbline.topics import GatewayTopics
 from plumbline_central import ranges
-from plumbline_central.continuity import Link, conflict
+from plumbline_central.continuity import Link, Neighbour, conflict
 from plumbline_central.project import LedgerRow
 from plumbline_central.ranges import Range, Ranges
 from plumbline_central.schema import Database, Migrations
@@ -300,7 +301,10 @@ def _append_one(db: sqlite3.Connection, group: _Group, arrival: Arrival) -> Outc
     if lane not in group.coverage:
         group.before[lane] = group.coverage[lane] = _load_coverage(db, lane)
     covered = group.coverage[lane]
-    why = conflict(batch, _neighbours(db, lane, first, last))
+    try:
+        why = conflict(batch, _neighbours(db, lane, first, last))
+    except Refused as damaged:
+        why = f"the batch already stored there is damaged: {damaged}"
     if why is not None:
         group.count("refused", count)
         return Outcome(status="refused", why=why)
@@ -341,14 +345,20 @@ def _append_one(db: sqlite3.Connection, group: _Group, arrival: Arrival) -> Outc
     return Outcome(status="stored", row_id=row.lastrowid, taken=taken)
 
 
-def _neighbours(db: sqlite3.Connection, lane: LaneKey, first: int, last: int) -> list[Link]:
+def _neighbours(db: sqlite3.Connection, lane: LaneKey, first: int, last: int) -> Iterator[Neighbour]:
     """Stored batches that overlap or touch `first`..`last`."""
     rows = db.execute(
-        "SELECT first, last, prev, head FROM batch WHERE gateway = ? AND epoch = ? AND lane = ?"
+        "SELECT id, first, last, prev, head FROM batch WHERE gateway = ? AND epoch = ? AND lane = ?"
         " AND first BETWEEN ? AND ? AND last >= ?",
         (*lane, first - codec.MAX_RECORDS, last + 1, first - 1),
     ).fetchall()
-    return [Link(*row) for row in rows]
+    for id_, *ends in rows:
+        yield Link(*ends), partial(_stored_batch, db, id_)
+
+
+def _stored_batch(db: sqlite3.Connection, row_id: int) -> codec.Batch:
+    (payload,) = db.execute("SELECT CAST(payload AS BLOB) FROM batch WHERE id = ?", (row_id,)).fetchone()
+    return codec.open_batch(payload)
 
 
 def _load_coverage(db: sqlite3.Connection, lane: LaneKey) -> Ranges:

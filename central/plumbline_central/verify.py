@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from plumbline import codec
 from plumbline.errors import Refused
 from plumbline.messages import Lane
 from plumbline_central import ranges
-from plumbline_central.continuity import Link, conflict
+from plumbline_central.continuity import Link, Neighbour, conflict
 from plumbline_central.ingest import check_signature
 from plumbline_central.ledger import LaneKey, Ledger, Row
 from plumbline_central.ranges import Ranges
@@ -65,13 +66,13 @@ def _walk(ledger: Ledger, lane: LaneKey, gateway: Gateway | None, report: Report
     if covered:
         report.missing += ranges.size(ranges.missing(covered, (1, covered[-1][1])))
     taken: Ranges = ()
-    near: list[Link] = []
+    near: list[Neighbour] = []
     for row in ledger.rows(*lane):
+        near = [neighbour for neighbour in near if neighbour[0].last >= row.link.first - 1]
         why = _fault_of(row, lane, gateway, near) or _twice(row, taken)
         if why is not None:
             return _fault(lane, row.link.first, row.id, why)
-        near = [link for link in near if link.last >= row.link.first - 1]
-        near.append(row.link)
+        near.append((row.link, partial(codec.open_batch, row.payload)))
         for part in row.taken:
             taken = ranges.add(taken, part)
             report.records += ranges.size((part,))
@@ -83,7 +84,7 @@ def _walk(ledger: Ledger, lane: LaneKey, gateway: Gateway | None, report: Report
     return None
 
 
-def _fault_of(row: Row, lane: LaneKey, gateway: Gateway | None, near: list[Link]) -> str | None:
+def _fault_of(row: Row, lane: LaneKey, gateway: Gateway | None, near: list[Neighbour]) -> str | None:
     if gateway is None:
         return f"gateway {lane[0]!r} is not enrolled"
     try:

@@ -127,11 +127,9 @@ def test_a_restored_outbox_that_tells_another_story_is_refused_and_kept_as_a_dea
     for _ in range(8):
         other.record(Frame(device="m1", metrics=(1,), values=(1,)))
 
-    outcomes = ledger.append(
-        [arrival(other.pack(5, 9)), arrival(other.pack(7, 9)), arrival(other.pack(1, 6))]
-    )
+    outcomes = ledger.append([arrival(other.pack(*span)) for span in ((5, 9), (7, 9), (1, 6), (2, 5))])
 
-    assert [outcome.status for outcome in outcomes] == ["refused"] * 3
+    assert [outcome.status for outcome in outcomes] == ["refused"] * 4
     assert ledger.coverage("gw-1", "e1", "data") == ((1, 6),)
     assert outcomes[0].why == ledger.dead_letters()[-1].why
     assert verify(ledger, gateway.lookup).ok

@@ -145,7 +145,7 @@ async def test_a_batch_that_contradicts_the_chain_is_refused_to_its_gateway(inta
 
     _, ack = intake.post.sent[-1]
     assert ack.through == 3
-    assert ack.refused == (Refusal(2, 5, "the chain after record 1 is not the one already stored"),)
+    assert ack.refused == (Refusal(2, 5, "the chain after record 3 is not the one already stored"),)
 
 
 async def test_without_a_link_the_records_are_stored_all_the_same(intake, gateway):
