@@ -294,15 +294,18 @@ def _frames(group: _Group, count: int) -> list[Frame]:
     width = len(group.metrics)
     if len(group.steps) != width * count or not count:
         raise ValueError
-    columns = [_absolute(group.steps[i * count : (i + 1) * count]) for i in range(width)]
+    if count == 1:  # one poll of a device, the usual live batch: there are no differences to undo
+        rows: Iterable[tuple[int | None, ...]] = (tuple(_in_64_bits(group.steps)),)
+    else:
+        columns = [_absolute(group.steps[i * count : (i + 1) * count]) for i in range(width)]
+        rows = zip(*columns, strict=True) if columns else [()] * count
     flaws: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for row, at, flaw in group.flaws:
         if not (0 <= row < count and 0 <= at < width):
             raise ValueError
         flaws[row].append((at, flaw))
-    rows = zip(*columns, strict=True) if columns else [()] * count
     return [
-        Frame(device=group.device, metrics=group.metrics, values=tuple(row), flaws=tuple(bad))
+        Frame(device=group.device, metrics=group.metrics, values=row, flaws=tuple(bad))
         for row, bad in zip(rows, flaws, strict=True)
     ]
 
@@ -334,19 +337,23 @@ def _differences_with_holes(column: Sequence[int | None]) -> Iterable[int | None
             before = value
 
 
-def _absolute(column: Sequence[int | None]) -> list[int | None]:
+def _absolute(column: Sequence[int | None]) -> Sequence[int | None]:
     """The inverse of `_differences`. Raises ValueError where a value leaves 64 bits."""
     if None not in column:
-        return list(_int_absolute(cast("Sequence[int]", column)))
-    values = list(_absolute_with_holes(column))
-    if any(value is not None and value not in _INT64 for value in values):
-        raise ValueError
+        return _int_absolute(cast("Sequence[int]", column))
+    return _in_64_bits(list(_absolute_with_holes(column)))
+
+
+def _int_absolute(column: Sequence[int]) -> Sequence[int]:
+    values = list(accumulate(column))
+    _in_64_bits(values)
     return values
 
 
-def _int_absolute(column: Sequence[int]) -> list[int]:
-    values = list(accumulate(column))
-    if values and not (min(values) in _INT64 and max(values) in _INT64):
+def _in_64_bits(values: Sequence[int | None]) -> Sequence[int | None]:
+    """`values` as they are. Raises ValueError where one could not be stored."""
+    present = [value for value in values if value is not None] if None in values else values
+    if present and not (min(present) in _INT64 and max(present) in _INT64):  # type: ignore[type-var, operator]
         raise ValueError
     return values
 

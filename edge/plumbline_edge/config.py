@@ -127,7 +127,7 @@ def _sense_faults(path: Path, raw: Mapping[str, Any]) -> Iterator[Fault]:
     checks = [
         _site_faults(path.parent, raw),
         *(_name_faults(kind, tables) for kind, tables in (("meters", meters), ("cameras", cameras))),
-        *(_prefixed(f"meters.{where}", _meter_faults(meter)) for where, meter in meters),
+        *(_prefixed(f"meters.{where}", _meter_faults(path.parent, meter)) for where, meter in meters),
         *(_prefixed(f"cameras.{where}", _camera_faults(camera)) for where, camera in cameras),
         (
             (key, name, "a file that exists")
@@ -160,12 +160,20 @@ def _site_faults(folder: Path, raw: Mapping[str, Any]) -> Iterator[_Found]:
         yield "broker.ca_file", None, f"a CA file, since {host} is not this machine"
 
 
-def _meter_faults(meter: Mapping[str, Any]) -> Iterator[_Found]:
+def _meter_faults(folder: Path, meter: Mapping[str, Any]) -> Iterator[_Found]:
+    wanted = meter.get("profile")
+    if not isinstance(wanted, str) or wanted in profile.shipped():
+        return
+    if wanted.endswith(".toml"):
+        try:
+            profile.load_profile(folder / wanted)
+        except ConfigError as error:
+            yield "profile", wanted, f"a profile that can be read ({error})"
+        return
     known = sorted(profile.shipped())
-    if isinstance(wanted := meter.get("profile"), str) and wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
-        yield "profile", wanted, f"a shipped profile; {hint}"
+    near = difflib.get_close_matches(wanted, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+    yield "profile", wanted, f"a shipped profile or a .toml file of your own; {hint}"
 
 
 def _name_faults(kind: str, tables: list[tuple[str, dict[str, Any]]]) -> Iterator[_Found]:
@@ -225,7 +233,7 @@ def _files(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _with_absolute_files(raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     def resolved(key: str, value: object) -> object:
-        if isinstance(value, str) and (key.endswith("_file") or key in ("state_dir", "folder")):
+        if isinstance(value, str) and _names_a_file(key, value):
             return str(folder / value)
         if isinstance(value, dict):
             return {inner: resolved(inner, v) for inner, v in value.items()}
@@ -234,6 +242,11 @@ def _with_absolute_files(raw: Mapping[str, Any], folder: Path) -> dict[str, Any]
         return value
 
     return {key: resolved(key, value) for key, value in raw.items()}
+
+
+def _names_a_file(key: str, value: str) -> bool:
+    own_profile = key == "profile" and value.endswith(".toml")
+    return own_profile or key.endswith("_file") or key in ("state_dir", "folder")
 
 
 def is_loopback(host: str) -> bool:

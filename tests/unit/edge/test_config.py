@@ -9,6 +9,7 @@ import pytest
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_edge.config import load_site
+from plumbline_edge.meters.profile import shipped
 from plumbline_edge.settings import SiteSettings
 
 GOOD = """
@@ -74,7 +75,7 @@ host = "127.0.0.1"
     assert sorted(faults(tmp_path, text)) == [
         "broker.prt: expected no such key; did you mean 'port'?, got 1",
         "meters.crane.name: expected a name used only once, got 'crane'",
-        "meters.crane.profile: expected a shipped profile; did you mean 'eastron_sdm630'?, got 'eastron_sdm63'",
+        "meters.crane.profile: expected a shipped profile or a .toml file of your own; did you mean 'eastron_sdm630'?, got 'eastron_sdm63'",
         "meters.crane.unit: expected 0-247, got 300",
         "site: expected a name like ^[a-z0-9][a-z0-9_-]{0,47}$, got 'A 12'",
     ]
@@ -101,6 +102,15 @@ def test_each_mistake_names_key_value_and_expectation(tmp_path, before, after, s
     lines = faults(tmp_path, GOOD.replace(before, after, 1))
 
     assert any(said in line for line in lines), lines
+
+
+def test_a_profile_of_ones_own_is_found_beside_the_site_file(tmp_path):
+    original = shipped()["eastron_sdm120"]
+    (tmp_path / "mine.toml").write_text(original.read_text(encoding="utf-8"), encoding="utf-8")
+    settings = load_site(write(tmp_path, GOOD.replace('"eastron_sdm630"', '"mine.toml"')))
+
+    assert settings.meters[0].profile == str(tmp_path / "mine.toml")
+    assert "No such file" in faults(tmp_path, GOOD.replace('"eastron_sdm630"', '"none.toml"'))[0]
 
 
 def test_what_is_not_toml_is_a_sentence_with_the_line(tmp_path):

@@ -1,0 +1,105 @@
+"""The documents say what the code says; each fails here when it lies."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from plumbline.cli import _PARTS, _load
+from plumbline.metrics import METRICS, Flaw
+from plumbline_edge.settings import BrokerSettings, CameraSettings, MeterSettings, SiteSettings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+
+
+def tracked() -> list[Path]:
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
+    return [ROOT / name for name in names if name]
+
+
+def test_every_metric_stands_in_the_wire_page_with_its_unit():
+    page = (DOCS / "wire.md").read_text(encoding="utf-8")
+
+    assert [f"| {m.code} | `{m.name}` | {m.unit} | {10**-m.decimals:g} |" for m in METRICS] == [
+        line for line in page.splitlines() if re.match(r"\| \d+ \| `.*` \| .* \| .* \|$", line)
+    ]
+
+
+def test_every_flaw_stands_in_the_wire_page():
+    page = (DOCS / "wire.md").read_text(encoding="utf-8")
+
+    assert all(f"| {flaw.value} | `{flaw.name.lower()}` | {flaw.quality} |" in page for flaw in Flaw)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_file_that_a_page_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    named = re.findall(r"`((?:docs|edge|central|contract|simulators|models|firmware_configs|deploy|tests)/[\w./-]+)`", text)
+
+    missing = [name for name in linked if not (page.parent / name).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_command_that_a_page_shows_exists(page):
+    text = page.read_text(encoding="utf-8")
+    shown = set(re.findall(r"plumbline (edge|central|sim|model) ([a-z]+)", text))
+    commands = {
+        (word, command.name or command.callback.__name__.replace("_", "-"))
+        for word in {word for word, _ in shown}
+        for command in _load(word).registered_commands
+    }
+
+    assert shown - commands == set()
+
+
+@pytest.mark.parametrize("word", _PARTS)
+def test_every_command_has_an_example(word):
+    for command in _load(word).registered_commands:
+        assert "Example" in (command.epilog or command.help or command.callback.__doc__ or ""), command.callback
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_make_target_that_a_page_shows_exists(page):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    shown = set(re.findall(r"`?make ([a-z]+)`?", page.read_text(encoding="utf-8")))
+
+    assert {name for name in shown if f"`make {name}" in page.read_text(encoding="utf-8")} - targets == set()
+
+
+def test_the_example_site_file_shows_every_table():
+    example = tomllib.loads((ROOT / "firmware_configs/sites/example.toml").read_text(encoding="utf-8"))
+
+    assert set(example) <= set(SiteSettings.__dataclass_fields__)
+    assert set(example["broker"]) <= set(BrokerSettings.__dataclass_fields__)
+    assert set(example["meters"][0]) <= set(MeterSettings.__dataclass_fields__)
+    assert set(example["cameras"][0]) <= set(CameraSettings.__dataclass_fields__)
+
+
+def test_no_tracked_file_names_a_machine_or_an_outside_script():
+    forbidden = [re.compile(rb"/(?:home|Users)/\w+/"), re.compile(rb"""(?:src|href)=["']https?://""")]
+    bad = [
+        path.relative_to(ROOT).as_posix()
+        for path in tracked()
+        if path.is_file() and path.suffix in {".py", ".md", ".html", ".js", ".css", ".toml", ".sh", ".svg"}
+        for pattern in forbidden
+        if path != Path(__file__) and pattern.search(path.read_bytes())
+    ]
+
+    assert bad == []
+
+
+def test_big_artefacts_stay_out():
+    big = {p.name: p.stat().st_size for p in tracked() if p.is_file() and p.stat().st_size > 8 << 20}
+
+    assert big == {}
