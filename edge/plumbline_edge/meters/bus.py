@@ -1,6 +1,6 @@
 """Reads registers over Modbus TCP; the one file that imports pymodbus.
 
-pymodbus frames and sends; this file decides what an answer is. Everything received passes `_Line.check` first,
+pymodbus frames and sends; frames.py decides what an answer is. Everything received passes it first,
 because pymodbus takes an answer with transaction id 0, another function code or another length for the right one.
 """
 
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -19,6 +18,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from plumbline.errors import Refused, Unreachable
+from plumbline_edge.meters.frames import Expected, find_answer
 from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.profile import Table
 
@@ -192,19 +192,6 @@ class _InputBlock(_Block):
     function_code = 4
 
 
-@dataclass(slots=True)
-class _Question:
-    """The request in the air: what its answer must look like, and how to stop waiting for it."""
-
-    header: bytes
-    code: int
-    size: int
-    deadline: asyncio.Timeout
-    odd: str = ""
-    """What came instead of an answer, for the message."""
-    fatal: str = ""
-
-
 class _Line:
     """One TCP connection from its opening to its end."""
 
@@ -213,7 +200,8 @@ class _Line:
         self._name = name
         self._count_request = on_send
         self._client: AsyncModbusTcpClient | None = None
-        self._question: _Question | None = None
+        self._expected: Expected | None = None
+        self._odd = ""
         self._deadline: asyncio.Timeout | None = None
 
     async def open(self, host: str, port: int) -> str:
@@ -223,7 +211,7 @@ class _Line:
             port=port,
             name=self._name,
             reconnect_delay=0,  # ModbusTcpBus reconnects: pymodbus would do so behind its back, with the old state
-            timeout=3600,  # every wait here stands in an asyncio.timeout
+            timeout=3600,  # every wait here stands in an asyncio.timeout of its own
             retries=0,
             trace_packet=self._on_bytes,
             trace_connect=self._on_connect,
@@ -232,7 +220,7 @@ class _Line:
         self._client.register(_InputBlock)
         if await self._client.connect():
             return ""
-        return "connection refused or no route"
+        return "cannot connect: refused, no route, or no such host"
 
     def close(self) -> None:
         self.lost = True
@@ -244,18 +232,17 @@ class _Line:
         assert self._client is not None
         where = f"{self._name} unit {unit}"
         what = f"registers {span.start}-{span.end - 1}"
-        question: _Question | None = None
+        self._odd = ""
         read = self._client.read_holding_registers if code == 3 else self._client.read_input_registers
         try:
             async with asyncio.timeout(timeout_s) as self._deadline:
                 answer: Any = await read(span.start, count=span.count, device_id=unit)
         except TimeoutError:
-            question = self._question
-            raise self._failure(where, what, timeout_s, question) from None
+            raise self._failure(f"{where}: {what}", timeout_s) from None
         except ModbusException as error:
             raise BusFailure(f"{where}: {what}: {error}", kind="reset") from None
         finally:
-            self._question = self._deadline = None
+            self._expected = self._deadline = None
         if answer.isError():
             exception = answer.exception_code
             name = EXCEPTIONS.get(exception, "unknown")
@@ -266,13 +253,13 @@ class _Line:
         block: bytes = answer.block
         return block
 
-    def _failure(self, where: str, what: str, timeout_s: float, question: _Question | None) -> BusFailure:
+    def _failure(self, what: str, timeout_s: float) -> BusFailure:
+        if self._odd:
+            return BusFailure(f"{what}: {self._odd}", kind="garbage")
         if self.lost:
-            return BusFailure(f"{where}: {what}: connection closed by the other side", kind="reset")
-        if question is not None and (question.fatal or question.odd):
-            return BusFailure(f"{where}: {what}: {question.fatal or question.odd}", kind="garbage")
+            return BusFailure(f"{what}: connection closed by the other side", kind="reset")
         return BusFailure(
-            f"{where}: {what}: no answer within {timeout_s:g} s",
+            f"{what}: no answer within {timeout_s:g} s",
             kind="timeout",
             hint="Check that the meter has power, and its unit number.",
         )
@@ -288,47 +275,21 @@ class _Line:
         return self._on_send(data) if sending else self._check(data)
 
     def _on_send(self, data: bytes) -> bytes:
-        code = data[7]
-        if code not in _READS:
-            raise Refused(f"{self._name}: function {code} writes; Plumbline only reads meters")
-        assert self._deadline is not None
-        size = 2 * int.from_bytes(data[10:12])
-        self._question = _Question(header=data[:4] + data[6:7], code=code, size=size, deadline=self._deadline)
+        if data[7] not in _READS:
+            raise Refused(f"{self._name}: function {data[7]} writes; Plumbline only reads meters")
+        self._expected = Expected.by(data)
         self._count_request()
         return data
 
     def _check(self, data: bytes) -> bytes:
-        """The one whole frame in all that came since the request that answers it; nothing otherwise."""
-        question = self._question
-        if question is None:  # unasked for; the next request begins with an empty buffer
+        """The frame that answers, or nothing, of all that came since the request."""
+        if self._expected is None:  # unasked for; the next request begins with an empty buffer
             return b""
-        at = 0
-        while len(data) >= at + 8:
-            length = int.from_bytes(data[at + 4 : at + 6])
-            if data[at + 2 : at + 4] != b"\0\0" or not 3 <= length <= 254:
-                return self._give_up(question, "garbage instead of a Modbus frame")
-            frame = data[at : at + 6 + length]
-            if len(frame) < 6 + length:
-                break
-            if frame[:4] + frame[6:7] != question.header:
-                question.odd = "an answer to another request"
-            elif frame[7] == question.code | 0x80 and length == 3:
-                return frame
-            elif frame[7] != question.code:
-                question.odd = f"an answer with function {frame[7]}"
-            elif frame[8] != question.size or length != 3 + question.size:
-                return self._give_up(question, f"{length - 3} bytes where {question.size} were asked for")
-            else:
-                return frame
-            at += 6 + length
-        if at < len(data):
-            question.odd = question.odd or "half an answer"
-        return b""
-
-    def _give_up(self, question: _Question, why: str) -> bytes:
-        question.fatal = why
-        self._stop_waiting()
-        return b""
+        verdict = find_answer(self._expected, data)
+        self._odd = verdict.odd
+        if verdict.hopeless:
+            self._stop_waiting()
+        return verdict.frame
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None and not self._deadline.expired():

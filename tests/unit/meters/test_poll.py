@@ -1,0 +1,196 @@
+import random
+from contextlib import asynccontextmanager
+
+import pytest
+
+from plumbline.errors import Refused, Unreachable
+from plumbline.metrics import BY_CODE, Flaw
+from plumbline_edge.meters.bus import BusFailure, ExceptionAnswer, ModbusTcpBus
+from plumbline_edge.meters.poll import Meter
+from plumbline_edge.meters.profile import find_profile, shipped
+from plumbline_sim.meter.load import SiteLoad
+from plumbline_sim.meter.oplog import OpLog
+from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
+
+
+class Wire:
+    """A bus in memory: `answers[start]` is what a read that begins there brings, or raises."""
+
+    max_gap = 31
+
+    def __init__(self, answers=None):
+        self.answers = answers or {}
+        self.asked = []
+
+    async def read(self, unit, table, span):
+        self.asked.append(span)
+        answer = self.answers.get(span.start, bytes(2 * span.count))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def build(clock):
+    def build(bus, profile="eastron_sdm630", unit=1):
+        return Meter(
+            name="crane",
+            profile=find_profile(profile),
+            unit=unit,
+            bus=bus,
+            every_s=10,
+            clock=clock,
+            rng=random.Random(1),
+        )
+
+    return build
+
+
+@asynccontextmanager
+async def simulated(build, clock, profile="eastron_sdm630"):
+    source = SiteLoad("crane", seed=3, since=clock.wall().date())
+    device = SimulatedMeter(name="crane", unit=9, profile=find_profile(profile), source=source)
+    log = OpLog()
+    async with (
+        MeterServer([device], clock=clock, oplog=log) as server,
+        ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.05) as bus,
+    ):
+        yield build(bus, profile, unit=9), device, log
+
+
+@pytest.mark.parametrize("profile", shipped())
+async def test_every_shipped_family_is_read_back_value_by_value(build, clock, profile):
+    async with simulated(build, clock, profile) as (meter, _, log):
+        for _ in range(20):
+            clock.advance(7)
+            frame = await meter.poll()
+            said = {}
+            for operation in log.operations[-len(meter.spans) :]:
+                said |= dict(operation.values)
+
+            read = {
+                BY_CODE[code].name: steps for code, steps in zip(frame.metrics, frame.values, strict=True)
+            }
+            assert read == said
+            assert frame.flaws == ()
+
+    assert log.polls["crane"] == 20
+    assert log.readings["crane"] == 20 * len(meter.metrics)
+    assert meter.health().status == "ok"
+    assert meter.health().answers == 20
+
+
+async def test_an_exception_to_one_read_costs_only_its_own_values(build):
+    no = ExceptionAnswer("no", code=2)
+    meter = build(Wire({200: no}))
+
+    frame = await meter.poll()
+
+    flawed = {BY_CODE[frame.metrics[i]].name for i, flaw in frame.flaws if flaw == Flaw.EXCEPTION}
+    assert flawed == {
+        "voltage_l1_l2", "voltage_l2_l3", "voltage_l3_l1", "current_n", "thd_voltage_l1", "thd_current_l1",
+    }  # fmt: skip
+    assert sum(value is None for value in frame.values) == len(flawed)
+    assert meter.health().status == "degraded"
+    assert meter.health().errors == {"exception_2": 1}
+
+
+@pytest.mark.parametrize(("kind", "flaw"), [("timeout", Flaw.TIMEOUT), ("garbage", Flaw.GARBAGE)])
+async def test_silence_after_a_first_answer_ends_the_poll_and_keeps_what_came(build, kind, flaw):
+    wire = Wire({200: BusFailure("away", kind=kind)})
+    meter = build(wire)
+
+    frame = await meter.poll()
+
+    assert [span.start for span in wire.asked] == [0, 200]
+    flawed = {BY_CODE[frame.metrics[i]].name for i, found in frame.flaws if found == flaw}
+    assert {"voltage_l1_l2", "energy_import_l1"} <= flawed
+    assert "energy_import_total" not in flawed
+
+
+async def test_a_meter_that_answers_nothing_gives_no_frame_and_is_asked_once_a_poll(build):
+    wire = Wire({0: BusFailure("away", kind="timeout")})
+    meter = build(wire)
+
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert len(wire.asked) == 1
+    assert meter.health().errors == {"timeout": 1}
+    assert meter.health().latency_ms is None
+
+
+async def test_a_meter_that_refuses_everything_gives_no_frame_and_is_not_called_silent(build):
+    no = ExceptionAnswer("no", code=4)
+    meter = build(Wire({0: no, 200: no, 346: no}))
+
+    for _ in range(5):
+        with pytest.raises(Refused):
+            await meter.poll()
+
+    assert meter.health().status == "degraded"
+    assert meter.health().errors == {"exception_4": 15}
+    assert meter.due(0.0)
+
+
+async def test_a_silent_meter_is_asked_ever_more_rarely_and_at_once_again_when_it_is_back(build, clock):
+    wire = Wire({0: BusFailure("away", kind="timeout")})
+    meter = build(wire)
+    rests = []
+    for polls in range(1, 12):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+        assert meter.health().status == ("silent" if polls >= 3 else "degraded")
+        if polls < 3:
+            assert meter.due(clock.mono())
+            continue
+        rest_s = 0
+        while not meter.due(clock.mono() + rest_s):
+            rest_s += 1
+        rests.append(rest_s)
+        clock.advance(rest_s)
+
+    assert all(
+        0.8 * expected <= rest <= expected
+        for rest, expected in zip(rests, (20, 40, 80, 160, 300), strict=False)
+    )
+    assert max(rests) <= 300
+
+    wire.answers.clear()
+    await meter.poll()
+
+    assert meter.health().status == "ok"
+    assert meter.due(clock.mono())
+
+
+async def test_a_counter_that_runs_backwards_is_kept_and_doubted_once(build, clock):
+    async with simulated(build, clock) as (meter, device, _):
+        clock.advance(3600)
+        await meter.poll()
+        device.source = SiteLoad("hoist", seed=3, since=clock.wall().date())  # a new meter in its place
+        clock.advance(10)
+
+        frame = await meter.poll()
+        clock.advance(10)
+        after = await meter.poll()
+
+    doubted = {BY_CODE[frame.metrics[i]].name for i, flaw in frame.flaws if flaw == Flaw.WENT_BACK}
+    assert "energy_import_total" in doubted
+    assert None not in frame.values
+    assert after.flaws == ()
+
+
+async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):
+    async with simulated(build, clock) as (meter, device, log):
+        for kind in ("silent", "garbage", "half", "wrong_transaction", "wrong_unit", "wrong_length", "reset"):
+            device.fault = Fault(kind=kind)
+            with pytest.raises(Unreachable):
+                await meter.poll()
+        device.fault = None
+        frame = await meter.poll()
+
+    assert None not in frame.values
+    assert log.polls["crane"] == 1

@@ -1,0 +1,136 @@
+import tomllib
+
+import pytest
+
+from plumbline.errors import ConfigError, FaultyFile
+from plumbline.metrics import BY_NAME
+from plumbline_edge.meters.profile import PLAUSIBLE, find_profile, load_profile, shipped
+
+GOOD = """
+name = "Example"
+maker = "Nobody"
+source = "made up for a test"
+table = "holding"
+max_registers = 60
+probe = "voltage_l1"
+[registers]
+voltage_l1 = { address = 0, type = "u16", scale = 0.1, unit = "V" }
+energy_import_total = { address = 2, type = "u32", scale = 0.01, unit = "kWh" }
+"""
+
+
+def faults_of(tmp_path, text):
+    path = tmp_path / "example.toml"
+    path.write_text(text)
+    with pytest.raises(FaultyFile) as caught:
+        load_profile(path)
+    return {fault.key: fault for fault in caught.value.faults}
+
+
+def test_at_least_the_promised_families_are_shipped():
+    promised = {
+        "eastron_sdm630", "eastron_sdm120", "abb_b23", "chint_dtsu666", "schneider_iem3155", "carlo_gavazzi_em340",
+    }  # fmt: skip
+
+    assert promised <= set(shipped())
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_profile_loads_names_its_source_and_counts_energy(name):
+    profile = find_profile(name)
+
+    assert len(profile.source) > 20
+    assert "energy_import_total" in {metric.name for metric in profile.metrics}
+    assert all(r.count <= profile.max_registers for r in profile.registers)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_profile_states_each_register_in_the_unit_of_its_metric(name):
+    raw = tomllib.loads(shipped()[name].read_text())
+
+    assert {key: entry["unit"] for key, entry in raw["registers"].items()} == {
+        key: BY_NAME[key].unit for key in raw["registers"]
+    }
+
+
+def test_every_unit_has_a_plausible_range():
+    assert {metric.unit for metric in BY_NAME.values()} <= set(PLAUSIBLE)
+
+
+def test_registers_keep_the_order_of_the_file(tmp_path):
+    path = tmp_path / "example.toml"
+    path.write_text(GOOD)
+
+    assert [metric.name for metric in load_profile(path).metrics] == ["voltage_l1", "energy_import_total"]
+
+
+def test_a_counter_in_a_32_bit_integer_starts_again_when_it_is_full(tmp_path):
+    path = tmp_path / "example.toml"
+    path.write_text(GOOD)
+
+    assert load_profile(path).register("energy_import_total").modulus == pytest.approx(42_949_672.96)
+
+
+def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
+    faults = faults_of(
+        tmp_path,
+        GOOD.replace('"holding"', '"coils"')
+        .replace("max_registers = 60", "max_registers = 126")
+        .replace('probe = "voltage_l1"', 'probe = "frequency"')
+        .replace('unit = "V"', 'unit = "kV"')
+        .replace('type = "u32"', 'type = "u24"'),
+    )
+
+    assert set(faults) == {
+        "table", "max_registers", "probe", "registers.voltage_l1.unit", "registers.energy_import_total.type",
+    }  # fmt: skip
+    assert "expected 'V', the metric's unit after scaling, got 'kV'" in str(
+        faults["registers.voltage_l1.unit"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "expected"),
+    [
+        (
+            "address = 2",
+            "address = 0",
+            "registers.energy_import_total.address",
+            "at least 1, past voltage_l1",
+        ),
+        ("voltage_l1 =", "voltage_11 =", "registers.voltage_11", "did you mean 'voltage_l1'?"),
+        ("scale = 0.1,", "scale = 0,", "registers.voltage_l1.scale", "other than 0"),
+        ("scale = 0.1,", "scales = 0.1,", "registers.voltage_l1.scales", "did you mean 'scale'?"),
+        ("scale = 0.1,", "absent = 0x10000,", "registers.voltage_l1.absent", "a raw u16 number"),
+        ("scale = 0.1,", "range = [5, 1],", "registers.voltage_l1.range", "[lowest, highest]"),
+        ("scale = 0.1,", "modulus = 9,", "registers.voltage_l1.modulus", "where a counter starts again"),
+        ("address = 0", "address = 65_536", "registers.voltage_l1.address", "0-65535"),
+        ("max_registers = 60", "max_registers = 1", "registers.energy_import_total.type", "at most 1 words"),
+        ('source = "made up for a test"', "", "source", "a text"),
+    ],
+)
+def test_a_mistake_is_named_with_what_was_expected(tmp_path, old, new, key, expected):
+    assert expected in str(faults_of(tmp_path, GOOD.replace(old, new))[key])
+
+
+def test_a_file_that_is_not_toml_or_not_there_is_said_in_a_sentence(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ")
+
+    for path, said in ((broken, "not TOML"), (tmp_path / "absent.toml", "No such file")):
+        with pytest.raises(ConfigError, match=said):
+            load_profile(path)
+
+
+def test_an_unknown_profile_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError) as caught:
+        find_profile("eastron_sdm63")
+
+    assert "eastron_sdm630" in caught.value.hint
+
+
+def test_a_profile_file_of_ones_own_is_found_by_its_path(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+
+    assert find_profile(str(path)).name == "Example"
