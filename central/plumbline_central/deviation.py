@@ -131,16 +131,26 @@ def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[W
     return _settle(replace(watch, recent=recent), band)
 
 
-def replan(watch: Watch, planned_at: Callable[[datetime], float], band: Band) -> tuple[Watch, Verdict | None]:
+def replan(
+    watch: Watch, planned_at: Callable[[datetime], float], band: Band, *, version: int
+) -> tuple[Watch, Verdict | None]:
     """The same observations beside a new baseline, each at its own time of capture."""
     recent = tuple(replace(point, planned=planned_at(point.at)) for point in watch.recent)
-    return _settle(replace(watch, recent=recent), band)
+    return _settle(replace(watch, recent=recent, plan_version=version), band)
+
+
+def is_back(watch: Watch, band: Band, firing: Side | None = None) -> bool:
+    """Enough valid observations, all nearer than `clear_below_pp`: on the side of `firing`, or on both."""
+    return len(watch.recent) >= band.hold_observations and all(
+        _off(point, firing) < band.clear_below_pp for point in watch.recent
+    )
 
 
 def tick(watch: Watch, now: datetime, planned_now: float | None, band: Band) -> tuple[Watch, Verdict | None]:
     """Time passes without a new photo. Call again until nothing changes.
 
-    Silence past `fresh_for_s` is its own condition and never a deviation. While the last photo is fresh, the plan
+    Silence past `fresh_for_s` is its own condition and never a deviation; of finished works nothing more is
+    expected. While the last photo is fresh, the plan
     moves on without it. That alone makes nobody late: only a site that its photos already held beyond
     `clear_below_pp` is raised, and only when the whole interval of the last one lies outside what is due now.
     Nothing is cleared without a photo.
@@ -148,7 +158,8 @@ def tick(watch: Watch, now: datetime, planned_now: float | None, band: Band) -> 
     if not watch.recent:
         return watch, None
     last = watch.recent[-1]
-    stale = now - last.at > timedelta(seconds=band.fresh_for_s)
+    done = planned_now == 100 and last.percent > 100 - band.clear_below_pp
+    stale = not done and now - last.at > timedelta(seconds=band.fresh_for_s)
     if stale != watch.silent:
         return replace(watch, silent=stale), Verdict(change="silent" if stale else "heard", points=(last,))
     if stale or watch.firing is not None or planned_now is None:
@@ -176,7 +187,7 @@ def _settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
         return replace(watch, firing=side, severity=severity), Verdict(
             change="raise", points=points, severity=severity
         )
-    if all(_is_back(point, watch.firing, band) for point in points):
+    if is_back(watch, band, watch.firing):
         return replace(watch, firing=None, severity=None), Verdict(change="clear", points=points)
     if watch.severity == "amber" and red == watch.firing:
         return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
@@ -189,9 +200,10 @@ def _agreed(points: tuple[Point, ...], limit_pp: float, *, wholly: bool = False)
     return sides.pop() if len(sides) == 1 else None
 
 
-def _is_back(point: Point, firing: Side, band: Band) -> bool:
-    off = -point.deviation_pp if firing == "behind" else point.deviation_pp
-    return off < band.clear_below_pp
+def _off(point: Point, firing: Side | None) -> float:
+    if firing is None:
+        return abs(point.deviation_pp)
+    return -point.deviation_pp if firing == "behind" else point.deviation_pp
 
 
 def _side(deviation: float, limit_pp: float) -> Side | None:

@@ -135,7 +135,7 @@ def test_gated_photos_could_as_well_not_have_been_taken(story):
     assert replace(with_gated, newest_at=None) == replace(without, newest_at=None)
 
 
-@given(stories, st.integers(0, 400), st.floats(0, 100))
+@given(stories, st.integers(0, 400), st.floats(0, 99))
 def test_silence_is_never_a_deviation(story, days, planned_now):
     watch, _ = play(story)
     now = DAY + timedelta(days=len(story) + days, hours=37)
@@ -181,6 +181,12 @@ def test_the_plan_moving_on_makes_no_site_late_that_its_photos_called_on_time():
     assert tick(watch, DAY + timedelta(days=1, hours=20), 70.0, BAND) == (watch, None)
 
 
+def test_finished_works_are_not_missed():
+    watch, _ = play([seen(0, 99.0)], planned=100.0)
+
+    assert tick(watch, DAY + timedelta(days=90), 100.0, BAND) == (watch, None)
+
+
 def test_silence_begins_once_and_ends_once():
     watch, _ = play([seen(0, 50.0)])
     now = DAY + timedelta(hours=36, seconds=1)
@@ -197,10 +203,10 @@ def test_silence_begins_once_and_ends_once():
 def test_a_new_baseline_judges_the_last_photos_anew():
     watch, _ = play([seen(0, 40.0), seen(1, 40.0)])
 
-    eased, verdict = replan(watch, lambda _at: 41.0, BAND)
+    eased, verdict = replan(watch, lambda _at: 41.0, BAND, version=2)
     assert verdict is not None
     assert (verdict.change, eased.firing) == ("clear", None)
-    tightened, verdict = replan(eased, lambda _at: 60.0, BAND)
+    tightened, verdict = replan(eased, lambda _at: 60.0, BAND, version=3)
     assert verdict is not None
     assert (verdict.change, tightened.firing) == ("raise", "behind")
 

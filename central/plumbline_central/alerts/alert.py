@@ -1,0 +1,119 @@
+"""One alert, as people and channels see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from plumbline_central.alerts.states import State
+from plumbline_central.deviation import Point, Severity
+
+Rule = Literal["deviation", "no_data"]
+What = Literal["raised", "returned", "severity", "acknowledged", "closed", "reminder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What can have one open alert at a time; `subject` is the camera."""
+
+    site: str
+    rule: Rule
+    subject: str
+
+    @property
+    def key(self) -> str:
+        """Stands in a topic: the same for each alert of this slot."""
+        return f"{self.rule}-{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Percent values are 0..100; deviations are signed percentage points, negative is behind plan.
+
+    `deviation_pp`, `planned`, `actual`, `low`, `high` and `evidence` are those of the last raise, `raised_at` is
+    the time of the first; `latest_pp`, seen at `latest_at`, goes on while the alert is open. A "no_data" alert has no deviation: its `actual` is the last valid value, seen at `evidence[-1].at`.
+    """
+
+    id: int
+    slot: Slot
+    severity: Severity
+    state: State
+    raised_at: datetime
+    evidence: tuple[Point, ...]
+    deviation_pp: float | None = None
+    planned: float | None = None
+    actual: float | None = None
+    low: float | None = None
+    high: float | None = None
+    latest_pp: float | None = None
+    latest_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    cleared_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return self.slot.key
+
+    @property
+    def site(self) -> str:
+        return self.slot.site
+
+    @property
+    def rule(self) -> Rule:
+        return self.slot.rule
+
+    @property
+    def subject(self) -> str:
+        return self.slot.subject
+
+    @property
+    def newest_at(self) -> datetime:
+        """When the newest thing it knows of was seen."""
+        return self.latest_at or self.raised_at
+
+    @property
+    def open(self) -> bool:
+        """The condition is there, or nobody has acknowledged it yet."""
+        return self.state != State.NORMAL
+
+    def as_json(self) -> dict[str, Any]:
+        """Flat, with times in RFC 3339: what channels, the live page and the API's readers get."""
+        flat: dict[str, Any] = msgspec.to_builtins(self)
+        del flat["slot"]
+        for point, own in zip(flat["evidence"], self.evidence, strict=True):
+            point["deviation_pp"] = own.deviation_pp
+        return {
+            "id": flat.pop("id"),
+            "key": self.key,
+            "site": self.site,
+            "rule": self.rule,
+            "subject": self.subject,
+            **flat,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One step of one alert; `who` is a person's name, or "plumbline" for a judgement of ours."""
+
+    at: datetime
+    who: str
+    what: str
+    old: State
+    new: State
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A change of an alert worth telling; `id` is the same however often it is sent."""
+
+    id: str
+    what: What
+    at: datetime
+    alert: Alert

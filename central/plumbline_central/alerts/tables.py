@@ -1,0 +1,55 @@
+"""The tables of observations, watches, alerts and deliveries in control.db."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from plumbline_central import plan_store
+from plumbline_central.schema import Database, Migrations
+
+MIGRATIONS: Final[Migrations] = (
+    (
+        "alerts_1",
+        """
+        CREATE TABLE alert_cursor (projection TEXT PRIMARY KEY, ledger_id INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE alert_watch (
+            site TEXT NOT NULL, camera TEXT NOT NULL, watch TEXT NOT NULL, PRIMARY KEY (site, camera)
+        ) WITHOUT ROWID;
+        CREATE TABLE alert_observation (
+            ref TEXT PRIMARY KEY, site TEXT NOT NULL, camera TEXT NOT NULL, photo TEXT NOT NULL,
+            at_us INTEGER NOT NULL, received_us INTEGER NOT NULL, percent REAL, low REAL, high REAL,
+            planned REAL, plan_version INTEGER, standing TEXT NOT NULL, gate TEXT NOT NULL, body BLOB NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX alert_observation_by_time ON alert_observation (site, at_us);
+        CREATE INDEX alert_observation_by_photo ON alert_observation (site, photo);
+        CREATE TABLE alert_entry (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, rule TEXT NOT NULL, subject TEXT NOT NULL,
+            state TEXT NOT NULL, raised_us INTEGER NOT NULL, alert TEXT NOT NULL
+        );
+        CREATE UNIQUE INDEX alert_entry_one_open ON alert_entry (site, rule, subject) WHERE state != 'normal';
+        CREATE INDEX alert_entry_by_time ON alert_entry (site, raised_us);
+        CREATE TABLE alert_audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, entry INTEGER NOT NULL REFERENCES alert_entry (id),
+            at_us INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
+            comment TEXT NOT NULL, cause TEXT
+        );
+        CREATE INDEX alert_audit_by_entry ON alert_audit (entry);
+        CREATE UNIQUE INDEX alert_audit_one_cause ON alert_audit (cause) WHERE cause IS NOT NULL;
+        CREATE TRIGGER alert_audit_is_never_changed BEFORE UPDATE ON alert_audit
+        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+        CREATE TRIGGER alert_audit_is_never_cut BEFORE DELETE ON alert_audit
+        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+        CREATE TABLE alert_delivery (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, notice TEXT NOT NULL,
+            state TEXT NOT NULL, attempts INTEGER NOT NULL, first_try_us INTEGER, why TEXT NOT NULL
+        );
+        CREATE INDEX alert_delivery_by_channel ON alert_delivery (channel, state, id);
+        """,
+    ),
+)
+
+
+def open_control(path: Path) -> Database:
+    """control.db with the tables of plans, alerts and deliveries in it. Raises ConfigError."""
+    return Database.open(path, (*plan_store.MIGRATIONS, *MIGRATIONS))

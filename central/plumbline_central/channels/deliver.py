@@ -1,0 +1,187 @@
+"""Brings what the alert book has to say to each channel: in order, until it is taken, refused or too old."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from plumbline.clock import Clock, SystemClock, from_us, to_us
+from plumbline.errors import PlumblineError, Refused
+from plumbline_central.alerts.alert import Notice
+from plumbline_central.channels.port import Busy, Channel
+from plumbline_central.schema import Database
+
+log = logging.getLogger(__name__)
+
+DeliveryState = Literal["waiting", "delivered", "parked"]
+_DELIVERED_KEPT: Final = 1000
+_decode: Final = msgspec.json.Decoder(Notice).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One notice on its way to one channel; `why` is the last answer where it was not taken."""
+
+    id: int
+    channel: str
+    state: DeliveryState
+    attempts: int
+    why: str
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often and how long a notice is offered; real seconds, not those of a simulated site."""
+
+    first_wait_s: float = 2.0
+    longest_wait_s: float = 600.0
+    give_up_after: timedelta = timedelta(days=3)
+
+    def wait_s(self, attempts: int) -> float:
+        """Before the attempt after this many."""
+        return min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(attempts - 1, 20))
+
+
+class Deliveries:
+    """The delivery table in control.db; the alert book adds to it in the transaction of each change."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def next(self, channel: str) -> Delivery | None:
+        """The oldest that waits."""
+        with self._db.read() as db:
+            row = db.execute(
+                "SELECT id, attempts, why, notice FROM alert_delivery"
+                " WHERE channel = ? AND state = 'waiting' ORDER BY id LIMIT 1",
+                (channel,),
+            ).fetchone()
+        if row is None:
+            return None
+        number, attempts, why, notice = row
+        return Delivery(
+            id=number, channel=channel, state="waiting", attempts=attempts, why=why, notice=_decode(notice)
+        )
+
+    def begin(self, delivery: Delivery, now_us: int) -> int:
+        """Count one attempt; when the first one was, in microseconds since 1970."""
+        with self._db.write() as db:
+            row = db.execute(
+                "UPDATE alert_delivery SET attempts = attempts + 1,"
+                " first_try_us = coalesce(first_try_us, ?) WHERE id = ? RETURNING first_try_us",
+                (now_us, delivery.id),
+            ).fetchone()
+        return int(row[0])
+
+    def end(self, delivery: Delivery, state: DeliveryState, why: str) -> None:
+        """Keep how the attempt ended, and the newest of those that were delivered."""
+        with self._db.write() as db:
+            db.execute("UPDATE alert_delivery SET state = ?, why = ? WHERE id = ?", (state, why, delivery.id))
+            db.execute(
+                "DELETE FROM alert_delivery WHERE channel = ? AND state = 'delivered' AND id < ?",
+                (delivery.channel, delivery.id - _DELIVERED_KEPT),
+            )
+
+    def list(self, state: DeliveryState, limit: int = 100) -> list[Delivery]:
+        """The newest in this state, over all channels."""
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT id, channel, state, attempts, why, notice FROM alert_delivery"
+                " WHERE state = ? ORDER BY id DESC LIMIT ?",
+                (state, limit),
+            ).fetchall()
+        return [
+            Delivery(id=n, channel=channel, state=kept, attempts=attempts, why=why, notice=_decode(notice))
+            for n, channel, kept, attempts, why, notice in rows
+        ]
+
+
+class Deliverer:
+    """One task per channel: a receiver that is away delays nobody else's notices."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        channels: Sequence[Channel],
+        *,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._deliveries = deliveries
+        self._channels = tuple(channels)
+        self._clock = clock or SystemClock()
+        self._patience = patience or Patience()
+        self._fresh = {channel.name: asyncio.Event() for channel in self._channels}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wake(self) -> None:
+        """The table has new rows. May be called from any thread, also before and after `run`."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for fresh in self._fresh.values():
+            fresh.set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            for channel in self._channels:
+                tasks.create_task(self._serve(channel), name=f"deliver {channel.name}")
+
+    async def _serve(self, channel: Channel) -> None:
+        fresh = self._fresh[channel.name]
+        failures = 0
+        while True:
+            fresh.clear()
+            try:
+                delivery = await asyncio.to_thread(self._deliveries.next, channel.name)
+                if delivery is None:
+                    await fresh.wait()
+                    continue
+                await self._deliver(channel, delivery)
+            except PlumblineError as error:
+                log.log(logging.DEBUG if failures else logging.WARNING, "%s lost: %s", channel.name, error)
+                failures += 1
+                await self._clock.sleep(self._pause_s(error, failures))
+            except Exception:
+                log.exception("delivery to %s failed", channel.name)
+                failures += 1
+                await self._clock.sleep(self._patience.wait_s(failures))
+            else:
+                if failures:
+                    log.warning("%s back after %d failures", channel.name, failures)
+                failures = 0
+
+    async def _deliver(self, channel: Channel, delivery: Delivery) -> None:
+        """One attempt. Raises Unreachable where the notice is to be offered again."""
+        now_us = to_us(self._clock.wall())
+        first_us = await asyncio.to_thread(self._deliveries.begin, delivery, now_us)
+        state: DeliveryState = "delivered"
+        why = ""
+        try:
+            await channel.send(delivery.notice)
+        except Refused as error:
+            log.warning("notice %s parked: %s", delivery.notice.id, error)
+            state, why = "parked", str(error)
+        except PlumblineError as error:
+            if from_us(now_us) - from_us(first_us) < self._patience.give_up_after:
+                await asyncio.to_thread(self._deliveries.end, delivery, "waiting", str(error))
+                raise
+            log.warning("notice %s given up: %s", delivery.notice.id, error)
+            state, why = "parked", f"given up: {error}"
+        await asyncio.to_thread(self._deliveries.end, delivery, state, why)
+
+    def _pause_s(self, error: PlumblineError, failures: int) -> float:
+        pause_s = self._patience.wait_s(failures) * random.uniform(0.8, 1.2)
+        return max(pause_s, error.after_s) if isinstance(error, Busy) else pause_s
