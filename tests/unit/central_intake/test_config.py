@@ -1,0 +1,95 @@
+import pytest
+
+from plumbline.errors import ConfigError, FaultyFile
+from plumbline_central.config import load_central
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text):
+        path = tmp_path / "central.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def test_a_short_file_is_enough_and_its_paths_are_its_own(write, tmp_path):
+    settings = load_central(write('data_dir = "data"\n'))
+
+    assert settings.data_dir == str(tmp_path / "data")
+    assert (settings.broker.host, settings.broker.port, settings.broker.version) == ("127.0.0.1", 1883, "5")
+    assert settings.webhooks == ()
+
+
+def test_five_mistakes_are_five_lines_with_file_key_value_and_expectation(write):
+    path = write(
+        """
+        data_dir = "nowhere/data"
+        [broker]
+        host = "mqtt.example.org"
+        port = 70000
+        [http]
+        hots = "127.0.0.1"
+        [[webhooks]]
+        name = "Site Office"
+        url = "https://example.org/hook"
+        """
+    )
+
+    with pytest.raises(FaultyFile) as raised:
+        load_central(path)
+
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    said = {fault.key: (fault.value, fault.expected) for fault in raised.value.faults}
+    assert said["broker.port"] == (70000, "less than or equal to 65535")
+    assert said["http.hots"] == ("127.0.0.1", "no such key; did you mean 'host'?")
+    assert said["broker.ca_file"] == (None, "a CA file, since mqtt.example.org is not this machine")
+    assert said["webhooks.0.name"][0] == "Site Office"
+    assert said["data_dir"][0] == "nowhere/data"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[http]\nhost = "0.0.0.0"', "http.tls_cert_file"),
+        ('[http]\ntls_cert_file = "central.toml"', "http.tls_key_file"),
+        ('[broker]\nkey_file = "central.toml"', "broker.cert_file"),
+        ('[broker]\npassword_file = "gone"', "broker.password_file"),
+        ('[[webhooks]]\nname = "a"\nurl = "http://example.org/x"', "webhooks.0.url"),
+        ('[[webhooks]]\nname = "a"\nurl = "https://u:p@example.org/x"', "webhooks.0.url"),
+        ('[[webhooks]]\nname = "a"\nurl = "https://x.org"\nsecret_file = "gone"', "webhooks.0.secret_file"),
+        ('[[webhooks]]\nname = "a"', "webhooks.0.url"),
+        ("[alerts]\nevaluate_every_s = 0", "alerts.evaluate_every_s"),
+        ('[broker]\nversion = "4"', "broker.version"),
+        ('broker = "here"', "broker"),
+    ],
+)
+def test_what_is_missing_or_dangerous_is_named_by_its_key(write, text, key):
+    with pytest.raises(FaultyFile) as raised:
+        load_central(
+            write(f'data_dir = "data"\n{text}\n' if "broker =" not in text else f'{text}\ndata_dir = "data"')
+        )
+
+    assert [fault.key for fault in raised.value.faults] == [key]
+
+
+def test_two_webhooks_of_one_name_are_a_fault(write):
+    hook = '[[webhooks]]\nname = "a"\nurl = "http://127.0.0.1/x"\n'
+
+    with pytest.raises(FaultyFile, match="used only once"):
+        load_central(write('data_dir = "data"\n' + hook * 2))
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        load_central(tmp_path / "central.toml")
+
+    assert "central init" in raised.value.hint
+
+
+def test_a_file_that_is_not_toml_names_the_line(write):
+    with pytest.raises(ConfigError, match="line 1"):
+        load_central(write("data_dir =\n[broker]\n"))
