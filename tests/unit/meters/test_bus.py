@@ -1,8 +1,8 @@
 import asyncio
+import contextlib
 import random
 import socket
 import struct
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -45,20 +45,25 @@ async def bus(server):
         yield bus
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def answering(reply):
     """A server that sends `reply(request)` to whatever comes, and remembers what came."""
-    seen = []
+    seen, serving = [], set()
 
     async def serve(reader, writer):
-        while request := await reader.read(300):
-            seen.append(request)
-            writer.write(reply(request))
+        serving.add(asyncio.current_task())
+        with contextlib.suppress(ConnectionError):
+            while request := await reader.read(300):
+                seen.append(request)
+                writer.write(reply(request))
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], seen
+        await asyncio.gather(*serving)
 
 
 async def volts(bus, unit=1):
