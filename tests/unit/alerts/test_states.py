@@ -1,4 +1,5 @@
 from itertools import accumulate, product
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,20 @@ def test_an_alert_ends_once_it_was_seen_and_its_condition_is_gone(way):
 
     assert states[-1] == State.NORMAL
     assert State.NORMAL not in states[1:-1]
+
+
+def test_the_documented_table_is_the_one_in_the_code():
+    text = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith(("| state", *(f"| {state} " for state in State)))
+    ]
+    documented = {
+        (State(row[0]), Action(action)): State(cell)
+        for row in rows[1:]
+        for action, cell in zip(rows[0][1:], row[1:], strict=True)
+        if cell != "–"
+    }
+
+    assert documented == TRANSITIONS
