@@ -131,6 +131,7 @@ def statement(
 
 def pack_batch(
     records: Sequence[Record],
+    bodies: Sequence[bytes],
     *,
     site: str,
     gateway: str,
@@ -141,10 +142,14 @@ def pack_batch(
     algorithm: str,
     sign: Callable[[bytes], bytes],
 ) -> bytes:
-    """One MQTT payload of `records`, consecutive by seq; `prev` and `head` are the chain before and after them."""
+    """One MQTT payload of `records`, consecutive by seq; `prev` and `head` are the chain before and after them.
+
+    `bodies` are the records' canonical bytes as they were hashed: encoding a body anew may differ (a whole number
+    in a field of floats comes back as a float).
+    """
     first, last = records[0].seq, records[-1].seq
     signature = sign(statement(site, gateway, epoch, lane, first, last, prev, head))
-    packed = zlib.compress(_encode(_to_columns(records)), 6)
+    packed = zlib.compress(_encode(_to_columns(records, bodies)), 6)
     return _encode(
         _Header(VERSION, site, gateway, epoch, lane, first, last, prev, head, algorithm, signature, packed)
     )
@@ -233,12 +238,12 @@ def _open_columns(header: _Header) -> _Columns:
         raise Refused(f"no records: {error}") from None
 
 
-def _to_columns(records: Sequence[Record]) -> _Columns:
+def _to_columns(records: Sequence[Record], bodies: Sequence[bytes]) -> _Columns:
     index: dict[tuple[str, tuple[int, ...]], int] = {}
     rows: list[list[Frame]] = []
     order: list[int] = []
     others: list[bytes] = []
-    for record in records:
+    for record, raw in zip(records, bodies, strict=True):
         body = record.body
         if isinstance(body, Frame):
             at = index.setdefault((body.device, body.metrics), len(rows))
@@ -248,7 +253,7 @@ def _to_columns(records: Sequence[Record]) -> _Columns:
             order.append(at)
         else:
             order.append(-1)
-            others.append(_encode(body))
+            others.append(raw)
     return _Columns(
         at_us=_int_differences([record.at_us for record in records]),
         mono_us=_int_differences([record.mono_us for record in records]),

@@ -145,11 +145,12 @@ async def _prune(outbox: Outbox, settings: SiteSettings, clock: Clock) -> None:
 
 
 async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
-    """Wait until central has everything, or for as long as a clean stop may take."""
-    with contextlib.suppress(TimeoutError, Unreachable):
-        async with asyncio.timeout(_DRAIN_S):
-            await uplink.drained()
-            await link.leave()
+    """Where there is a link, wait until central has everything, or for as long as a clean stop may take."""
+    if link.connected:
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(_DRAIN_S):
+                await uplink.drained()
+                await link.leave()
     waiting = sum(state.waiting for state in await outbox.states())
     if waiting:
         log.warning("stopped with %d records not yet acknowledged; they go out after the next start", waiting)

@@ -18,7 +18,9 @@ from plumbline_edge.recorder import Observation, Recorder
 log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 0.25
-"""Real seconds that meters which answered wait for their neighbours before they are committed without them."""
+_GRACE_SHARE: Final = 0.25
+"""Real seconds, at most this share of a period, that meters which answered wait for their neighbours before they are
+committed without them."""
 
 
 class Pollable(Protocol):
@@ -46,6 +48,7 @@ class Cycle:
     def __init__(self, meters: Sequence[Pollable], recorder: Recorder, clock: Clock) -> None:
         self._meters = meters
         self._every_s = meters[0].every_s
+        self._grace_s = min(_GRACE_S, _GRACE_SHARE * self._every_s)
         self._recorder = recorder
         self._clock = clock
         self._asked: dict[str, asyncio.Task[list[Observation]]] = {}
@@ -85,7 +88,7 @@ class Cycle:
             elif meter.due(self._clock.mono()):
                 self._asked[meter.name] = asyncio.create_task(self._ask(meter), name=f"poll {meter.name}")
         if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=_GRACE_S)
+            await asyncio.wait(self._asked.values(), timeout=self._grace_s)
         await self._keep(late + self._take_answers())
 
     async def _ask(self, meter: Pollable) -> list[Observation]:

@@ -61,6 +61,8 @@ class Run:
     prev: bytes
     head: bytes
     records: tuple[Record, ...]
+    bodies: tuple[bytes, ...]
+    """The records' canonical body bytes, as they were hashed."""
 
     @property
     def first(self) -> int:
@@ -184,6 +186,7 @@ class Outbox:
             (lane, seq, max_records),
         )
         records: list[Record] = []
+        bodies: list[bytes] = []
         size = 0
         head = b""
         for at_seq, at_us, boot, mono_us, clock, body, row_head in rows:
@@ -200,10 +203,17 @@ class Outbox:
                     body=codec.decode_body(body),
                 )
             )
+            bodies.append(body)
             head = row_head
         if not records:
             return None
-        return Run(lane=lane, prev=self._head_at(lane, records[0].seq - 1), head=head, records=tuple(records))
+        return Run(
+            lane=lane,
+            prev=self._head_at(lane, records[0].seq - 1),
+            head=head,
+            records=tuple(records),
+            bodies=tuple(bodies),
+        )
 
     def _head_at(self, lane: Lane, seq: int) -> bytes:
         (head,) = self._db.execute(

@@ -139,6 +139,7 @@ class Uplink:
                 return
             payload = codec.pack_batch(
                 run.records,
+                run.bodies,
                 site=self._topics.site,
                 gateway=self._topics.gateway,
                 epoch=self._outbox.epoch,
