@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from plumbline.errors import MissingExtra
+from plumbline.errors import ConfigError, MissingExtra
 
 app = typer.Typer(help="Train and judge the stage model.", no_args_is_help=True)
+
+_SHIPPED = Path(__file__).parents[1] / "stage_seg"
 
 
 @app.command()
@@ -18,7 +23,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints and the model.")],
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 40.0,
     seed: Annotated[int, typer.Option(help="Seed of samples and weights.")] = 1,
-    shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render at most.")] = 120,
+    shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render at most.")] = 130,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
 ) -> None:
     """Render samples, train, and write OUT/model.onnx.
@@ -26,8 +31,8 @@ def train(
     Example: plumbline model train --out /tmp/run --minutes 40
     """
     try:
-        from plumbline_train import export
-        from plumbline_train import train as training
+        from plumbline_train import export  # noqa: PLC0415 - torch is in no gateway
+        from plumbline_train import train as training  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise MissingExtra("model train", "train", missing.name or "torch") from None
     settings = training.Settings(seed=seed, minutes=minutes, shards=shards, first_shards=min(12, shards))
@@ -49,5 +54,45 @@ def train(
         training.train(out, settings, resume=resume, report=report)
     export.export(out / "weights.pt", out / "model.onnx")
     typer.echo(
-        f"{out / 'model.onnx'} written; judge it with: plumbline model evaluate --model {out / 'model.onnx'}"
+        f"{out / 'model.onnx'} written; judge it: plumbline model evaluate --model {out / 'model.onnx'}"
     )
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="The model file.")] = _SHIPPED / "model.onnx",
+    sites: Annotated[int, typer.Option(help="Sites per track and split.")] = 12,
+    shots: Annotated[int, typer.Option(help="Photos per site.")] = 10,
+    card: Annotated[Path | None, typer.Option(help="Write the card here.")] = None,
+    trained: Annotated[
+        Path | None, typer.Option(help="The run's trained.json, for the card; default: beside the model.")
+    ] = None,
+    version: Annotated[str, typer.Option(help="The model's version, for the card.")] = "0.1.0",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Render sites the model never saw and print how far off it is.
+
+    Example: plumbline model evaluate --sites 4
+    """
+    try:
+        from plumbline_train import evaluate as evaluation  # noqa: PLC0415 - cv2, only for who judges
+        from plumbline_train.card import card_text  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("model evaluate", "edge,sim", missing.name or "cv2") from None
+    if not model.is_file():
+        raise ConfigError(f"{model}: no such model", hint="Train one: plumbline model train --out DIR")
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("judging", total=4 * sites)
+        tables = evaluation.evaluate(model, sites=sites, shots=shots, report=lambda: progress.advance(bar))
+    if card:
+        told = trained or model.with_name("trained.json")
+        facts = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+        card.write_text(card_text(model, tables, facts, version), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(tables))
+        return
+    for name, figures in tables.items():
+        table = Table("figure", "value", title=name)
+        for figure, value in figures.items():
+            table.add_row(figure, f"{value:.3f}")
+        Console().print(table)

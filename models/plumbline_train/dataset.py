@@ -35,7 +35,7 @@ class Crop:
     box: tuple[int, int, int, int]
 
     def cut(self, image: NDArray[Any], size_hw: tuple[int, int], *, nearest: bool) -> NDArray[Any]:
-        import cv2
+        import cv2  # noqa: PLC0415 - the names of families are wanted without it
 
         x0, y0, x1, y1 = self.box
         how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA
@@ -55,7 +55,7 @@ def write_shard(folder: Path, number: int, seed: int, split: Split = "train") ->
     path = folder / f"{split}-{seed}-{number:05d}.npz"
     if path.exists():
         return path
-    import cv2
+    import cv2  # noqa: PLC0415
 
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, number, split == "holdout"])
@@ -63,7 +63,7 @@ def write_shard(folder: Path, number: int, seed: int, split: Split = "train") ->
     while len(samples) < SHARD:
         track = TRACKS[int(rng.integers(2))]
         samples += _project_samples(rng, track, split)
-    columns = {key: np.stack([sample[key] for sample in samples[:SHARD]]) for key in _KEYS}
+    columns: dict[str, Any] = {key: np.stack([sample[key] for sample in samples[:SHARD]]) for key in _KEYS}
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp.npz")
     np.savez(unfinished, **columns)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import json
 import multiprocessing
 import os
 import time
@@ -20,11 +23,14 @@ from plumbline_sim.scene.facade import MACHINE, NET, PERSON
 from plumbline_train import dataset
 from plumbline_train.net import StageNet, stage_steps
 
-_BATCH: Final = 24
+_BATCH: Final = 16
 _AVERAGING: Final = 0.998
 _AUX_WEIGHTS: Final = (1.0, 1.2, 1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 5.0)
 _PEAK_RATE: Final = 3e-3
 _CHECKPOINT_S: Final = 60.0
+
+_M_TRIM_THRESHOLD: Final = -1  # malloc.h
+_M_MMAP_THRESHOLD: Final = -3
 
 Report = Callable[[float, str], None]
 
@@ -52,7 +58,7 @@ def train(out: Path, settings: Settings, *, resume: bool, report: Report) -> Run
     """Train for `settings.minutes` and leave `out/weights.pt`; `report` hears the share done and one line of figures."""
     cache = out / "samples"
     pool = multiprocessing.get_context("spawn").Pool(
-        2, initializer=os.nice, initargs=(5,)
+        1, initializer=os.nice, initargs=(5,)
     )  # the learner goes first
     try:
         jobs = [
@@ -65,7 +71,16 @@ def train(out: Path, settings: Settings, *, resume: bool, report: Report) -> Run
         pool.join()
 
 
+def _keep_memory() -> None:
+    """Let glibc reuse big blocks: giving each tensor back to the kernel costs half of a CPU run in page faults."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that glibc takes
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, report: Report) -> Run:
+    _keep_memory()
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net, mean = StageNet(), StageNet()
@@ -79,7 +94,8 @@ def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, repo
         optimiser.load_state_dict(kept["optimiser"])
         run = Run(**kept["run"])
     net, budget = net.to(memory_format=torch.channels_last), settings.minutes * 60
-    shards, order, saved, smooth = _Shards(jobs), [], time.monotonic(), 0.0
+    shards, saved, smooth = _Shards(jobs), time.monotonic(), 0.0
+    order: list[int] = []
     for number in range(min(settings.first_shards, len(jobs))):
         jobs[number].wait()
         report(0.0, f"rendering: {number + 1} of {settings.first_shards} shards before the first step")
@@ -104,7 +120,12 @@ def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, repo
             saved = time.monotonic()
             state = {"net": net.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
             torch.save({**state, "run": asdict(run)}, checkpoint)
-    torch.save({"mean": mean.state_dict(), "run": asdict(run), "distinct": shards.count}, out / "weights.pt")
+    torch.save({"mean": mean.state_dict(), "run": asdict(run)}, out / "weights.pt")
+    facts = {
+        "seed": settings.seed, "minutes": round(run.spent_s / 60, 1), "steps": run.steps,
+        "samples_shown": run.samples, "samples_distinct": shards.count,
+    }  # fmt: skip
+    (out / "trained.json").write_text(json.dumps(facts), encoding="utf-8")
     return run
 
 
@@ -178,7 +199,7 @@ def _step(
     losses = _losses(net, batch)
     total = sum(losses.values(), torch.zeros(()))
     optimiser.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 3.0)
     optimiser.step()
     keep = min(_AVERAGING, (1 + step) / (20 + step))

@@ -13,7 +13,7 @@ from plumbline_sim.scene.camera import Points, plane_homography, project
 from plumbline_sim.scene.families import Bgr
 from plumbline_sim.scene.textures import Image
 
-Map = NDArray[np.uint8]
+Map = NDArray[Any]
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Canvas:
 
     def px_per_m(self, point: Any) -> float:
         """How many pixels a metre upright has at this place."""
-        low, high = self.at([point, np.asarray(point, float) + (0, 1, 0)])
+        low, high = self.at([point, np.asarray(point, float) + np.array((0.0, 1.0, 0.0))])
         return float(np.hypot(*(high - low)))
 
     def polygon(self, points: Any, colour: Bgr, kind: int) -> None:

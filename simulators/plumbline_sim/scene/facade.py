@@ -21,7 +21,7 @@ from plumbline_sim.scene.textures import Image, coursed, flat, modulate, noise
 BUILDING, WINDOW, OPENING, SKY, GROUND, VEGETATION, NET, MACHINE, PERSON = range(len(AUX_CLASSES))
 UNSEEN: Final = 255
 
-Map = NDArray[np.uint8]
+Map = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def paint(
         cv2.copyTo(np.tile(row.bgr, (floors, 1, 1)), here, bgr)
         cv2.copyTo(np.tile(row.aux, (floors, 1)), here, aux)
         cv2.copyTo(np.tile(row.glass, (floors, 1)), here, glass)
-    gain = _zone_gain(fixed, project, stages)
+    gain = _zone_gain(fixed, stages)
     bgr = _weathered(bgr, project, stage, gain, fixed)
     _glaze(bgr, glass, project, rng, night=night)
     solid = np.where(stage >= 3, 255, 0) if project.track == "new" else np.full(stage.shape, 255)
@@ -341,7 +341,7 @@ _LOOKS: Final[dict[str, Callable[[_Painter], Row]]] = {
 }  # fmt: skip
 
 
-def _zone_gain(rng: np.random.Generator, project: Project, stages: Floats) -> Floats:
+def _zone_gain(rng: np.random.Generator, stages: Floats) -> Floats:
     """Raw work differs from zone to zone; finished paint hardly does."""
     raw = np.where(stages >= 5.5, 0.015, 0.05)
     return np.asarray(1 + rng.standard_normal(stages.shape) * raw)[::-1]
@@ -358,7 +358,9 @@ def _weathered(bgr: Image, project: Project, stage: Map, gain: Floats, rng: np.r
     if project.track == "reno":
         old = cv2.resize((stage <= 1).astype(np.float32), small, interpolation=cv2.INTER_NEAREST)
         field += old * (noise("streak", small, rng).astype(np.float32) - 150) * 0.9
-    image = modulate(bgr, cv2.resize(np.clip(field, 0, 255).astype(np.uint8), size), 0.07)
+    image = modulate(
+        bgr, np.asarray(cv2.resize(np.clip(field, 0, 255).astype(np.uint8), size), np.uint8), 0.07
+    )
     return _appliances(image, project, stage, rng) if project.track == "reno" else image
 
 

@@ -7,7 +7,7 @@ does on a site that looks unlike every site it learned from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Split = Literal["train", "holdout"]
 Bgr = tuple[int, int, int]
@@ -158,6 +158,6 @@ CAMERAS: Final[dict[Split, dict[str, CameraRange]]] = {
         "corner": CameraRange(height_m=(10.0, 22.0), yaw_deg=(34.0, 44.0), hfov_deg=(48.0, 70.0)),
     },
 }
-CATALOGUES: Final = {
+CATALOGUES: Final[dict[str, dict[Split, dict[str, Any]]]] = {
     "infill": INFILL, "boards": BOARDS, "old": OLD, "paint": PAINTS, "net": NETS, "preset": PRESETS, "camera": CAMERAS,
 }  # fmt: skip

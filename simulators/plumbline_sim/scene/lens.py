@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.textures import Image, modulate, noise
 
-Map = NDArray[np.uint8]
+Map = NDArray[Any]
 
 
 def fog(image: Image, amount: float, tone: int = 208) -> Image:

@@ -258,9 +258,9 @@ def _sample_camera(rng: np.random.Generator, family: CameraRange, height_m: floa
 
 
 def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: int, bays: int) -> Look:
-    names = {kind: sorted(catalogue[split]) for kind, catalogue in CATALOGUES.items()}  # type: ignore[attr-defined]
+    names = {kind: sorted(catalogue[split]) for kind, catalogue in CATALOGUES.items()}
     pick = {kind: str(rng.choice(options)) for kind, options in names.items()}
-    paints = CATALOGUES["paint"][split][pick["paint"]]  # type: ignore[index]
+    paints = CATALOGUES["paint"][split][pick["paint"]]
     paint = paints[int(rng.integers(len(paints)))]
     tint = rng.integers(-22, 23, 3)
     every = int(rng.integers(2, 4))
@@ -268,7 +268,7 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     share = rng.uniform(0.1, 0.35) if has_net else 0.0
     block = rng.random((floors, (bays + 1) // 2)) < share  # nets hang in fields two bays wide
     frames = ((240, 240, 240), (235, 236, 238), (90, 70, 55), (60, 62, 64))
-    old = CATALOGUES["old"][split][pick["old"]].colours[0]  # type: ignore[index]
+    old = CATALOGUES["old"][split][pick["old"]].colours[0]
     return Look(
         **pick, second_preset=str(rng.choice(names["preset"])),
         paint_bgr=_near(paint, tint), accent_bgr=_near(paint, tint - int(rng.integers(25, 60))),

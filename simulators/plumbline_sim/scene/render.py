@@ -22,7 +22,7 @@ from plumbline_sim.scene.textures import Image, modulate, noise
 
 __all__ = ["Conditions", "Render", "render"]
 
-Map = NDArray[np.uint8]
+Map = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,14 @@ def _paint_body(canvas: Canvas, project: Project, sheet: Sheet, light: _Light) -
     width, depth = project.width_m, project.depth_m
     tops = _tops(project, sheet)
     roof = (105, 105, 108) if project.track == "reno" else (168, 172, 174)
-    shade = tuple(int(c * light.front) for c in roof)
+    shade = int(roof[0] * light.front), int(roof[1] * light.front), int(roof[2] * light.front)
     eye = project.camera.position_m
     for bay, top in enumerate(tops):
         x0, x1 = bay * project.bay_m, (bay + 1) * project.bay_m
         if 0 < top < eye[1]:
             canvas.polygon(
                 [(x0, top, -depth), (x1, top, -depth), (x1, top, 0), (x0, top, 0)], shade, BUILDING
-            )  # type: ignore[arg-type]
+            )
     if 0 <= eye[0] <= width:
         return
     column, at = (0, 0.0) if eye[0] < 0 else (project.bays - 1, width)

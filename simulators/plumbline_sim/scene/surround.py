@@ -36,13 +36,13 @@ def paint_sky(canvas: Canvas, conditions: Conditions, rng: np.random.Generator) 
     """Zenith to horizon, with clouds where the weather has them."""
     width, height = canvas.size
     zenith, horizon = (np.array(colour, np.float32) for colour in _SKIES[conditions.weather])
-    share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 0.8
-    column = zenith * (1 - share) + horizon * share
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 0.8
+    column = zenith * (1 - down) + horizon * down
     canvas.bgr[:] = column.astype(np.uint8)
     if conditions.weather in {"cloudy", "overcast", "rain"}:
         field = noise("cloud", (width // 4, height // 4), rng).astype(np.float32)
-        cover = cv2.resize(np.clip((field - 122) / 70, 0, 1), (width, height))
-        cover *= 0.85 if conditions.weather == "cloudy" else 0.35
+        share_covered = 0.85 if conditions.weather == "cloudy" else 0.35
+        cover = cv2.resize(np.clip((field - 122) / 70, 0, 1) * np.float32(share_covered), (width, height))
         white = np.full_like(canvas.bgr, 236 if conditions.weather == "cloudy" else 175)
         canvas.bgr[:] = cv2.blendLinear(white, canvas.bgr, cover, 1 - cover)
     canvas.aux[:] = SKY
@@ -102,8 +102,8 @@ def _grain(canvas: Canvas, rng: np.random.Generator) -> None:
     size = (canvas.size[0], canvas.size[1] - top)
     warp = plane_homography(canvas.matrix, (-60, 0, -60), (0.25, 0, 0), (0, 0, 0.25))
     warp = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]]) @ warp
-    field = noise("cloud", (512, 512), rng)
-    seen = cv2.warpPerspective(field, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    field: Any = noise("cloud", (512, 512), rng)
+    seen: Any = cv2.warpPerspective(field, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     seen = cv2.addWeighted(seen, 0.55, noise("grain", size, rng), 0.45, 0)
     part = canvas.bgr[top:]
     cv2.copyTo(modulate(part, seen, 0.08), ground[top:].astype(np.uint8), part)
@@ -130,14 +130,8 @@ def paint_pit(canvas: Canvas, project: Project, stages: Floats) -> None:
                 _bgr(concrete), GROUND,
             )  # fmt: skip
             _starters(canvas, xs, behind)
-        if dug > cast > 0 or dug > 0.35:
-            _rebar(
-                canvas,
-                _span(project, bay, dug),
-                behind,
-                visible=cast < 1 and dug >= 1,
-                cast_to=_span(project, bay, cast),
-            )
+        if dug >= 1 and cast < 1:
+            _rebar(canvas, _span(project, bay, dug), behind)
 
 
 def _span(project: Project, bay: int, share: float) -> tuple[float, float]:
@@ -169,14 +163,9 @@ def _starters(canvas: Canvas, xs: tuple[float, float], behind: float) -> None:
             canvas.stroke([(x, 0.1, z), (x, 1.2, z)], (60, 80, 120), GROUND, 0.08)
 
 
-def _rebar(
-    canvas: Canvas, xs: tuple[float, float], behind: float, *, visible: bool, cast_to: tuple[float, float]
-) -> None:
-    if not visible:
-        return
+def _rebar(canvas: Canvas, xs: tuple[float, float], behind: float) -> None:
     for z in np.arange(-behind + 2, 1, 1.6):
         canvas.stroke([(xs[0], -2.3, z), (xs[1], -2.3, z)], (55, 85, 130), GROUND, 0.1)
-    del cast_to
 
 
 def paint_neighbours(canvas: Canvas, project: Project, conditions: Conditions) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plumbline_sim.scene.families import Bgr, Coursed
 
-Image = NDArray[np.uint8]
+Image = NDArray[Any]
 Noise = Literal["blotch", "grain", "streak", "cloud"]
 
 _TILE: Final = 512
@@ -73,14 +73,14 @@ def coursed(
     columns, rows = max(1, round(width / max(unit_w, 1.5))), max(1, round(height / max(unit_h, 1.5)))
     shade = rng.normal(0, material.spread, (rows, columns, 1)) * min(1.0, unit_h / 2)
     wall = cv2.resize(np.clip(colour + shade, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    wall = wall.reshape(height, width, 3)
+    wall = np.asarray(wall.reshape(height, width, 3), np.uint8)
     if unit_h >= 3:
         for row in range(1, rows):
             y = round(row * height / rows)
             cv2.line(wall, (0, y), (width, y), material.joint, 1)
     if unit_w >= 5 and unit_h >= 3:
         _upright_joints(wall, rows, columns, material)
-    return np.asarray(wall, np.uint8)
+    return wall
 
 
 def _upright_joints(wall: Image, rows: int, columns: int, material: Coursed) -> None:
