@@ -18,7 +18,7 @@ def judge(topic: str, payload: bytes, enrolled: Callable[[str], Gateway | None])
     if gateway is None:
         raise Refused(
             f"gateway {whose.gateway!r} is not enrolled",
-            hint=f"plumbline central enroll CENTRAL.toml {whose.gateway} --site {whose.site} --key KEY",
+            hint=f"plumbline central enroll {whose.gateway} --site {whose.site} --key KEY",
         )
     if gateway.site != whose.site:
         raise Refused(f"gateway {whose.gateway!r} is enrolled at {gateway.site!r}, not at {whose.site!r}")

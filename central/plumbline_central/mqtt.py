@@ -49,7 +49,9 @@ class MqttLink:
     def connected(self) -> bool:
         return self._client is not None
 
-    async def keep(self, on_message: Callable[[Delivery], None]) -> None:
+    async def keep(
+        self, on_message: Callable[[Delivery], None], on_connect: Callable[[], None] = lambda: None
+    ) -> None:
         """Connect, subscribe and hand over messages for ever; a broker that is away is waited for.
 
         Raises ConfigError where a password or certificate file cannot be read.
@@ -68,6 +70,7 @@ class MqttLink:
                         f"back after {failures} attempts" if failures else "connected",
                     )
                     failures = 0
+                    on_connect()
                     async for message in client.messages:
                         on_message(_delivery(client, message))
             except (aiomqtt.MqttError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -128,10 +128,16 @@ class Follower:
         await asyncio.sleep(min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S))
 
 
-def catch_up(ledger: Readable, projection: Projection, cursor: int | None = None) -> int:
+def catch_up(
+    ledger: Readable,
+    projection: Projection,
+    cursor: int | None = None,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> int:
     """Apply all the rows there are; the new cursor. `cursor` None asks the projection where it stands."""
     at = projection.cursor() if cursor is None else cursor
     while rows := ledger.read(at, _ROWS_AT_ONCE):
         projection.apply(rows)
         at = rows[-1].id
+        on_step(at)
     return at

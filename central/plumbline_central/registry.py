@@ -115,9 +115,7 @@ class Registry:
             )
         with self._db.write() as db:
             if db.execute("SELECT 1 FROM site WHERE id = ?", (site,)).fetchone() is None:
-                raise Refused(
-                    f"there is no site {site!r}", hint=f"plumbline central site CENTRAL.toml {site}"
-                )
+                raise Refused(f"there is no site {site!r}", hint=f"plumbline central site {site}")
             row = db.execute(
                 "SELECT id, site, key, algorithm FROM gateway WHERE id = ?", (gateway,)
             ).fetchone()

@@ -58,7 +58,7 @@ class WebhookSettings:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: str
     url: str
-    secret_file: str | None = None
+    secret_file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,10 @@ class PaperLane:
         return known if name == "gw-1" else None
 
     def pack(self, first, last):
+        packed = self.records[first - 1 : last]
         return codec.pack_batch(
-            self.records[first - 1 : last],
+            packed,
+            [codec.encode_body(record.body) for record in packed],
             site="a12",
             gateway="gw-1",
             epoch="e1",

@@ -28,6 +28,7 @@ _MIGRATIONS: Final[Migrations] = (
         """,
     ),
 )
+_ROWS_PER_CURSOR: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class PhotoStore:
     def __init__(self, db: Database, live: LiveHub | None = None) -> None:
         self._db = db
         self._live = live
+        self._saved = 0
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
@@ -96,7 +98,8 @@ class PhotoStore:
 
     def cursor(self) -> int:
         with self._db.read() as db:
-            return cursors.get(db, self.name)
+            self._saved = cursors.get(db, self.name)
+        return self._saved
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         photos = [
@@ -105,6 +108,8 @@ class PhotoStore:
             for record in row.records
             if isinstance(record.body, Photo)
         ]
+        if not photos and rows[-1].id - self._saved < _ROWS_PER_CURSOR:
+            return  # most rows hold readings only; passing them again costs less than a commit
         with self._db.write() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -114,6 +119,7 @@ class PhotoStore:
                 ],
             )
             cursors.move(db, self.name, rows[-1].id)
+        self._saved = rows[-1].id
         if self._live is not None:
             for row, at_us, photo in photos:
                 said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
@@ -123,6 +129,7 @@ class PhotoStore:
         with self._db.write() as db:
             db.execute("DELETE FROM photo")
             cursors.move(db, self.name, 0)
+        self._saved = 0
 
 
 def _info(site: str, row: tuple[str, str, str, int, int, int, str]) -> PhotoInfo:

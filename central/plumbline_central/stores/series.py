@@ -16,6 +16,8 @@ from plumbline_central.stores import cursors
 from plumbline_central.stores.port import FramePoint, TelemetryStore
 
 _POINTS_AT_ONCE: Final = 2_000
+_ROWS_PER_CURSOR: Final = 64
+"""How many rows a restart may write a second time; it saves a commit per batch."""
 
 
 class SeriesProjection:
@@ -27,6 +29,7 @@ class SeriesProjection:
         self._store = store
         self._db = db
         self._live = live
+        self._saved = 0
 
     @classmethod
     def open(cls, path: Path, store: TelemetryStore, live: LiveHub | None = None) -> Self:
@@ -38,7 +41,8 @@ class SeriesProjection:
 
     def cursor(self) -> int:
         with self._db.read() as db:
-            return cursors.get(db, self.name)
+            self._saved = cursors.get(db, self.name)
+        return self._saved
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         points = [
@@ -57,16 +61,20 @@ class SeriesProjection:
         ]
         for start in range(0, len(points), _POINTS_AT_ONCE):
             self._store.write(points[start : start + _POINTS_AT_ONCE])
-        with self._db.write() as db:
-            cursors.move(db, self.name, rows[-1].id)
+        if rows[-1].id - self._saved >= _ROWS_PER_CURSOR:
+            self._save(rows[-1].id)
         if self._live is not None:
             for point in _newest(points):
                 self._live.publish("frame", point.site, _spoken(point))
 
     def reset(self) -> None:
         self._store.reset()
+        self._save(0)
+
+    def _save(self, ledger_id: int) -> None:
         with self._db.write() as db:
-            cursors.move(db, self.name, 0)
+            cursors.move(db, self.name, ledger_id)
+        self._saved = ledger_id
 
 
 def _newest(points: Sequence[FramePoint]) -> list[FramePoint]:

@@ -61,8 +61,10 @@ class PaperGateway:
     def pack(
         self, first: int, last: int, *, lane: Lane = "data", records: Sequence[Record] | None = None
     ) -> bytes:
+        packed = records or self.lanes[lane][first - 1 : last]
         return codec.pack_batch(
-            records or self.lanes[lane][first - 1 : last],
+            packed,
+            [codec.encode_body(record.body) for record in packed],
             site=self.site,
             gateway=self.name,
             epoch=self.epoch,

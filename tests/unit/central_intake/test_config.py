@@ -34,6 +34,7 @@ def test_five_mistakes_are_five_lines_with_file_key_value_and_expectation(write)
         [[webhooks]]
         name = "Site Office"
         url = "https://example.org/hook"
+        secret_file = "central.toml"
         """
     )
 
@@ -58,10 +59,16 @@ def test_five_mistakes_are_five_lines_with_file_key_value_and_expectation(write)
         ('[http]\ntls_cert_file = "central.toml"', "http.tls_key_file"),
         ('[broker]\nkey_file = "central.toml"', "broker.cert_file"),
         ('[broker]\npassword_file = "gone"', "broker.password_file"),
-        ('[[webhooks]]\nname = "a"\nurl = "http://example.org/x"', "webhooks.0.url"),
-        ('[[webhooks]]\nname = "a"\nurl = "https://u:p@example.org/x"', "webhooks.0.url"),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "http://example.org/x"\nsecret_file = "central.toml"',
+            "webhooks.0.url",
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://u:p@example.org/x"\nsecret_file = "central.toml"',
+            "webhooks.0.url",
+        ),
         ('[[webhooks]]\nname = "a"\nurl = "https://x.org"\nsecret_file = "gone"', "webhooks.0.secret_file"),
-        ('[[webhooks]]\nname = "a"', "webhooks.0.url"),
+        ('[[webhooks]]\nname = "a"\nsecret_file = "central.toml"', "webhooks.0.url"),
         ("[alerts]\nevaluate_every_s = 0", "alerts.evaluate_every_s"),
         ('[broker]\nversion = "4"', "broker.version"),
         ('broker = "here"', "broker"),
@@ -77,7 +84,7 @@ def test_what_is_missing_or_dangerous_is_named_by_its_key(write, text, key):
 
 
 def test_two_webhooks_of_one_name_are_a_fault(write):
-    hook = '[[webhooks]]\nname = "a"\nurl = "http://127.0.0.1/x"\n'
+    hook = '[[webhooks]]\nname = "a"\nurl = "http://127.0.0.1/x"\nsecret_file = "central.toml"\n'
 
     with pytest.raises(FaultyFile, match="used only once"):
         load_central(write('data_dir = "data"\n' + hook * 2))

@@ -1,0 +1,320 @@
+"""The running central service: builds every part from its settings and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from plumbline.clock import Clock, to_us
+from plumbline.errors import ConfigError, PlumblineError
+from plumbline_central.alerts.book import AlertBook
+from plumbline_central.alerts.evaluate import Evaluator
+from plumbline_central.alerts.projection import ProgressProjection
+from plumbline_central.alerts.tables import open_control
+from plumbline_central.alerts.timer import EvaluationTimer
+from plumbline_central.deviation import Band
+from plumbline_central.indicators import Indicators
+from plumbline_central.ledger import Ledger
+from plumbline_central.live import LiveHub
+from plumbline_central.plan_store import PlanStore
+from plumbline_central.project import Follower, Projection
+from plumbline_central.registry import Registry
+from plumbline_central.schema import Database
+from plumbline_central.settings import CentralSettings, HttpSettings
+from plumbline_central.stores.gateways import GatewayStore
+from plumbline_central.stores.photos import PhotoStore
+from plumbline_central.stores.series import SeriesProjection
+from plumbline_central.stores.sqlite import SqliteTelemetryStore
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from plumbline_central.channels.port import Channel
+    from plumbline_central.mqtt import MqttLink
+
+log = logging.getLogger(__name__)
+
+_FAREWELL_S: Final = 5
+"""Real seconds that a clean stop waits for open requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that lives in the data folder, opened."""
+
+    registry: Registry
+    ledger: Ledger
+    control: Database
+    telemetry: SqliteTelemetryStore
+    series: SeriesProjection
+    photos: PhotoStore
+    gateways: GatewayStore
+    live: LiveHub
+    plans: PlanStore
+    band: Band
+    book: AlertBook
+    evaluator: Evaluator
+    progress: ProgressProjection
+
+    @classmethod
+    def open(cls, data_dir: Path, *, channels: Sequence[str] = (), live: LiveHub | None = None) -> Self:
+        """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
+        hub = live or LiveHub()
+        control = open_control(data_dir / "control.db")
+        plans = PlanStore(control)
+        band = Band()
+        book = AlertBook(control, channels=channels, live=hub)
+        evaluator = Evaluator(book, plans, band)
+        series_db = data_dir / "series.db"
+        telemetry = SqliteTelemetryStore.open(series_db)
+        return cls(
+            registry=Registry.open(data_dir / "control.db"),
+            ledger=Ledger.open(data_dir / "ledger.db"),
+            control=control,
+            telemetry=telemetry,
+            series=SeriesProjection.open(series_db, telemetry, hub),
+            photos=PhotoStore.open(series_db, hub),
+            gateways=GatewayStore.open(series_db, hub),
+            live=hub,
+            plans=plans,
+            band=band,
+            book=book,
+            evaluator=evaluator,
+            progress=ProgressProjection(control, evaluator, hub),
+        )
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        return (self.series, self.photos, self.gateways, self.progress)
+
+    def close(self) -> None:
+        for part in (
+            self.registry,
+            self.ledger,
+            self.control,
+            self.series,
+            self.telemetry,
+            self.photos,
+            self.gateways,
+        ):
+            part.close()
+
+
+@contextlib.contextmanager
+def sole_user(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder, made where it is not there: two writers would each trust what only they cached.
+
+    Raises ConfigError where another process has it.
+    """
+    try:
+        data_dir.mkdir(exist_ok=True, mode=0o750)
+        lock = (data_dir / "central.lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"{data_dir}: {error.strerror}", hint="Check that it can be written to.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f"{data_dir} is in use by another central",
+                hint="Stop it first, or give this one its own data_dir.",
+            ) from None
+        yield
+
+
+async def run(settings: CentralSettings, clock: Clock) -> None:
+    """Receive, keep, judge and show until SIGTERM or SIGINT.
+
+    Raises ConfigError where a file, the folder or the port cannot be had; nothing is started then.
+    """
+    with sole_user(Path(settings.data_dir)), _listen(settings.http) as listener:
+        link, channels = _outside(settings, clock)
+        parts = Parts.open(
+            Path(settings.data_dir),
+            channels=[channel.name for channel in channels],
+            live=LiveHub(first_id=to_us(clock.wall())),
+        )
+        try:
+            await _serve(settings, clock, parts, link, channels, listener)
+        except BaseExceptionGroup as group:
+            ours, others = group.split(PlumblineError)
+            if ours is None or others is not None:
+                raise
+            raise _first(ours) from None
+        finally:
+            await asyncio.get_running_loop().shutdown_default_executor()  # no thread outlives its files
+            parts.close()
+            log.info("stopped")
+
+
+async def _serve(
+    settings: CentralSettings,
+    clock: Clock,
+    parts: Parts,
+    link: MqttLink,
+    channels: Sequence[Channel],
+    listener: socket.socket,
+) -> None:
+    from plumbline_central.api.app import create_api  # noqa: PLC0415 - rebuild and verify need no web server
+    from plumbline_central.api.services import Services  # noqa: PLC0415
+    from plumbline_central.channels.deliver import Deliverer, Deliveries  # noqa: PLC0415
+    from plumbline_central.receive import Receiver  # noqa: PLC0415
+
+    services = Services(
+        registry=parts.registry,
+        telemetry=parts.telemetry,
+        photos=parts.photos,
+        gateways=parts.gateways,
+        indicators=Indicators(parts.control, parts.plans),
+        alerts=parts.book,
+        ledger=parts.ledger,
+        live=parts.live,
+        clock=clock,
+        band=parts.band,
+        language=settings.language,
+        names=settings.http.names,
+    )
+    deliverer = Deliverer(Deliveries(parts.control), channels, clock=clock)
+    parts.book.on_change(deliverer.wake)
+    followers = [Follower(parts.ledger, projection) for projection in parts.projections]
+
+    def wake_followers() -> None:
+        for follower in followers:
+            follower.wake()
+
+    receiver = Receiver(
+        parts.ledger,
+        parts.registry.gateway,
+        link,
+        clock,
+        on_stored=wake_followers,
+        on_state=parts.gateways.heard,
+    )
+    server = _web_server(create_api(services), settings.http)
+    stop = _stop_on_signals()
+    async with asyncio.TaskGroup() as tasks:
+        reminders = _Reminders(parts.book, clock)
+        working = [
+            tasks.create_task(receiver.run(), name="receiver"),
+            tasks.create_task(link.keep(receiver.received, reminders.due.set), name="broker link"),
+            *(
+                tasks.create_task(follower.run(), name=f"projection {follower.name}")
+                for follower in followers
+            ),
+            tasks.create_task(
+                EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s).run(),
+                name="evaluation",
+            ),
+            tasks.create_task(deliverer.run(), name="delivery"),
+            tasks.create_task(reminders.run(), name="reminders"),
+        ]
+        serving = tasks.create_task(server.serve([listener]), name="web")
+        log.info("central is ready: %s", address(settings.http))
+        await stop.wait()
+        log.info("stopping: what was received is kept, the rest waits at the broker and the gateways")
+        services.stopping.set()
+        server.should_exit = True
+        await serving
+        for task in working:
+            task.cancel()
+
+
+def address(http: HttpSettings) -> str:
+    """Where a person on this machine finds the page."""
+    host = "127.0.0.1" if http.host == "0.0.0.0" else http.host  # noqa: S104 - compared, not bound
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if http.tls_cert_file else 'http'}://{shown}:{http.port}/"
+
+
+class _Reminders:
+    """After each new connection the broker is told of the open alerts again: it may have lost what it retained."""
+
+    def __init__(self, book: AlertBook, clock: Clock) -> None:
+        self._book = book
+        self._clock = clock
+        self.due = asyncio.Event()
+
+    async def run(self) -> None:
+        from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
+
+        while True:
+            await self.due.wait()
+            self.due.clear()
+            try:
+                await asyncio.to_thread(self._book.remind, MqttChannel.name, self._clock.wall())
+            except PlumblineError as why:
+                log.warning("open alerts not repeated to the broker: %s", why)
+
+
+def _outside(settings: CentralSettings, clock: Clock) -> tuple[MqttLink, list[Channel]]:
+    """The link to the broker, and the channels that alerts leave by. Raises ConfigError for an unreadable file."""
+    from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
+    from plumbline_central.channels.webhook import WebhookChannel, load_secret  # noqa: PLC0415
+    from plumbline_central.mqtt import MqttLink  # noqa: PLC0415
+
+    link = MqttLink(settings.broker)
+    hooks = [
+        WebhookChannel(hook.name, hook.url, load_secret(Path(hook.secret_file)), clock=clock)
+        for hook in settings.webhooks
+    ]
+    return link, [MqttChannel(link.publish), *hooks]
+
+
+def _listen(http: HttpSettings) -> socket.socket:
+    """The page's socket, bound before anything starts. Raises ConfigError where it cannot be had."""
+    try:
+        family = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((http.host, http.port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {http.host}:{http.port}: {error.strerror}",
+            hint="Choose another port under [http], or end the program that has it.",
+        ) from None
+
+
+def _web_server(api: Any, http: HttpSettings) -> uvicorn.Server:
+    import uvicorn  # noqa: PLC0415
+
+    class Server(uvicorn.Server):
+        """Leaves signals to us."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(
+        uvicorn.Config(
+            api,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ssl_certfile=http.tls_cert_file,
+            ssl_keyfile=http.tls_key_file,
+            timeout_graceful_shutdown=_FAREWELL_S,
+        )
+    )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _first(group: BaseExceptionGroup[PlumblineError]) -> PlumblineError:
+    """The first error a person can act on; the others have the same cause or come up at the next start."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, PlumblineError)
+    return error
