@@ -44,7 +44,11 @@ ModelLoader = Callable[[], StageModel]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
-    """The two records of one photo; `photo.jpeg` is empty wherever `progress` names a reason in `gate`."""
+    """The two records of one photo.
+
+    Where `progress.gate` names a reason there is no percent; and no picture either, except with NOT_VISIBLE, where the
+    model did look and so can mask.
+    """
 
     progress: Progress
     photo: Photo
@@ -143,7 +147,7 @@ class CameraWatch:
             judged = judge(raw, at, self._settings, self._load_model, memory)
         except Exception:
             log.exception("camera %s: a photo could not be judged", self.name)
-            return unusable(self._settings, at, ("FAULT",))
+            return unusable(self._settings, at, ("FAULT",), digest=hashlib.sha256(raw).hexdigest())
         self._memory = judged.memory
         try:
             self._file.save(judged.memory, new_day0=judged.new_day0)
@@ -215,25 +219,30 @@ def _judge_view(
     if reasons := gate.judge_quality(outputs.quality.tolist(), limits):
         return _rejected(settings, at, memory, *reasons)
     combined = _combined(outputs, view, settings, memory, model, at)
-    if combined.percent is None:
-        return _rejected(settings, at, memory, *combined.gate)
     after = replace(memory, accepted=memory.accepted + 1, held=combined.held)
-    is_day0 = memory.day0 is None and memory.accepted < DAY0_WITHIN and combined.percent <= DAY0_MAX_PERCENT
+    is_day0 = (
+        memory.day0 is None
+        and memory.accepted < DAY0_WITHIN
+        and combined.percent is not None
+        and combined.percent <= DAY0_MAX_PERCENT
+    )
     if is_day0:
         after = replace(after, day0=_day0(view, outputs, model))
     return Judged(
-        captured=_accepted(settings, at, picture, view, outputs, combined, model.card.id),
+        captured=_seen(settings, at, memory.digest, picture, view, outputs, combined, model.card.id),
         memory=after,
         new_day0=is_day0,
     )
 
 
 def _rejected(settings: CameraSettings, at: datetime, memory: Memory, *reasons: str) -> Judged:
-    return Judged(captured=unusable(settings, at, reasons), memory=memory)
+    return Judged(captured=unusable(settings, at, reasons, digest=memory.digest), memory=memory)
 
 
-def unusable(settings: CameraSettings, at: datetime, reasons: tuple[str, ...]) -> Captured:
-    """The records of a photo that says nothing: no percent, no zones, no picture, and why."""
+def unusable(
+    settings: CameraSettings, at: datetime, reasons: tuple[str, ...], *, digest: str = ""
+) -> Captured:
+    """The records of a photo that says nothing: no percent, no zones, no picture, and why; `digest` if one came."""
     name = photo_name(settings.name, at)
     return Captured(
         progress=Progress(
@@ -246,7 +255,7 @@ def unusable(settings: CameraSettings, at: datetime, reasons: tuple[str, ...]) -
             quad=settings.quad,
             grid=(settings.floors, settings.bays),
         ),
-        photo=Photo(camera=settings.name, photo=name),
+        photo=Photo(camera=settings.name, photo=name, source=digest),
     )
 
 
@@ -298,9 +307,10 @@ def _day0(view: _View, outputs: Outputs, model: StageModel) -> NDArray[np.uint8]
     return privacy.hide_people(small, outputs.aux)
 
 
-def _accepted(
+def _seen(
     settings: CameraSettings,
     at: datetime,
+    digest: str,
     picture: NDArray[np.uint8],
     view: _View,
     outputs: Outputs,
@@ -316,7 +326,7 @@ def _accepted(
         distance_m=settings.distance_m,
     )
     name = photo_name(settings.name, at)
-    photo = Photo(camera=settings.name, photo=name)
+    photo = Photo(camera=settings.name, photo=name, source=digest)
     if preview is not None:
         photo = Photo(
             camera=settings.name,
@@ -325,6 +335,7 @@ def _accepted(
             width_px=preview.width_px,
             height_px=preview.height_px,
             mask=f"{privacy.METHOD} {model_id}",
+            source=digest,
         )
     return Captured(
         progress=Progress(
