@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiomqtt
@@ -31,7 +31,7 @@ EVERY_S = 0.2
 
 
 def meter(name: str, fault: Fault | None = None) -> SimulatedMeter:
-    source = SiteLoad("crane", seed=1, since=date(2026, 1, 5))
+    source = SiteLoad("crane", seed=1, since=datetime.now(UTC).date())
     return SimulatedMeter(
         name=name, unit=1, profile=find_profile("eastron_sdm630"), source=source, fault=fault
     )
