@@ -126,8 +126,8 @@ def main() -> None:
             encoding="utf-8",
         )
         key = json.loads(bench.plumbline("edge", "check", site, "--json"))["public_key"]
-        bench.plumbline("central", "site", central, "bench")
-        bench.plumbline("central", "enroll", central, "bench-gw", "--site", "bench", "--key", key)
+        bench.plumbline("central", "site", "bench", "--config", central)
+        bench.plumbline("central", "enroll", "bench-gw", "--site", "bench", "--key", key, "--config", central)
         bench.start(*PLUMBLINE, "central", "run", str(central), log="central.log")
         url = f"http://127.0.0.1:{http_port}"
         for _ in range(200):

@@ -108,10 +108,10 @@ class Play:
         )
         files.write_plan(plan, stage)
         key = (await plumbline_json("edge", "check", site))["public_key"]
-        names = ("--name-zh", "示范工地", "--name-en", "Demo site")
-        await plumbline("central", "site", central, files.SITE, *names)
-        await plumbline("central", "enroll", central, files.GATEWAY, "--site", files.SITE, "--key", key)
-        await plumbline("central", "plan", central, plan, "--site", files.SITE)
+        at_central = ("--config", central)
+        await plumbline("central", "site", files.SITE, "--zh", "示范工地", "--en", "Demo site", *at_central)
+        await plumbline("central", "enroll", files.GATEWAY, "--site", files.SITE, "--key", key, *at_central)
+        await plumbline("central", "plan", files.SITE, plan, "--by", "demo", *at_central)
 
         time_is = clock.to_environment()
         central_child = await tree.start(
@@ -164,7 +164,7 @@ async def count(running: Running, wall_s: float) -> Findings:
     alerts = await client.get("/api/v1/alerts", site=files.SITE)
     data = running.options.folder / "central-data"
     verdict = await plumbline_json("central", "verify", "--data", data)
-    gaps = await plumbline_json("central", "gaps", "--data", data)
+    gaps = await plumbline_json("central", "gaps", running.options.folder / "central.toml")
     stored = await asyncio.to_thread(lambda: _stored_records(data))
     answered = [operation for operation in stage.oplog.operations if operation.values]
     return Findings(
