@@ -42,7 +42,7 @@ class Patience:
     """How often and how long a notice is offered; real seconds, not those of a simulated site."""
 
     first_wait_s: float = 2.0
-    longest_wait_s: float = 600.0
+    longest_wait_s: float = 120.0
     give_up_after: timedelta = timedelta(days=3)
 
     def wait_s(self, attempts: int) -> float:
@@ -120,6 +120,7 @@ class Deliverer:
         self._clock = clock or SystemClock()
         self._patience = patience or Patience()
         self._fresh = {channel.name: asyncio.Event() for channel in self._channels}
+        self._back = {channel.name: asyncio.Event() for channel in self._channels}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wake(self) -> None:
@@ -127,6 +128,10 @@ class Deliverer:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._wake)
+
+    def retry(self, channel: str) -> None:
+        """The receiver is known to be back: try now, whatever pause was meant. Call it in the loop."""
+        self._back[channel].set()
 
     def _wake(self) -> None:
         for fresh in self._fresh.values():
@@ -153,11 +158,11 @@ class Deliverer:
             except PlumblineError as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "%s lost: %s", channel.name, error)
                 failures += 1
-                await self._clock.sleep(self._pause_s(error, failures))
+                await self._pause(channel, self._pause_s(error, failures))
             except Exception:
                 log.exception("delivery to %s failed", channel.name)
                 failures += 1
-                await self._clock.sleep(self._patience.wait_s(failures))
+                await self._pause(channel, self._patience.wait_s(failures))
             else:
                 if failures:
                     log.warning("%s back after %d failures", channel.name, failures)
@@ -181,6 +186,16 @@ class Deliverer:
             log.warning("notice %s given up: %s", delivery.notice.id, error)
             state, why = "parked", f"given up: {error}"
         await asyncio.to_thread(self._deliveries.end, delivery, state, why)
+
+    async def _pause(self, channel: Channel, seconds: float) -> None:
+        back = self._back[channel.name]
+        back.clear()
+        waits = [asyncio.create_task(self._clock.sleep(seconds)), asyncio.create_task(back.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _pause_s(self, error: PlumblineError, failures: int) -> float:
         pause_s = self._patience.wait_s(failures) * random.uniform(0.8, 1.2)
