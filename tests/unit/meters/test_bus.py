@@ -13,7 +13,7 @@ from plumbline_edge.meters.profile import find_profile
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
 
 VOLTAGE = Span(0, 2)
-TIMEOUT_S = 0.05
+TIMEOUT_S = 0.2  # long enough for a busy machine to answer within
 
 
 class Steady:
@@ -108,7 +108,7 @@ async def test_a_gateway_that_finds_nobody_counts_as_silence(bus):
 )
 async def test_a_fault_gives_no_value_in_bounded_time_and_health_returns(bus, meter, fault, kinds):
     loop = asyncio.get_running_loop()
-    for _ in range(3):
+    for _ in range(2):
         meter.fault = fault
         began_s = loop.time()
         with pytest.raises(BusFailure) as caught:

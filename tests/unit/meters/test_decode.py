@@ -2,7 +2,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.metrics import Flaw
@@ -114,6 +114,7 @@ def readings(draw):
     return profile, values
 
 
+@settings(deadline=None)
 @given(readings())
 def test_what_a_simulated_meter_encodes_is_decoded_within_its_resolution(reading):
     profile, values = reading
@@ -138,6 +139,7 @@ def test_what_a_simulated_meter_encodes_is_decoded_within_its_resolution(reading
         assert i not in flawed
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(shipped())), st.data())
 def test_any_bytes_of_the_right_length_give_values_or_reasons(name, data):
     spans, decoder = decoder_of(find_profile(name))

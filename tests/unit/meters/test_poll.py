@@ -56,7 +56,7 @@ async def simulated(build, clock, profile="eastron_sdm630"):
     log = OpLog()
     async with (
         MeterServer([device], clock=clock, oplog=log) as server,
-        ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.05) as bus,
+        ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.2) as bus,
     ):
         yield build(bus, profile, unit=9), device, log
 
