@@ -7,19 +7,12 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
 
 from plumbline.errors import ConfigError, Refused
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from plumbline.stages import Track
-    from plumbline_edge.vision.model import StageModel
 
 app = typer.Typer()
 
@@ -113,29 +106,30 @@ def card(model: Folder = None, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: plumbline model check")
 def check(model: Folder = None, as_json: AsJson = False) -> None:
     """Load the model as the gateway would: hash, size, inputs, outputs; then judge its golden pictures."""
+    from plumbline_edge.vision import golden  # noqa: PLC0415
     from plumbline_edge.vision.model import load, shipped_folder  # noqa: PLC0415
 
     folder = model or shipped_folder()
     loaded = load(folder)
-    worst, count = _golden(loaded, folder / "golden")
-    facts = {
-        "model": loaded.card.id,
-        "size_hw": list(loaded.size_hw),
-        "golden": count,
-        "golden_worst_pp": worst,
-    }
-    if count and worst > _GOLDEN_PP:
+    found = golden.compare(loaded, folder / "golden")
+    if found.worst_pp > _GOLDEN_PP:
         raise Refused(
-            f"{folder}: a golden picture came out {worst:.2f} points off, more than {_GOLDEN_PP}",
+            f"{folder}: a golden picture came out {found.worst_pp:.2f} points off, more than {_GOLDEN_PP}",
             hint="This machine's onnxruntime computes differently; do not use this model here.",
         )
     if as_json:
+        facts = {
+            "model": loaded.card.id,
+            "size_hw": list(loaded.size_hw),
+            "golden": found.pictures,
+            "golden_worst_pp": round(found.worst_pp, 4),
+        }
         print(json.dumps(facts))
-    else:
-        compared = (
-            f"{count} golden pictures within {worst:.2f} points" if count else "no golden pictures beside it"
-        )
-        print(f"{loaded.card.id}: hash, shapes and size as its card says; {compared}")
+        return
+    print(
+        f"{loaded.card.id}: hash, shapes and size as its card says; "
+        f"{found.pictures} golden pictures within {found.worst_pp:.2f} points"
+    )
 
 
 def taken_at(path: Path, zone: ZoneInfo) -> datetime:
@@ -150,43 +144,6 @@ def taken_at(path: Path, zone: ZoneInfo) -> datetime:
         except ValueError:
             pass  # digits that are no date
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
-def _golden(model: StageModel, folder: Path) -> tuple[float, int]:
-    """The largest difference in points between what golden.json promises and what comes out here; how many there are.
-
-    Each entry names `now` and `day0` pictures (crops; day0 may be null), track, quad, floors, bays and `percents`
-    of all zones, None where too little of one is visible.
-    """
-    import cv2  # noqa: PLC0415
-    import numpy as np  # noqa: PLC0415
-
-    from plumbline.stages import DEFAULT_VALUES  # noqa: PLC0415
-    from plumbline_edge.vision.preprocess import to_input  # noqa: PLC0415
-    from plumbline_edge.vision.zones import pool  # noqa: PLC0415
-
-    def picture(name: str | None) -> NDArray[np.uint8] | None:
-        if name is None:
-            return None
-        return np.asarray(
-            cv2.imdecode(np.frombuffer(_read(folder / name), np.uint8), cv2.IMREAD_COLOR), np.uint8
-        )
-
-    path = folder / "golden.json"
-    entries = json.loads(_read(path)) if path.is_file() else []
-    worst = 0.0
-    for entry in entries:
-        now = picture(entry["now"])
-        assert now is not None, entry
-        outputs = model.run(to_input(now, picture(entry["day0"]), model.size_hw), entry["track"])
-        values = DEFAULT_VALUES[cast("Track", entry["track"])]
-        readings = pool(outputs.stage, outputs.aux, entry["quad"], entry["floors"], entry["bays"], values)
-        for reading, promised in zip(readings, entry["percents"], strict=True):
-            if (reading.percent is None) != (promised is None):
-                worst = max(worst, 100.0)
-            elif reading.percent is not None:
-                worst = max(worst, abs(reading.percent - promised))
-    return worst, len(entries)
 
 
 def _read(path: Path) -> bytes:

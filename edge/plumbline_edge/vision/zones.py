@@ -43,11 +43,9 @@ def square_to_quad(quad: Quad) -> NDArray[np.float64]:
     Heckbert, Fundamentals of Texture Mapping, 1989, section 2.2.3.
     """
     corners = np.asarray(quad, np.float64)
-    edges = np.roll(corners, -1, axis=0) - corners
-    turns = edges[:, 0] * np.roll(edges, -1, axis=0)[:, 1] - edges[:, 1] * np.roll(edges, -1, axis=0)[:, 0]
-    if corners.shape != (4, 2) or not (turns > 1e-9).all():
+    if corners.shape != (4, 2) or not (_turns(corners) > 1e-9).all():
         raise ConfigError(
-            f"the facade {[tuple(map(float, p)) for p in quad]} is not a convex shape, clockwise from top left",
+            f"the facade {corners.tolist()} is not a convex shape, clockwise from top left",
             hint="Click the four corners anew: top left, top right, bottom right, bottom left.",
         )
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
@@ -56,6 +54,13 @@ def square_to_quad(quad: Quad) -> NDArray[np.float64]:
     return np.array(
         [[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]]
     )
+
+
+def _turns(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the outline turns right at each corner; all positive: convex and clockwise, where y points down."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    after = np.roll(edges, -1, axis=0)
+    return np.asarray(edges[:, 0] * after[:, 1] - edges[:, 1] * after[:, 0])
 
 
 def zone_map(quad: Quad, floors: int, bays: int, size_hw: tuple[int, int]) -> NDArray[np.int16]:
