@@ -63,7 +63,9 @@ def evaluate(
     model: Annotated[Path, typer.Option(help="The model file.")] = _SHIPPED / "model.onnx",
     sites: Annotated[int, typer.Option(help="Sites per track and split.")] = 12,
     shots: Annotated[int, typer.Option(help="Photos per site.")] = 10,
-    card: Annotated[Path | None, typer.Option(help="Write the card here.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Write the card here, and golden pictures into golden/ beside it.")
+    ] = None,
     trained: Annotated[
         Path | None, typer.Option(help="The run's trained.json, for the card; default: beside the model.")
     ] = None,
@@ -77,6 +79,7 @@ def evaluate(
     try:
         from plumbline_train import evaluate as evaluation  # noqa: PLC0415 - cv2, only for who judges
         from plumbline_train.card import card_text  # noqa: PLC0415
+        from plumbline_train.golden import write_golden  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise MissingExtra("model evaluate", "edge,sim", missing.name or "cv2") from None
     if not model.is_file():
@@ -88,6 +91,7 @@ def evaluate(
         told = trained or model.with_name("trained.json")
         facts = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
         card.write_text(card_text(model, tables, facts, version), encoding="utf-8")
+        write_golden(model, card.with_name("golden"))
     if as_json:
         typer.echo(json.dumps(tables))
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -72,7 +72,7 @@ class Judge:
         return stage[0], aux[0], quality[0]
 
 
-def pool(stage: Any, aux: Any, quad: Any, project: Project) -> Pooled:
+def pool(stage: Any, aux: Any, quad: Any, floors: int, bays: int, values: Sequence[float]) -> Pooled:
     """Zone percents from a model's maps; `quad` holds the facade's corners in shares of the crop."""
     import cv2  # noqa: PLC0415
 
@@ -83,16 +83,16 @@ def pool(stage: Any, aux: Any, quad: Any, project: Project) -> Pooled:
     grid = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1).reshape(-1, 1, 2)
     place = cv2.perspectiveTransform(grid.astype(np.float64), back)[:, 0]
     inside = ((place >= 0) & (place < 1)).all(axis=1)
-    bay = np.floor(place[:, 0] * project.bays)
-    floor = project.floors - 1 - np.floor(place[:, 1] * project.floors)
-    zone = np.where(inside, floor * project.bays + bay, -1).astype(int)
+    bay = np.floor(place[:, 0] * bays)
+    floor = floors - 1 - np.floor(place[:, 1] * floors)
+    zone = np.where(inside, floor * bays + bay, -1).astype(int)
     open_ = inside & ~np.isin(aux.argmax(0).ravel(), _HIDING)
-    count, shape = project.floors * project.bays, (project.floors, project.bays)
+    count, shape = floors * bays, (floors, bays)
     area = np.bincount(zone[inside], minlength=count)
     seen = np.bincount(zone[open_], minlength=count)
     counts = [np.bincount(zone[open_], plane.ravel()[open_], count) for plane in stage.astype(float)]
     reached = np.stack(counts) / np.maximum(seen, 1)
-    percent: Floats = np.asarray(100 * np.diff(project.values) @ reached, float)
+    percent: Floats = np.asarray(100 * np.diff(values) @ reached, float)
     likeliest = (np.vstack([np.ones(count), reached]) - np.vstack([reached, np.zeros(count)])).argmax(0)
     visible: Floats = np.asarray(seen / np.maximum(area, 1), float)
     return Pooled(percent.reshape(shape), visible.reshape(shape), likeliest.reshape(shape))
@@ -111,7 +111,7 @@ def course(judge: Judge, project: Project, days: Floats, seed: int) -> Course:
         shot = render(project, day, Conditions.workday(seed, int(day) + 1), PICTURE)
         now = shot.bgr[y0:y1, x0:x1]
         stage, aux, _ = judge.look(now, before, project.track)
-        pooled = pool(stage, aux, shares, project)
+        pooled = pool(stage, aux, shares, project.floors, project.bays, project.values)
         clear = pooled.visible >= MIN_VISIBLE
         held[clear] = pooled.percent[clear]
         known = ~np.isnan(held)

@@ -23,10 +23,10 @@ from plumbline_sim.scene.facade import MACHINE, NET, PERSON
 from plumbline_train import dataset
 from plumbline_train.net import StageNet, stage_steps
 
-_BATCH: Final = 16
+_BATCH: Final = 8
 _AVERAGING: Final = 0.998
 _AUX_WEIGHTS: Final = (1.0, 1.2, 1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 5.0)
-_PEAK_RATE: Final = 3e-3
+_PEAK_RATE: Final = 2.5e-3
 _CHECKPOINT_S: Final = 60.0
 
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -81,6 +81,7 @@ def _keep_memory() -> None:
 
 def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, report: Report) -> Run:
     _keep_memory()
+    torch.set_flush_denormal(True)  # noqa: FBT003 - torch takes it by position
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net, mean = StageNet(), StageNet()
