@@ -121,10 +121,10 @@ def _outbox(settings: SiteSettings) -> sqlite3.Connection:
 
 def _readable(body: Body) -> dict[str, Any]:
     if not isinstance(body, Frame):
+        said: dict[str, Any] = msgspec.to_builtins(body, builtin_types=(bytes,))
         return {
-            key: f"{len(value)} bytes" if isinstance(value, bytes) else value
-            for key, value in msgspec.structs.asdict(body).items()
-        } | {"kind": type(body).__name__.lower()}
+            key: f"{len(value)} bytes" if isinstance(value, bytes) else value for key, value in said.items()
+        }
     flaws = {at: Flaw(code).name.lower() for at, code in body.flaws}
     values = {
         BY_CODE[code].name: flaws.get(i) if value is None else BY_CODE[code].from_wire(value)
