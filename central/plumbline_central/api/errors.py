@@ -1,0 +1,23 @@
+"""What a caller hears when something cannot be done: who must act decides the status code."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from plumbline.errors import PlumblineError, Refused, Unreachable
+from plumbline_central.alerts.book import NoSuchAlert
+
+
+class Missing(Refused):
+    """There is nothing of that name."""
+
+
+def status_of(error: PlumblineError) -> HTTPStatus:
+    """The HTTP status that says the same as `error`."""
+    if isinstance(error, Missing | NoSuchAlert):
+        return HTTPStatus.NOT_FOUND
+    if isinstance(error, Refused):
+        return HTTPStatus.CONFLICT
+    if isinstance(error, Unreachable):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,0 +1,204 @@
+"""The shapes of the API's answers and questions; times are RFC 3339 in UTC, percent is 0..100, null is: there is none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Problem(_Answer):
+    """Why something was not done, and what to do instead."""
+
+    detail: str
+    hint: str
+
+
+class SiteOut(_Answer):
+    id: str
+    name_zh: str
+    name_en: str
+
+
+class SiteState(SiteOut):
+    """How a site stands: the page's own verdict."""
+
+    level: Literal["alarm", "warning", "calm", "unknown"]
+    percent: float | None
+    planned: Annotated[float | None, Field(description="Due when the latest usable photo was taken.")]
+    deviation_pp: Annotated[float | None, Field(description="Percentage points; negative is behind plan.")]
+    at: Annotated[datetime | None, Field(description="When the latest usable photo was taken.")]
+    open_alerts: int
+
+
+class ReadingOut(_Answer):
+    """The newest value of one metric; `flaw` is a number of plumbline.metrics.Flaw."""
+
+    gateway: str
+    device: str
+    metric: str
+    unit: str
+    value: float | None
+    flaw: int | None
+    at: datetime
+
+
+class SeriesOut(_Answer):
+    """Values over time, ascending; missing ones are left out."""
+
+    device: str
+    metric: str
+    unit: str
+    points: list[tuple[datetime, float]]
+
+
+class PhotoOut(_Answer):
+    photo: str
+    gateway: str
+    camera: str
+    at: datetime
+    width: int
+    height: int
+    mask: str
+    href: str
+
+
+class ZoneOut(_Answer):
+    id: str
+    percent: float | None
+    low: float | None
+    high: float | None
+    visible: float
+    stage: int | None
+
+
+class ObservationOut(_Answer):
+    """One photo's word; only `standing` judged, late and no_plan count."""
+
+    at: datetime
+    camera: str
+    photo: str
+    percent: float | None
+    low: float | None
+    high: float | None
+    planned: float | None
+    deviation_pp: float | None
+    standing: str
+    gate: list[str]
+    zones: list[ZoneOut]
+    quad: list[tuple[float, float]]
+    grid: tuple[int, int]
+    model: str
+
+
+class ProgressOut(_Answer):
+    """Plan against actual, both ascending by time."""
+
+    site: str
+    plan_version: int | None
+    planned: list[tuple[datetime, float]]
+    actual: list[ObservationOut]
+
+
+class EvidenceOut(_Answer):
+    ref: str
+    at: datetime
+    percent: float
+    low: float | None
+    high: float | None
+    planned: float
+    deviation_pp: float
+    photo: str
+
+
+class AlertOut(_Answer):
+    """Numbers are those at the raise; `latest_pp` goes on."""
+
+    id: int
+    key: str
+    site: str
+    rule: str
+    subject: str
+    severity: str
+    state: str
+    raised_at: datetime
+    deviation_pp: float | None
+    planned: float | None
+    actual: float | None
+    low: float | None
+    high: float | None
+    latest_pp: float | None
+    latest_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    cleared_at: datetime | None
+    closed_at: datetime | None
+    evidence: list[EvidenceOut]
+
+
+class StepOut(_Answer):
+    at: datetime
+    who: str
+    what: str
+    old: str
+    new: str
+    comment: str
+
+
+class PersonIn(BaseModel):
+    """Who does it, and a remark."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    by: Annotated[str, Field(min_length=1, max_length=80)]
+    comment: Annotated[str, Field(max_length=2000)] = ""
+
+
+class DeviceOut(_Answer):
+    name: str
+    status: str
+    answers: int
+    errors: dict[str, int]
+    latency_ms: float | None
+
+
+class GatewayOut(_Answer):
+    """A gateway as central knows it; null: it never said."""
+
+    gateway: str
+    site: str
+    last_seen: datetime | None
+    online: bool | None
+    version: str
+    health_at: datetime | None
+    gauges: dict[str, float]
+    counters: dict[str, int]
+    devices: list[DeviceOut]
+
+
+class GapOut(_Answer):
+    """Records that central never got, though later ones came."""
+
+    site: str
+    gateway: str
+    epoch: str
+    lane: str
+    first: int
+    last: int
+
+
+class HealthOut(_Answer):
+    """`balanced`: received = stored + duplicate + refused, for batches and for records."""
+
+    status: Literal["ok", "out of balance"]
+    now: datetime
+    version: str
+    balanced: bool
+    counters: dict[str, int]
+    missing_records: int
+    last_seen: datetime | None
