@@ -11,7 +11,7 @@ from plumbline_sim.demo.stage import CAMERA, METERS, ZONE, Stage
 
 SITE = "demo"
 GATEWAY = "demo-gw1"
-_POLL_S = 900
+_POLL_S = 1800
 _PATIENCE_S = 20
 """Generous: on a busy machine a late answer is not what the demo is about."""
 
