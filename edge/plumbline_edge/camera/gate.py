@@ -55,12 +55,13 @@ def judge(
 
     `sharp` is its `sharpness`, `sharpness_median` this camera's usual one; BLUR is relative to that, else to a floor.
     """
+    part = image_bgr[::2, ::2]  # shares and percentiles need no more
     blur_limit = BLUR_FLOOR if sharpness_median is None else BLUR_OF_MEDIAN * sharpness_median
-    dark = bool(np.percentile(_luma(image_bgr), 95) < DARK_P95)
+    dark = bool(np.percentile(_luma(part), 95) < DARK_P95)
     found = {
         "UNREADABLE": _lost_share(image_bgr) >= _LOST_SHARE,
         "DARK": dark,
-        "GLARE": bool((image_bgr.min(axis=2) >= _CLIPPED).mean() > GLARE_SHARE),
+        "GLARE": bool((_darkest(part) >= _CLIPPED).mean() > GLARE_SHARE),
         "BLUR": not dark and sharp < blur_limit,  # a dark picture has no detail to judge focus by
     }
     return tuple(code for code, is_so in found.items() if is_so)
@@ -79,8 +80,12 @@ def sharpness(image_bgr: NDArray[np.uint8]) -> float:
 
 
 def _luma(bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    weights = np.array((0.114, 0.587, 0.299), np.float32)  # ITU-R BT.601
-    return np.asarray(bgr.astype(np.float32) @ weights)
+    blue, green, red = (bgr[..., i].astype(np.float32) for i in range(3))
+    return np.asarray(0.114 * blue + 0.587 * green + 0.299 * red, np.float32)  # ITU-R BT.601
+
+
+def _darkest(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(np.minimum(np.minimum(bgr[..., 0], bgr[..., 1]), bgr[..., 2]))
 
 
 def _shrunk(luma: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -89,8 +94,11 @@ def _shrunk(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = (n - n % step for n in luma.shape)
     if height == 0 or width == 0:
         return luma
-    blocks = luma[:height, :width].reshape(height // step, step, width // step, step)
-    return np.asarray(blocks.mean(axis=(1, 3)))
+    whole = luma[:height, :width]
+    return np.asarray(
+        np.add.reduce([whole[y::step, x::step] for y in range(step) for x in range(step)]) / step**2,
+        np.float32,
+    )
 
 
 def _laplacian_variance(luma: NDArray[np.float32]) -> float:
@@ -105,5 +113,5 @@ def _lost_share(bgr: NDArray[Any]) -> float:
     last = bgr[-1, 0].astype(int)
     if last.max() - last.min() > 2 or not _GREY[0] <= last[0] <= _GREY[1]:
         return 0.0
-    flat = (np.abs(bgr.astype(np.int16) - last).max(axis=(1, 2)) <= 2)[::-1]
+    flat = (np.abs(bgr[:, ::4].astype(np.int16) - last).max(axis=(1, 2)) <= 2)[::-1]
     return float((flat.size if flat.all() else int(np.argmin(flat))) / flat.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
-from plumbline_edge.vision.zones import Quad, zone_map
+from plumbline_edge.vision.zones import Quad
 
 if TYPE_CHECKING:
     Image = NDArray[np.uint8]
@@ -89,11 +90,11 @@ def mask(
     height, width = image.shape[:2]
     new_width = preview_width_px(width, hfov_deg=hfov_deg, distance_m=distance_m)
     new_height = max(1, round(height * new_width / width))
-    clear = _clear_mask(image.shape[:2], aux, quad, box)
-    clear = np.asarray(
-        cv2.resize(clear.astype(np.uint8), (new_width, new_height), interpolation=cv2.INTER_NEAREST), bool
-    )
     small = np.asarray(cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA), np.uint8)
+    shrunk = (new_width / width, new_height / height)
+    clear = _clear_mask(
+        (new_height, new_width), aux, quad, [round(n * shrunk[i % 2]) for i, n in enumerate(box)]
+    )
     covered = np.where(clear[..., None], small, pixelated(small))
     return _encoded(np.asarray(covered, np.uint8))
 
@@ -121,19 +122,21 @@ def pixelated(image: Image) -> Image:
 
 
 def _clear_mask(
-    size_hw: tuple[int, ...], aux: NDArray[Any], quad: Quad, box: tuple[int, int, int, int]
+    size_hw: tuple[int, int], aux: NDArray[Any], quad: Quad, box: Sequence[int]
 ) -> NDArray[np.bool_]:
     """Where the picture may be shown sharp: inside the grown facade, seen by the model, nobody found there."""
     import cv2  # noqa: PLC0415
 
-    x0, y0, x1, y1 = box
-    private = cv2.resize(
-        private_cells(aux).astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST
-    )
-    clear = np.zeros(size_hw[:2], np.bool_)
-    clear[y0:y1, x0:x1] = private == 0
-    facade = zone_map(grown_quad(quad), 1, 1, (size_hw[0], size_hw[1])) == 0
-    return np.asarray(clear & facade, np.bool_)
+    height, width = size_hw
+    x0, y0 = min(box[0], width - 1), min(box[1], height - 1)
+    x1, y1 = max(box[2], x0 + 1), max(box[3], y0 + 1)
+    public = np.where(private_cells(aux), 0, 1).astype(np.uint8)
+    seen = np.zeros(size_hw, np.uint8)
+    seen[y0:y1, x0:x1] = cv2.resize(public, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
+    outline = (np.asarray(grown_quad(quad)) * (width, height)).round().astype(np.int32)
+    facade = np.zeros(size_hw, np.uint8)
+    cv2.fillConvexPoly(facade, outline, 1)
+    return np.asarray((seen & facade) > 0, np.bool_)
 
 
 def _encoded(image: Image) -> Preview:
