@@ -1,0 +1,103 @@
+import asyncio
+import contextlib
+import logging
+
+import pytest
+
+from plumbline.errors import Unreachable
+from plumbline_central import project
+from plumbline_central.project import Follower, LedgerRow, catch_up
+
+
+def row(id_):
+    return LedgerRow(id=id_, received_us=id_, site="a12", gateway="g", epoch="e", lane="data", records=())
+
+
+class PaperLedger:
+    def __init__(self, count):
+        self.rows = [row(n) for n in range(1, count + 1)]
+
+    def read(self, after_id, limit):
+        return self.rows[after_id : after_id + limit]
+
+
+class PaperProjection:
+    """Keeps its effects and its cursor together, as a transaction would; fails when told to."""
+
+    name = "paper"
+
+    def __init__(self):
+        self.applied = []
+        self.failures = []
+        self.reached = asyncio.Event()
+        self.loop = None
+
+    def cursor(self):
+        return self.applied[-1] if self.applied else 0
+
+    def apply(self, rows):
+        if self.failures:
+            raise self.failures.pop(0)
+        self.applied += [row.id for row in rows]
+        if self.loop:
+            self.loop.call_soon_threadsafe(self.reached.set)
+
+    def reset(self):
+        self.applied.clear()
+
+
+@contextlib.asynccontextmanager
+async def following(ledger, projection):
+    projection.loop = asyncio.get_running_loop()
+    follower = Follower(ledger, projection)
+    task = asyncio.create_task(follower.run())
+    yield follower
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def reaches(projection, last):
+    async with asyncio.timeout(10):
+        while projection.cursor() < last:
+            projection.reached.clear()
+            await projection.reached.wait()
+
+
+def test_catching_up_goes_on_where_the_projection_stands():
+    ledger, projection, seen = PaperLedger(200), PaperProjection(), []
+    projection.applied = [1, 2, 3]
+
+    assert catch_up(ledger, projection, on_step=seen.append) == 200
+    assert projection.applied == list(range(1, 201))
+    assert seen[-1] == 200
+
+
+async def test_a_follower_catches_up_at_start_and_goes_on_when_woken():
+    ledger, projection = PaperLedger(100), PaperProjection()
+    async with following(ledger, projection) as follower:
+        await reaches(projection, 100)
+        ledger.rows += [row(101), row(102)]
+        follower.wake()
+        await reaches(projection, 102)
+
+    assert projection.applied == list(range(1, 103))
+
+
+@pytest.mark.parametrize(
+    "failure", [Unreachable("the store is away"), ZeroDivisionError("a mistake of ours")]
+)
+async def test_a_projection_that_fails_is_retried_from_its_own_cursor(failure, monkeypatch, caplog):
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(project, "_FIRST_WAIT_S", 0.0)
+    ledger, projection = PaperLedger(100), PaperProjection()
+    projection.failures = [failure] * 3
+    async with following(ledger, projection) as follower:
+        await reaches(projection, 100)
+        ledger.rows.append(row(101))
+        follower.wake()
+        await reaches(projection, 101)
+
+    assert projection.applied == list(range(1, 102))
+    assert "works again after 3 failures" in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(failure, ZeroDivisionError)
