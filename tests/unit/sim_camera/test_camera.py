@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import signal
 import struct
+import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -10,10 +13,11 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from plumbline.clock import ManualClock, to_us
 from plumbline.errors import ConfigError
-from plumbline_sim.camera import CameraFault, CameraServer, SceneSource, ShotLog, Snapshot, pixel_bomb
+from plumbline_sim.camera import CameraFault, CameraServer, SceneSource, ShotLog, Snapshot, app, pixel_bomb
 from plumbline_sim.scene.project import Project
 
 BEGIN = datetime(2026, 5, 1, 16, tzinfo=UTC)
@@ -166,3 +170,26 @@ def test_before_and_after_the_works_nothing_moves(days):
     picture = SceneSource(project, begin=BEGIN, size=(320, 180)).picture(NOON + timedelta(days=days))
 
     assert picture.truth["percent"] == pytest.approx(0 if days < 0 else project.percent(20), abs=1e-3)
+
+
+async def test_the_command_serves_until_ctrl_c_and_prints_what_a_site_file_needs(client):
+    command = [sys.executable, "-c", "from plumbline.cli import main; main()", "sim", "camera", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    address = (await process.stdout.readline()).decode().split()[0]
+    quad = (await process.stdout.readline()).decode()
+    answer = await client.get(address, timeout=20)
+    process.send_signal(signal.SIGINT)
+    _, errors = await process.communicate()
+
+    assert answer.content.startswith(b"\xff\xd8")
+    assert len(tomllib.loads(quad)["quad"]) == 4
+    assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize("option", [("--track", "bridge"), ("--fault", "sulks")])
+def test_the_command_refuses_what_it_does_not_know(option):
+    with pytest.raises(ConfigError, match=option[1]):
+        CliRunner().invoke(app, ["--port", "0", *option], catch_exceptions=False)
