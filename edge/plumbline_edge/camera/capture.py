@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
+
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth, Photo, Progress
 from plumbline.stages import DEFAULT_VALUES
@@ -35,9 +37,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAY0_WITHIN: Final = 3
-DAY0_MAX_PERCENT: Final = 10.0
-"""One of the first DAY0_WITHIN accepted photos becomes the day-0 reference, if it shows almost no works: a gateway
-that arrives in the middle of a project must not take that for the beginning."""
+DAY0_MAX_LOW: Final = 5.0
+"""One of the first DAY0_WITHIN accepted photos becomes the day-0 reference, if its 90 % interval reaches down to
+DAY0_MAX_LOW percent: a gateway that arrives in the middle of a project must not take that for the beginning."""
 
 ModelLoader = Callable[[], StageModel]
 
@@ -223,8 +225,8 @@ def _judge_view(
     is_day0 = (
         memory.day0 is None
         and memory.accepted < DAY0_WITHIN
-        and combined.percent is not None
-        and combined.percent <= DAY0_MAX_PERCENT
+        and combined.low is not None
+        and combined.low <= DAY0_MAX_LOW
     )
     if is_day0:
         after = replace(after, day0=_day0(view, outputs, model))
@@ -341,14 +343,28 @@ def _seen(
         progress=Progress(
             camera=settings.name,
             photo=name,
-            percent=round(combined.percent, 3) if combined.percent is not None else None,
-            low=combined.low,
-            high=combined.high,
+            percent=_rounded(combined.percent),
+            low=_rounded(combined.low),
+            high=_rounded(combined.high),
             gate=combined.gate,
-            zones=combined.zones,
+            zones=tuple(
+                msgspec.structs.replace(
+                    zone,
+                    percent=_rounded(zone.percent),
+                    low=_rounded(zone.low),
+                    high=_rounded(zone.high),
+                    visible=round(zone.visible, 3),
+                )
+                for zone in combined.zones
+            ),
             model=model_id,
             quad=settings.quad,
             grid=(settings.floors, settings.bays),
         ),
         photo=photo,
     )
+
+
+def _rounded(percent: float | None) -> float | None:
+    """To a hundredth of a point: finer is noise that costs bytes."""
+    return None if percent is None else round(percent, 2)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from plumbline.errors import ConfigError, Refused
-from plumbline_edge.camera.capture import CameraWatch, LazyModel, photo_name
+from plumbline_edge.camera.capture import CameraWatch, LazyModel, photo_name, watches
 from plumbline_edge.camera.source import HttpSnapshot, PhotoUnreachable
+from plumbline_edge.settings import BrokerSettings, ModelSettings, SiteSettings
 
 
 @pytest.fixture
@@ -70,6 +71,23 @@ async def test_a_photo_becomes_a_percent_per_zone_and_a_masked_preview(watch, cl
     assert photo.mask == "pixelate-1 colour-1.0.0-00000000"
     image = cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (photo.height_px, photo.width_px, 3)
+
+
+async def test_every_camera_of_a_site_gets_its_watch_in_order(paint, tmp_path):
+    cameras = tuple(paint.settings(name=name) for name in ("west", "east"))
+    settings = SiteSettings(
+        site="a12",
+        gateway="gw1",
+        state_dir=str(tmp_path),
+        broker=BrokerSettings(host="127.0.0.1"),
+        cameras=cameras,
+        model=ModelSettings(folder=str(tmp_path / "none")),
+    )
+
+    assert [(w.name, w.health().status) for w in watches(settings)] == [
+        ("west", "unknown"),
+        ("east", "unknown"),
+    ]
 
 
 async def test_weights_and_values_of_the_site_file_count(album, paint, clock):
