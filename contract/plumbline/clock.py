@@ -11,10 +11,12 @@ import asyncio
 import ctypes
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, cast
 
 from plumbline.errors import ConfigError
 
@@ -172,10 +174,18 @@ def boot_id() -> str:
 
 def _kernel_is_disciplined() -> bool:
     """Ask adjtimex(2) without changing anything; a kernel that does not answer is not trusted."""
-    try:
-        timex = ctypes.create_string_buffer(256)  # modes = 0: read only
-        state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
-    except (OSError, AttributeError):
+    adjtimex = _adjtimex()
+    if adjtimex is None:
         return False
+    timex = ctypes.create_string_buffer(256)  # modes = 0: read only
+    state = adjtimex(timex)
     status = int.from_bytes(timex.raw[_STATUS_OFFSET : _STATUS_OFFSET + 4], "little")
     return state >= 0 and not status & _STA_UNSYNC
+
+
+@cache
+def _adjtimex() -> Callable[[object], int] | None:
+    try:
+        return cast("Callable[[object], int]", ctypes.CDLL(None).adjtimex)
+    except (OSError, AttributeError):
+        return None

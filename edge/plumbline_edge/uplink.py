@@ -43,31 +43,47 @@ class Link(Protocol):
 
 @dataclass(slots=True)
 class _LaneSender:
-    """Where one lane stands: what is settled, what was sent since, and how long to wait before sending again."""
+    """Where one lane stands: what is settled, what was sent since, and until when an answer is waited for."""
 
     lane: Lane
+    patience_s: float
     settled: Settled = field(default_factory=Settled)
     sent: int = 0
     ways: list[tuple[int, int]] = field(default_factory=list)
     """Batches on their way, (first, last)."""
-    patience_s: float = _FIRST_PATIENCE_S
+    deadline: float | None = None
+    """In the loop's time; None while nothing is on its way."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_over(self) -> None:
         self.sent = self.settled.through
         self.ways.clear()
+        self.deadline = None
+
+    def expect_answer(self) -> None:
+        """Patience begins anew: with the first batch on its way, and with each answer while others are."""
+        patience_s = self.patience_s * random.uniform(0.8, 1.2)
+        self.deadline = asyncio.get_running_loop().time() + patience_s if self.ways else None
 
 
 class Uplink:
     """Drains an outbox over a link; `run` for ever, `wake` after each commit, `acknowledged` for each answer."""
 
-    def __init__(self, outbox: Outbox, link: Link, topics: GatewayTopics, key: DeviceKey) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        link: Link,
+        topics: GatewayTopics,
+        key: DeviceKey,
+        *,
+        patience_s: float = _FIRST_PATIENCE_S,
+    ) -> None:
         self._outbox = outbox
         self._link = link
         self._topics = topics
         self._key = key
-        self._lanes = {lane: _LaneSender(lane) for lane in LANES}
+        self._patience_s = patience_s
+        self._lanes = {lane: _LaneSender(lane, patience_s) for lane in LANES}
         self._acks: asyncio.Queue[bytes] = asyncio.Queue()
         self._settled = asyncio.Event()
         self.counters = dict.fromkeys(
@@ -118,6 +134,7 @@ class Uplink:
         self._acks.put_nowait(payload)
 
     async def _send(self, sender: _LaneSender) -> None:
+        """Fill the window whenever there is news; without an answer in time, send again from what is settled."""
         while True:
             sender.wake.clear()
             try:
@@ -125,12 +142,11 @@ class Uplink:
             except Unreachable as why:
                 log.debug("%s lane: %s", sender.lane, why)
                 sender.start_over()
-                await sender.wake.wait()
-                continue
-            if not sender.ways:
-                await sender.wake.wait()
-                continue
-            await self._wait_for_answer(sender)
+            try:
+                async with asyncio.timeout_at(sender.deadline):
+                    await sender.wake.wait()
+            except TimeoutError:
+                self._lose_patience(sender)
 
     async def _fill_window(self, sender: _LaneSender) -> None:
         while len(sender.ways) < _WINDOW and self._link.connected:
@@ -151,6 +167,8 @@ class Uplink:
             )
             sender.ways.append((run.first, run.last))
             sender.sent = run.last
+            if sender.deadline is None:
+                sender.expect_answer()
             await self._link.publish(self._topics.up, payload)
             self.counters["batches_sent"] += 1
             self.counters["bytes_sent"] += len(payload)
@@ -164,30 +182,16 @@ class Uplink:
         limit = _MAX_RECORDS[sender.lane]
         return await self._outbox.run_after(sender.lane, after, max_records=limit, max_bytes=_MAX_BYTES)
 
-    async def _wait_for_answer(self, sender: _LaneSender) -> None:
-        """Until an answer, room for something new, or the end of patience; then everything goes out again."""
-        waits = [asyncio.create_task(sender.heard.wait())]
-        if len(sender.ways) < _WINDOW:
-            waits.append(asyncio.create_task(sender.wake.wait()))
-        patience_s = sender.patience_s * random.uniform(0.8, 1.2)
-        try:
-            done, _ = await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if sender.heard.is_set():
-            sender.heard.clear()
-        elif not done:
-            log.warning(
-                "%s lane: central has not acknowledged %d..%d for %.0f s; sending again",
-                sender.lane,
-                sender.ways[0][0],
-                sender.ways[-1][1],
-                patience_s,
-            )
-            self.counters["records_resent"] += sum(last - first + 1 for first, last in sender.ways)
-            sender.patience_s = min(2 * sender.patience_s, _LONGEST_PATIENCE_S)
-            sender.start_over()
+    def _lose_patience(self, sender: _LaneSender) -> None:
+        log.warning(
+            "%s lane: central has not acknowledged %d..%d; sending again",
+            sender.lane,
+            sender.ways[0][0],
+            sender.ways[-1][1],
+        )
+        self.counters["records_resent"] += sum(last - first + 1 for first, last in sender.ways)
+        sender.patience_s = min(2 * sender.patience_s, _LONGEST_PATIENCE_S)
+        sender.start_over()
 
     async def _take_acks(self) -> None:
         while True:
@@ -219,6 +223,7 @@ class Uplink:
             await self._outbox.acknowledge(ack.lane, settled.through)
         sender.settled = settled
         sender.ways = [way for way in sender.ways if not (way[0] in settled and way[1] in settled)]
-        sender.patience_s = _FIRST_PATIENCE_S
-        sender.heard.set()
+        sender.patience_s = self._patience_s
+        sender.expect_answer()
+        sender.wake.set()
         self._settled.set()

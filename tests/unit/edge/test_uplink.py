@@ -11,7 +11,6 @@ from plumbline import codec, signing
 from plumbline.errors import Unreachable
 from plumbline.messages import Ack, Event, Refusal
 from plumbline.topics import GatewayTopics
-from plumbline_edge import uplink as module
 from plumbline_edge.outbox import Draft, Outbox
 from plumbline_edge.ranges import Settled
 from plumbline_edge.uplink import Uplink
@@ -65,8 +64,8 @@ def drafts(first: int, last: int) -> list[Draft]:
     ]
 
 
-async def deliver(outbox: Outbox, central: Central) -> Uplink:
-    uplink = Uplink(outbox, central, TOPICS, KEY)
+async def deliver(outbox: Outbox, central: Central, patience_s: float = 10) -> Uplink:
+    uplink = Uplink(outbox, central, TOPICS, KEY, patience_s=patience_s)
     central.uplink = uplink
     task = asyncio.create_task(uplink.run())
     async with asyncio.timeout(20):
@@ -92,11 +91,10 @@ async def test_a_backlog_of_many_batches_arrives_whole(outbox):
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_lost_batches_and_lost_answers_are_sent_again(outbox, seed, monkeypatch):
-    monkeypatch.setattr(module, "_FIRST_PATIENCE_S", 0.01)
+async def test_lost_batches_and_lost_answers_are_sent_again(outbox, seed):
     await outbox.append(drafts(1, 4000))
     central = Central(loses=0.3, seed=seed)
-    await deliver(outbox, central)
+    await deliver(outbox, central, patience_s=0.01)
 
     assert central.stored == {n: str(n) for n in range(1, 4001)}
 
