@@ -82,7 +82,7 @@ async def _observe(
     cameras = _cameras(settings)
 
     def devices() -> tuple[DeviceHealth, ...]:
-        return tuple(device.health() for device in (*meters, *(watch for _, watch in cameras)))
+        return (*(meter.health() for meter in meters), *(watch.health() for _, watch in cameras))
 
     probe = HealthProbe(outbox, state_dir, [*(c.counters for c in cycles), uplink.counters], devices)
     await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=__version__))])

@@ -35,7 +35,7 @@ class Stage:
     project: Project
     begin: datetime
     clock: ScaledClock
-    meters: dict[str, MeterServer]
+    meters: dict[Role, MeterServer]
     camera: CameraServer
     oplog: OpLog
 
