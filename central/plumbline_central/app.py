@@ -65,12 +65,19 @@ class Parts:
     progress: ProgressProjection
 
     @classmethod
-    def open(cls, data_dir: Path, *, channels: Sequence[str] = (), live: LiveHub | None = None) -> Self:
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        band: Band | None = None,
+        channels: Sequence[str] = (),
+        live: LiveHub | None = None,
+    ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
         control = open_control(data_dir / "control.db")
         plans = PlanStore(control)
-        band = Band()
+        band = band or Band()
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
         series_db = data_dir / "series.db"
@@ -94,6 +101,11 @@ class Parts:
     @property
     def projections(self) -> tuple[Projection, ...]:
         return (self.series, self.photos, self.gateways, self.progress)
+
+    def behind(self) -> dict[str, int]:
+        """For each projection, how many ledger rows it has yet to apply."""
+        newest = self.ledger.last_id()
+        return {projection.name: newest - projection.cursor() for projection in self.projections}
 
     def close(self) -> None:
         for part in (
@@ -139,6 +151,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
         link, channels = _outside(settings, clock)
         parts = Parts.open(
             Path(settings.data_dir),
+            band=settings.alerts.band,
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
         )
@@ -181,6 +194,8 @@ async def _serve(
         band=parts.band,
         language=settings.language,
         names=settings.http.names,
+        stale_after_s=settings.stale_after_s,
+        behind=parts.behind,
     )
     deliverer = Deliverer(Deliveries(parts.control), channels, clock=clock)
     parts.book.on_change(deliverer.wake)

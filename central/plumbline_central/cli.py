@@ -50,7 +50,11 @@ port = 8080
 # names = ["plumbline.example.org"]
 
 [alerts]
-evaluate_every_s = 60
+evaluate_every_s = 60      # the plan moves while no photo comes
+raise_over_pp = 5.0        # percentage points from the plan, strictly more, in hold_observations photos
+clear_below_pp = 4.0
+hold_observations = 2
+fresh_for_s = 129600       # how long the last usable photo speaks for its site
 
 # [[webhooks]]
 # name = "site-office"
@@ -210,7 +214,7 @@ def rebuild(file: File = _FILE, *, as_json: AsJson = False) -> None:
 
     folder = _data_dir(file)
     with service.sole_user(folder):
-        parts = service.Parts.open(folder)
+        parts = service.Parts.open(folder, band=load_central(file).alerts.band)
         try:
             last = parts.ledger.last_id()
             console = Console(stderr=True)

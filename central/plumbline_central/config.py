@@ -88,10 +88,21 @@ def _sense_faults(folder: Path, raw: Mapping[str, Any]) -> Iterator[_Found]:
     if isinstance(host := http.get("host"), str) and not is_loopback(host) and not http.get("tls_cert_file"):
         yield "http.tls_cert_file", None, f"a certificate, since {host} can be reached from other machines"
     yield from _pair("http", http, "tls_cert_file", "tls_key_file")
+    yield from _band_faults(raw.get("alerts"))
     yield from _webhook_faults(raw.get("webhooks"))
     for key, file in _files(raw):
         if not (folder / file).is_file():
             yield key, file, "a file that exists"
+
+
+def _band_faults(alerts: object) -> Iterator[_Found]:
+    if not isinstance(alerts, dict):
+        return
+    rises, clears = (
+        alerts.get(key, default) for key, default in (("raise_over_pp", 5.0), ("clear_below_pp", 4.0))
+    )
+    if isinstance(rises, (int, float)) and isinstance(clears, (int, float)) and clears > rises:
+        yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
 
 
 def _pair(table: str, raw: Mapping[str, Any], certificate: str, key: str) -> Iterator[_Found]:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
+from plumbline_central.deviation import Band
+
 Port = Annotated[int, Ge(1), Le(65535)]
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -45,10 +47,25 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """How often the plan is compared while no photo comes."""
+    """When a deviation from the plan is an alert; see docs/alerts.md."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     evaluate_every_s: Annotated[float, Gt(0), Le(86_400)] = 60.0
+    """How often the plan is compared while no photo comes."""
+    raise_over_pp: Annotated[float, Gt(0), Le(100)] = 5.0
+    clear_below_pp: Annotated[float, Gt(0), Le(100)] = 4.0
+    hold_observations: Annotated[int, Ge(1), Le(100)] = 2
+    fresh_for_s: Annotated[float, Gt(0), Le(3e7)] = 36 * 3600.0
+    """How long the last usable photo speaks for its site."""
+
+    @property
+    def band(self) -> Band:
+        return Band(
+            raise_over_pp=self.raise_over_pp,
+            clear_below_pp=self.clear_below_pp,
+            hold_observations=self.hold_observations,
+            fresh_for_s=self.fresh_for_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +85,8 @@ class CentralSettings:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     data_dir: str
     language: Literal["zh", "en"] = "zh"
+    stale_after_s: Annotated[float, Gt(0), Le(3e7)] = 300.0
+    """How old a reading may be and still look live."""
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from plumbline import __version__
 from plumbline.errors import PlumblineError
 from plumbline_central.api import models, routes_alerts, routes_sites, routes_system, sse
 from plumbline_central.api.errors import status_of
-from plumbline_central.api.routes_system import VERSION
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
 from plumbline_central.web import pages
@@ -40,7 +40,7 @@ def create_api(services: Services) -> FastAPI:
     api = FastAPI(
         title="Plumbline",
         description="Progress of public works against plan: sites, readings, photos, alerts, and what happens live.",
-        version=VERSION,
+        version=__version__,
         docs_url=None,  # its pages load from a CDN
         redoc_url=None,
     )

@@ -193,12 +193,16 @@ class GapOut(_Answer):
 
 
 class HealthOut(_Answer):
-    """`balanced`: received = stored + duplicate + refused, for batches and for records."""
+    """`balanced`: received = stored + duplicate + refused, for batches and for records.
+
+    `behind`: for each projection, how many batches of the ledger it has yet to apply; 0 when what is shown is whole.
+    """
 
     status: Literal["ok", "out of balance"]
     now: datetime
     version: str
     balanced: bool
     counters: dict[str, int]
+    behind: dict[str, int]
     missing_records: int
     last_seen: datetime | None

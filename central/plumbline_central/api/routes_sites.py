@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -99,7 +100,7 @@ def photos(services: ServicesDep, site: SiteDep) -> list[models.PhotoOut]:
             width=photo.width,
             height=photo.height,
             mask=photo.mask,
-            href=f"/api/v1/sites/{site.id}/photos/{photo.photo}.jpg",
+            href=f"/api/v1/sites/{quote(site.id)}/photos/{quote(photo.photo)}.jpg",
         )
         for photo in services.photos.latest(site.id)
     ]

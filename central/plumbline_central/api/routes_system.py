@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from plumbline import __version__
 from plumbline_central.api import models
 from plumbline_central.api.depends import ServicesDep
 from plumbline_central.stores.gateways import GatewayStatus
 
 router = APIRouter(tags=["system"])
-
-VERSION: Final = version("plumbline-iot")
 
 
 @router.get("/gateways")
@@ -43,9 +41,10 @@ def health(services: ServicesDep) -> models.HealthOut:
     return models.HealthOut(
         status="ok" if balanced else "out of balance",
         now=services.clock.wall(),
-        version=VERSION,
+        version=__version__,
         balanced=balanced,
         counters=counters,
+        behind=dict(services.behind()),
         missing_records=sum(gap.last - gap.first + 1 for gap in services.ledger.gaps()),
         last_seen=max(seen, default=None),
     )

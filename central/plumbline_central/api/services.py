@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -109,6 +109,8 @@ class Services:
     ledger: Log
     live: Live
     clock: Clock
+    behind: Callable[[], Mapping[str, int]] = dict
+    """For each projection, how many ledger rows it has yet to apply."""
     band: Band = field(default_factory=Band)
     language: Language = "zh"
     """For those whose browser names neither of ours."""

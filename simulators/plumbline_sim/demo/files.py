@@ -68,7 +68,7 @@ def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: st
 def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:
     """A file for `plumbline central run`."""
     tables: list[tuple[str, dict[str, Any]]] = [
-        ("", {"data_dir": "central-data"}),
+        ("", {"data_dir": "central-data", "stale_after_s": 3 * _POLL_S}),
         ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": 6 * 3600}),

@@ -255,7 +255,7 @@ async def _until_projected(client: CentralClient) -> None:
     """Until every projection has applied the ledger's last row."""
     try:
         async with asyncio.timeout(_SETTLE_S):
-            while not (await client.get("/api/v1/health"))["caught_up"]:  # noqa: ASYNC110 - another process
+            while any((await client.get("/api/v1/health"))["behind"].values()):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise Unreachable("central did not catch up with its own ledger in a minute") from None
