@@ -75,6 +75,10 @@ class SiteView:
     def name(self) -> str:
         return self.site.name_zh if self._texts.language == "zh" else self.site.name_en
 
+    @property
+    def has_neighbours(self) -> bool:
+        return len(self._services.registry.sites()) > 1
+
     @cached_property
     def curve(self) -> Curve:
         return self._services.indicators.curve(self.site.id)
@@ -165,9 +169,7 @@ class SiteView:
 
     def _spark(self, device: str) -> Spark | None:
         start = self.now - timedelta(days=1)
-        points = self._services.telemetry.series(
-            self.site.id, device, POWER, start, self.now, _SPARK_STEP_S
-        )
+        points = self._services.telemetry.series(self.site.id, device, POWER, start, self.now, _SPARK_STEP_S)
         return spark([point for point in points if point[0] >= start], start, self.now)
 
 

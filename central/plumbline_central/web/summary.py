@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from plumbline_central.web.texts import Texts
 Level = Literal["alarm", "warning", "calm", "unknown"]
 WORST_FIRST: Final[tuple[Level, ...]] = ("alarm", "warning", "unknown", "calm")
 
-_BY_URGENCY: Final = (State.UNACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED, State.ACKNOWLEDGED, State.NORMAL)
+_BY_URGENCY: Final = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED, State.NORMAL)
 TO_ACKNOWLEDGE: Final = (State.UNACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED)
 
 
@@ -58,10 +58,12 @@ def summarise(texts: Texts, facts: Facts) -> Summary:
     latest = facts.curve.latest
     deviation = latest.deviation_pp if latest else None
     alerts = sorted(facts.open_alerts, key=_urgency)
-    if alerts:
+    if alerts and alerts[0].state != State.RETURNED_UNACKNOWLEDGED:
         said = _of_alert(texts, alerts[0], facts, latest, deviation)
     else:
         said = _of_what_is_missing(texts, facts, latest) or _of_progress(texts, facts.band, deviation)
+    if alerts and alerts[0].state == State.RETURNED_UNACKNOWLEDGED and said.level == "calm":
+        said = replace(said, todo=texts("hero.todo_returned", title=alert_title(texts, alerts[0])))
     return Summary(
         level=said.level,
         headline=said.headline,
@@ -97,8 +99,6 @@ def _urgency(alert: Alert) -> tuple[int, int, datetime]:
 def _of_alert(
     texts: Texts, alert: Alert, facts: Facts, latest: Observation | None, deviation: float | None
 ) -> _Said:
-    if alert.state == State.RETURNED_UNACKNOWLEDGED:
-        return _Said("warning", texts("hero.returned"), texts("hero.todo_returned"))
     seen = None
     if alert.state == State.ACKNOWLEDGED and alert.acknowledged_at is not None:
         seen = {"by": alert.acknowledged_by, "time": times.stamp(texts, alert.acknowledged_at, facts.now)}
@@ -119,7 +119,7 @@ def _of_what_is_missing(texts: Texts, facts: Facts, latest: Observation | None) 
     if any(status.online is False for status in facts.gateways):
         return _Said("warning", texts("hero.gateway_offline"), texts("hero.todo_gateway"))
     if not facts.curve.planned:
-        command = f"plumbline central plan CENTRAL.toml {facts.site} plan.csv"
+        command = f"plumbline central plan {facts.site} plan.csv"
         return _Said("unknown", texts("hero.no_plan"), texts("hero.todo_no_plan"), command)
     if latest is None and not facts.curve.actual:
         return _Said(
