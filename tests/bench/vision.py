@@ -61,7 +61,7 @@ def main(folder):
             for name in ("1MP", "2MP", "8MP", "20MP")
         }
     held = rss_mb()
-    from plumbline_edge.camera.capture import judge
+    from plumbline_edge.camera.capture import give_memory_back, judge
     from plumbline_edge.camera.memory import Memory
     from plumbline_edge.settings import CameraSettings
     from plumbline_edge.vision.model import load
@@ -83,6 +83,7 @@ def main(folder):
         for i, raw in enumerate(pictures):
             began = time.perf_counter()
             judged = judge(raw, begin + timedelta(days=2 * i), settings, lambda: model, memory)
+            give_memory_back()
             costs.append(1e3 * (time.perf_counter() - began))
             memory = judged.memory
             for reason in judged.captured.progress.gate:

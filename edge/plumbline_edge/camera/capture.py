@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import hashlib
 import logging
 import threading
@@ -150,6 +152,8 @@ class CameraWatch:
         except Exception:
             log.exception("camera %s: a photo could not be judged", self.name)
             return unusable(self._settings, at, ("FAULT",), digest=hashlib.sha256(raw).hexdigest())
+        finally:
+            give_memory_back()
         self._memory = judged.memory
         try:
             self._file.save(judged.memory, new_day0=judged.new_day0)
@@ -239,6 +243,12 @@ def _judge_view(
 
 def _rejected(settings: CameraSettings, at: datetime, memory: Memory, *reasons: str) -> Judged:
     return Judged(captured=unusable(settings, at, reasons, digest=memory.digest), memory=memory)
+
+
+def give_memory_back() -> None:
+    """Return the freed buffers of a photo to the system: glibc keeps 60 MB of them otherwise, for one photo an hour."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library keeps less and has no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def unusable(
