@@ -24,6 +24,7 @@ _DAYS: Final = 60
 _HIDING: Final = (NET, MACHINE, PERSON)
 _FIRST_SEED: Final = 5_000_000_000  # training draws its projects below 2**31
 _CHANGED: Final = 28
+_LATE_PP: Final = 5.0
 
 Floats = NDArray[np.float64]
 
@@ -154,14 +155,15 @@ def sample_course(judge: Judge, number: int, track: Track, split: Split, shots: 
 
 
 def project_figures(courses: list[Course]) -> dict[str, float]:
-    """The card's figures of one group of courses, pp and shares."""
+    """The card's figures of one group of courses, pp and shares; `late_` over shots 5 pp or more off their plan."""
     off = np.concatenate([np.subtract(c.said, c.true) for c in courses])
     zone, stage = (np.concatenate([getattr(c, name) for c in courses]) for name in ("zone_off", "stage_off"))
     true = np.concatenate([c.true for c in courses])
     calendar = np.concatenate([100 * np.asarray(c.days) / c.project.days for c in courses])
     plan = np.concatenate([[c.project.planned_percent(d) for d in c.days] for c in courses])
     changed = np.concatenate([c.changed for c in courses])
-    return {
+    late = np.abs(plan - true) >= _LATE_PP
+    figures = {
         "shots": float(len(off)), "project_mae_pp": _mae(off), "project_bias_pp": float(off.mean()),
         "project_p90_pp": float(np.quantile(np.abs(off), 0.9)), "zone_mae_pp": _mae(zone),
         "zone_p90_pp": float(np.quantile(np.abs(zone), 0.9)), "stage_exact": float((stage == 0).mean()),
@@ -170,6 +172,13 @@ def project_figures(courses: list[Course]) -> dict[str, float]:
         "calendar_mae_pp": _mae(calendar - true), "plan_mae_pp": _mae(plan - true),
         "changed_area_mae_pp": _mae(changed - true),
     }  # fmt: skip
+    if late.any():
+        figures |= {
+            "late_shots": float(late.sum()),
+            "late_project_mae_pp": _mae(off[late]),
+            "late_plan_mae_pp": _mae((plan - true)[late]),
+        }
+    return figures
 
 
 def _mae(off: Any) -> float:

@@ -36,13 +36,13 @@ def write_golden(model: Path, folder: Path) -> None:
         for day in (0.0, *(share * project.days for share in _SHARES)):
             shot = render(project, day, Conditions.workday(number, int(day)), _PICTURE).bgr[y0:y1, x0:x1]
             crops.append(cv2.resize(shot, (width, height), interpolation=cv2.INTER_AREA))
+        cv2.imwrite(str(folder / f"{track}_day0.png"), crops[0])
         for share, now in zip(_SHARES, crops[1:], strict=True):
             day = share * project.days
             stage, aux, _ = judge.look(now, crops[0], track)
             pooled = pool(stage, aux, shares, project.floors, project.bays, project.values)
             stem = f"{track}_{round(100 * share)}"
             cv2.imwrite(str(folder / f"{stem}_now.png"), now)
-            cv2.imwrite(str(folder / f"{stem}_day0.png"), crops[0])
             case = {
                 "track": track, "floors": project.floors, "bays": project.bays, "quad": shares.round(6).tolist(),
                 "weights": project.weights, "true_percent": round(project.percent(day), 2),

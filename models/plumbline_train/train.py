@@ -27,6 +27,7 @@ _BATCH: Final = 8
 _AVERAGING: Final = 0.998
 _AUX_WEIGHTS: Final = (1.0, 1.2, 1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 5.0)
 _PEAK_RATE: Final = 2.5e-3
+_RENO_SHARE: Final = 0.62  # stages of a renovation differ less to the eye and take longer to learn
 _CHECKPOINT_S: Final = 60.0
 
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -81,7 +82,7 @@ def _keep_memory() -> None:
 
 def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, report: Report) -> Run:
     _keep_memory()
-    torch.set_flush_denormal(True)  # noqa: FBT003 - torch takes it by position
+    torch.set_flush_denormal(True)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net, mean = StageNet(), StageNet()
@@ -105,7 +106,7 @@ def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, repo
         began = time.monotonic()
         if len(order) < _BATCH:
             shards.load_ready()
-            order = rng.permutation(shards.count).tolist()
+            order = shards.draw(rng).tolist()
         picked, order = order[:_BATCH], order[_BATCH:]
         share = run.spent_s / budget
         for group in optimiser.param_groups:
@@ -147,6 +148,12 @@ class _Shards:
             with np.load(job.get()) as columns:
                 self._shards.append({name: columns[name] for name in columns.files})
         self._waiting = [job for job in self._waiting if job not in ready]
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """An epoch's worth of sample numbers, renovations more often than their share."""
+        reno = np.concatenate([shard["track"] for shard in self._shards]) == TRACKS.index("reno")
+        odds = np.where(reno, _RENO_SHARE / max(reno.sum(), 1), (1 - _RENO_SHARE) / max((~reno).sum(), 1))
+        return rng.choice(self.count, self.count, p=odds / odds.sum())
 
     def pick(self, numbers: list[int]) -> dict[str, Any]:
         places = [divmod(number, dataset.SHARD) for number in numbers]
