@@ -15,24 +15,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline_central import registry
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
 from plumbline_central.alerts.timer import EvaluationTimer
+from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
 from plumbline_central.ledger import Ledger
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
-from plumbline_central.registry import Registry
-from plumbline_central.schema import Database
+from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
-from plumbline_central.stores.gateways import GatewayStore
-from plumbline_central.stores.photos import PhotoStore
+from plumbline_central.stores import cursors, gateways, photos, sqlite
 from plumbline_central.stores.series import SeriesProjection
-from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
 if TYPE_CHECKING:
     import uvicorn
@@ -50,13 +49,16 @@ _FAREWELL_S: Final = 5
 class Parts:
     """Everything that lives in the data folder, opened."""
 
-    registry: Registry
-    ledger: Ledger
     control: Database
-    telemetry: SqliteTelemetryStore
+    series_db: Database
+    registry: registry.Registry
+    ledger: Ledger
+    indicators: Indicators
+    deliveries: Deliveries
+    telemetry: sqlite.SqliteTelemetryStore
     series: SeriesProjection
-    photos: PhotoStore
-    gateways: GatewayStore
+    photos: photos.PhotoStore
+    gateways: gateways.GatewayStore
     live: LiveHub
     plans: PlanStore
     band: Band
@@ -76,20 +78,27 @@ class Parts:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
         control = open_control(data_dir / "control.db")
+        migrate(control.path, registry.MIGRATIONS)
+        series_db = Database.open(
+            data_dir / "series.db",
+            (*cursors.MIGRATIONS, *sqlite.MIGRATIONS, *photos.MIGRATIONS, *gateways.MIGRATIONS),
+        )
         plans = PlanStore(control)
         band = band or Band()
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
-        series_db = data_dir / "series.db"
-        telemetry = SqliteTelemetryStore.open(series_db)
+        telemetry = sqlite.SqliteTelemetryStore(series_db)
         return cls(
-            registry=Registry.open(data_dir / "control.db"),
-            ledger=Ledger.open(data_dir / "ledger.db"),
             control=control,
+            series_db=series_db,
+            registry=registry.Registry(control),
+            ledger=Ledger.open(data_dir / "ledger.db"),
+            indicators=Indicators(control, plans),
+            deliveries=Deliveries(control),
             telemetry=telemetry,
-            series=SeriesProjection.open(series_db, telemetry, hub),
-            photos=PhotoStore.open(series_db, hub),
-            gateways=GatewayStore.open(series_db, hub),
+            series=SeriesProjection(telemetry, series_db, hub),
+            photos=photos.PhotoStore(series_db, hub),
+            gateways=gateways.GatewayStore(series_db, hub),
             live=hub,
             plans=plans,
             band=band,
@@ -102,22 +111,10 @@ class Parts:
     def projections(self) -> tuple[Projection, ...]:
         return (self.series, self.photos, self.gateways, self.progress)
 
-    def behind(self) -> dict[str, int]:
-        """For each projection, how many ledger rows it has yet to apply."""
-        newest = self.ledger.last_id()
-        return {projection.name: newest - projection.cursor() for projection in self.projections}
-
     def close(self) -> None:
-        for part in (
-            self.registry,
-            self.ledger,
-            self.control,
-            self.series,
-            self.telemetry,
-            self.photos,
-            self.gateways,
-        ):
-            part.close()
+        self.ledger.close()
+        self.series_db.close()
+        self.control.close()
 
 
 @contextlib.contextmanager
@@ -178,15 +175,20 @@ async def _serve(
 ) -> None:
     from plumbline_central.api.app import create_api  # noqa: PLC0415 - rebuild and verify need no web server
     from plumbline_central.api.services import Services  # noqa: PLC0415
-    from plumbline_central.channels.deliver import Deliverer, Deliveries  # noqa: PLC0415
     from plumbline_central.receive import Receiver  # noqa: PLC0415
+
+    followers = [Follower(parts.ledger, projection) for projection in parts.projections]
+
+    def behind() -> dict[str, int]:
+        newest = parts.ledger.last_id()
+        return {follower.name: max(newest - follower.position, 0) for follower in followers}
 
     services = Services(
         registry=parts.registry,
         telemetry=parts.telemetry,
         photos=parts.photos,
         gateways=parts.gateways,
-        indicators=Indicators(parts.control, parts.plans),
+        indicators=parts.indicators,
         alerts=parts.book,
         ledger=parts.ledger,
         live=parts.live,
@@ -195,11 +197,10 @@ async def _serve(
         language=settings.language,
         names=settings.http.names,
         stale_after_s=settings.stale_after_s,
-        behind=parts.behind,
+        behind=behind,
     )
-    deliverer = Deliverer(Deliveries(parts.control), channels, clock=clock)
+    deliverer = Deliverer(parts.deliveries, channels, clock=clock)
     parts.book.on_change(deliverer.wake)
-    followers = [Follower(parts.ledger, projection) for projection in parts.projections]
 
     def wake_followers() -> None:
         for follower in followers:

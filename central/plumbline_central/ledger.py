@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -180,6 +181,10 @@ class Ledger:
             )
         self._remember(group.rows)
         return outcomes
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Inside the block this ledger stands still for its readers. Not for one that `read` follows."""
+        return self._db.snapshot()
 
     def coverage(self, gateway: str, epoch: str, lane: Lane) -> Ranges:
         """Which sequence numbers of a lane are stored."""

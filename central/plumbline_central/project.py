@@ -89,6 +89,8 @@ class Follower:
         self._projection = projection
         self._new_rows = asyncio.Event()
         self._failures = 0
+        self.position = 0
+        """The id of the last ledger row it has seen through; its durable cursor may be older."""
 
     @property
     def name(self) -> str:
@@ -105,6 +107,7 @@ class Follower:
             self._new_rows.clear()
             try:
                 cursor = await asyncio.to_thread(catch_up, self._ledger, self._projection, cursor)
+                self.position = cursor
             except Exception as error:  # noqa: BLE001 - the top of the projection's task
                 cursor = None
                 await self._wait_after(error)

@@ -11,7 +11,7 @@ from plumbline.signing import ALGORITHM
 from plumbline.topics import NAME, is_name
 from plumbline_central.schema import Database, Migrations
 
-_MIGRATIONS: Final[Migrations] = (
+MIGRATIONS: Final[Migrations] = (
     (
         "registry_1",
         """
@@ -54,7 +54,7 @@ class Registry:
     @classmethod
     def open(cls, path: Path) -> Self:
         """The registry kept in the file at `path`, made where there is none. Raises ConfigError."""
-        return cls(Database.open(path, _MIGRATIONS))
+        return cls(Database.open(path, MIGRATIONS))
 
     def close(self) -> None:
         self._db.close()

@@ -94,6 +94,17 @@ class Database:
         with self._read_lock:
             yield self._reader
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Inside the block, all that `read` sees is of one moment, whatever others commit meanwhile."""
+        with self._read_lock:
+            self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._read_lock:
+                self._reader.execute("COMMIT")
+
     def close(self) -> None:
         with self._write_lock, self._read_lock:
             self._reader.close()

@@ -53,11 +53,12 @@ def verify(ledger: Ledger, enrolled: Callable[[str], Gateway | None]) -> Report:
     Holes are counted in `missing` and are no fault: their records may still be on their way.
     """
     report = Report()
-    for lane in ledger.lanes():
-        report.lanes += 1
-        fault = _walk(ledger, lane, enrolled(lane[0]), report)
-        if fault is not None:
-            report.faults.append(fault)
+    with ledger.snapshot():  # a service may be writing
+        for lane in ledger.lanes():
+            report.lanes += 1
+            fault = _walk(ledger, lane, enrolled(lane[0]), report)
+            if fault is not None:
+                report.faults.append(fault)
     return report
 
 

@@ -17,7 +17,7 @@ from plumbline_central.project import LedgerRow
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors
 
-_MIGRATIONS: Final[Migrations] = (
+MIGRATIONS: Final[Migrations] = (
     (
         "gateways_1",
         """
@@ -82,7 +82,7 @@ class GatewayStore:
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
-        return cls(Database.open(path, (*cursors.MIGRATIONS, *_MIGRATIONS)), live)
+        return cls(Database.open(path, (*cursors.MIGRATIONS, *MIGRATIONS)), live)
 
     def close(self) -> None:
         self._db.close()

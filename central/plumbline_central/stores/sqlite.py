@@ -24,7 +24,7 @@ from plumbline.metrics import BY_CODE, BY_NAME
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores.port import FramePoint, Reading
 
-_MIGRATIONS: Final[Migrations] = (
+MIGRATIONS: Final[Migrations] = (
     (
         "telemetry_1",
         """
@@ -59,7 +59,7 @@ class SqliteTelemetryStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        return cls(Database.open(path, _MIGRATIONS))
+        return cls(Database.open(path, MIGRATIONS))
 
     def close(self) -> None:
         self._db.close()

@@ -241,6 +241,27 @@ def test_verify_counts_holes_without_calling_them_faults(ledger, gateway):
     assert (report.ok, report.missing, report.records) == (True, 3, 6)
 
 
+def test_verify_is_not_confused_by_a_service_that_goes_on_writing(ledger, gateway, tmp_path, monkeypatch):
+    gateway.frames(30)
+    ledger.append([arrival(gateway.pack(1, 10))])
+    reader = Ledger.open(tmp_path / "ledger.db")
+    coverage = reader.coverage
+
+    def written_meanwhile(*lane):
+        found = coverage(*lane)
+        ledger.append([arrival(gateway.pack(11, 20))])
+        return found
+
+    monkeypatch.setattr(reader, "coverage", written_meanwhile)
+
+    report = verify(reader, gateway.lookup)
+
+    assert (report.faults, report.records) == ([], 10)
+    monkeypatch.undo()
+    assert verify(reader, gateway.lookup).records == 20
+    reader.close()
+
+
 def test_a_row_damaged_on_disk_costs_its_own_records_only(ledger, gateway, tmp_path, caplog):
     gateway.frames(20)
     ledger.append([arrival(gateway.pack(1, 10)), arrival(gateway.pack(11, 20))])
