@@ -46,8 +46,8 @@ class CentralClient:
         return answer.json()
 
 
-async def plumbline(*arguments: str | Path) -> str:
-    """What `plumbline ARGUMENTS` prints. Raises Unreachable, with what it said, where it fails."""
+async def plumbline(*arguments: str | Path, fine: tuple[int, ...] = (0,)) -> str:
+    """What `plumbline ARGUMENTS` prints. Raises Unreachable, with what it said, where its exit code is not `fine`."""
     process = await asyncio.create_subprocess_exec(
         *PLUMBLINE,
         *map(str, arguments),
@@ -56,12 +56,12 @@ async def plumbline(*arguments: str | Path) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     said, wrong = await process.communicate()
-    if process.returncode != 0:
+    if process.returncode not in fine:
         words = (wrong or said).decode(errors="replace").strip()
         raise Unreachable(f"`plumbline {' '.join(map(str, arguments[:2]))}` failed: {words}")
     return said.decode()
 
 
-async def plumbline_json(*arguments: str | Path) -> Any:
+async def plumbline_json(*arguments: str | Path, fine: tuple[int, ...] = (0,)) -> Any:
     """What `plumbline ARGUMENTS --json` prints, read."""
-    return json.loads(await plumbline(*arguments, "--json"))
+    return json.loads(await plumbline(*arguments, "--json", fine=fine))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from plumbline_sim.demo.stage import CAMERA, METERS, ZONE, Stage
+from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, ZONE, Stage
 
 SITE = "demo"
 GATEWAY = "demo-gw1"
@@ -71,7 +71,7 @@ def write_central(path: Path, *, broker_port: int, broker_version: str, http_por
         ("", {"data_dir": "central-data", "stale_after_s": 3 * _POLL_S}),
         ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
-        ("[alerts]", {"evaluate_every_s": 6 * 3600}),
+        ("[alerts]", {"evaluate_every_s": 6 * 3600, "fresh_for_s": 4 * DAY_S}),
     ]
     path.write_text(_toml(tables), encoding="utf-8")
 

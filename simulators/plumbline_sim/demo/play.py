@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -16,9 +15,10 @@ from typing import Any, Final
 from plumbline.clock import ScaledClock
 from plumbline.errors import Unreachable
 from plumbline.messages import Body, Frame, Photo
-from plumbline.metrics import BY_CODE
+from plumbline.metrics import BY_CODE, BY_NAME
 from plumbline.stages import Track
 from plumbline_central.ledger import Ledger
+from plumbline_central.stores.sqlite import SqliteTelemetryStore
 from plumbline_sim.demo import broker, files
 from plumbline_sim.demo.central import PLUMBLINE, CentralClient, plumbline, plumbline_json
 from plumbline_sim.demo.report import Findings
@@ -27,6 +27,7 @@ from plumbline_sim.demo.tally import Tally, compare
 from plumbline_sim.demo.tree import Child, ProcessTree
 from plumbline_sim.meter.oplog import Operation
 
+_ALWAYS: Final = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _LEAD_REAL_S: Final = 8.0
 """Real seconds for the services to come up before the works begin."""
@@ -163,7 +164,7 @@ async def count(running: Running, wall_s: float) -> Findings:
     curve = await client.get(f"/api/v1/sites/{files.SITE}/progress")
     alerts = await client.get("/api/v1/alerts", site=files.SITE)
     data = running.options.folder / "central-data"
-    verdict = await plumbline_json("central", "verify", "--data", data)
+    verdict = await plumbline_json("central", "verify", "--data", data, fine=(0, 1))
     gaps = await plumbline_json("central", "gaps", running.options.folder / "central.toml")
     stored = await asyncio.to_thread(lambda: _stored_records(data))
     answered = [operation for operation in stage.oplog.operations if operation.values]
@@ -190,7 +191,7 @@ async def count(running: Running, wall_s: float) -> Findings:
         photos_served=len(stage.camera.oplog.shots),
         observations=curve["actual"],
         alerts=alerts,
-        verify="ok" if verdict["ok"] else "; ".join(map(str, verdict["faults"])),
+        verify="; ".join([verdict["verify"], *map(str, verdict["faults"])]),
     )
 
 
@@ -228,11 +229,12 @@ def _stored_records(data: Path) -> list[Body]:
 
 
 def _stored_readings(data: Path) -> Iterator[tuple[str, str, int]]:
-    """Every value in the time-series store, from the file itself: (device, metric, steps of its resolution)."""
-    query = "SELECT device, metric, value FROM reading JOIN series ON series = id WHERE value IS NOT NULL"
-    with contextlib.closing(sqlite3.connect(f"file:{data / 'series.db'}?mode=ro", uri=True)) as db:
-        for device, metric, steps in db.execute(query):
-            yield device, BY_CODE[metric].name, steps
+    """Every value in the time-series store: (device, metric, steps of its resolution)."""
+    with contextlib.closing(SqliteTelemetryStore.open(data / "series.db")) as store:
+        for newest in store.latest(files.SITE):
+            metric = BY_NAME[newest.metric]
+            for _, value in store.series(files.SITE, newest.device, newest.metric, *_ALWAYS):
+                yield newest.device, newest.metric, metric.to_wire(value)
 
 
 async def _acknowledge_old(running: Running, alerts: list[dict[str, Any]]) -> None:
