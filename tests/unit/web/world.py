@@ -22,7 +22,6 @@ from plumbline.metrics import BY_NAME, Flaw
 from plumbline_central.api.app import create_api
 from plumbline_central.api.services import Services
 from plumbline_central.app import Parts
-from plumbline_central.indicators import Indicators
 from plumbline_central.plan import PlanCurve
 from plumbline_central.project import LedgerRow
 
@@ -44,7 +43,7 @@ class World:
             telemetry=self.parts.telemetry,
             photos=self.parts.photos,
             gateways=self.parts.gateways,
-            indicators=Indicators(self.parts.control, self.parts.plans),
+            indicators=self.parts.indicators,
             alerts=self.parts.book,
             ledger=self.parts.ledger,
             live=self.parts.live,
