@@ -8,12 +8,16 @@ import os
 import platform
 import random
 import resource
+import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aiomqtt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plumbline import chain, codec, signing
@@ -24,16 +28,17 @@ from plumbline.signing import DeviceKey
 from plumbline.topics import GatewayTopics
 from plumbline_central.ingest import judge
 from plumbline_central.ledger import Arrival, Ledger
-from plumbline_central.mqtt import Delivery
+from plumbline_central.mqtt import Delivery, MqttLink
 from plumbline_central.project import catch_up
 from plumbline_central.receive import Receiver
 from plumbline_central.registry import Gateway
+from plumbline_central.settings import BrokerSettings
 from plumbline_central.stores.series import SeriesProjection
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
 from plumbline_central.verify import verify
 
-GATEWAYS, BATCHES, METERS, VALUES = 4, 60, 10, 30
-SECONDS_PER_BATCH = (1, 30)
+GATEWAYS, METERS, VALUES = 4, 10, 30
+BATCHES = {1: 400, 30: 40}
 MACHINE = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 TOPICS = [GatewayTopics("bench", f"gw-{n}") for n in range(GATEWAYS)]
 
@@ -53,7 +58,7 @@ class Site:
         self.batches: list[tuple[str, bytes]] = []
         heads = [chain.start(topics.gateway, "e1", "data") for topics in TOPICS]
         seqs = [1] * GATEWAYS
-        for batch in range(BATCHES):
+        for batch in range(BATCHES[seconds_per_batch]):
             for g, topics in enumerate(TOPICS):
                 records, raws, prev = [], [], heads[g]
                 for second in range(seconds_per_batch):
@@ -89,7 +94,7 @@ class Site:
                     sign=self.keys[g].sign,
                 )
                 self.batches.append((topics.up, payload))
-        self.readings = GATEWAYS * BATCHES * seconds_per_batch * METERS * VALUES
+        self.readings = GATEWAYS * BATCHES[seconds_per_batch] * seconds_per_batch * METERS * VALUES
 
     def lookup(self, name: str) -> Gateway | None:
         n = int(name.removeprefix("gw-"))
@@ -130,8 +135,7 @@ async def intake(site: Site, ledger: Ledger, after: Callable[[], None]) -> None:
     running.cancel()
 
 
-def measure(folder: Path, seconds_per_batch: int) -> None:
-    site = Site(seconds_per_batch)
+def measure(site: Site, folder: Path, seconds_per_batch: int) -> None:
     n = site.readings
     label = f"{seconds_per_batch * METERS * VALUES} readings a batch"
     sizes = [len(payload) for _, payload in site.batches]
@@ -183,10 +187,76 @@ def measure(folder: Path, seconds_per_batch: int) -> None:
         part.close()
 
 
+async def over_mqtt(site: Site, folder: Path, mosquitto: str) -> None:
+    """The whole intake behind a real broker, with a second process that publishes as fast as it is taken."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    conf = folder / "mosquitto.conf"
+    conf.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\nmax_queued_messages 0\n"
+    )
+    broker = await asyncio.create_subprocess_exec(mosquitto, "-c", conf)
+    (folder / "batches").write_bytes(msgspec.msgpack.encode(site.batches))
+    ledger, link, done = Ledger.open(folder / "mqtt.db"), MqttLink(BrokerSettings(port=port)), asyncio.Event()
+    left = len(site.batches)
+
+    def received(delivery: Delivery) -> None:
+        def forget() -> None:
+            nonlocal left
+            delivery.done()
+            left -= 1
+            if not left:
+                done.set()
+
+        receiver.received(Delivery(delivery.topic, delivery.payload, forget))
+
+    receiver = Receiver(
+        ledger, site.lookup, link, SystemClock(), on_stored=lambda: None, on_state=lambda state, at_us: None
+    )
+    connected = asyncio.Event()
+    tasks = [asyncio.create_task(receiver.run()), asyncio.create_task(link.keep(received, connected.set))]
+    await connected.wait()
+    wall, cpu = time.perf_counter(), time.process_time()
+    publisher = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "publish", str(port), folder / "batches"
+    )
+    await done.wait()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    label = f"{site.readings // len(site.batches)} readings a batch"
+    say(
+        f"intake over mosquitto, publisher and broker on the same cores, {label}",
+        site.readings / wall,
+        "readings/s",
+    )
+    say(f"intake over mosquitto, {label}, CPU", cpu / site.readings * 1e6, "ms per 1,000 readings")
+    await publisher.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    ledger.close()
+    broker.terminate()
+    await broker.wait()
+
+
+async def publish(port: int, batches: list[tuple[str, bytes]]) -> None:
+    async with aiomqtt.Client("127.0.0.1", port, max_inflight_messages=64) as client:
+        client.pending_calls_threshold = len(batches)
+        await asyncio.gather(*(client.publish(topic, payload, qos=1) for topic, payload in batches))
+
+
 def main() -> None:
-    for seconds in SECONDS_PER_BATCH:
+    if sys.argv[1:2] == ["publish"]:
+        kept = Path(sys.argv[3]).read_bytes()
+        asyncio.run(publish(int(sys.argv[2]), msgspec.msgpack.decode(kept, type=list[tuple[str, bytes]])))
+        return
+    mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    for seconds in BATCHES:
         with tempfile.TemporaryDirectory() as folder:
-            measure(Path(folder), seconds)
+            site = Site(seconds)
+            measure(site, Path(folder), seconds)
+            if mosquitto is not None:
+                asyncio.run(over_mqtt(site, Path(folder), mosquitto))
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     say("peak resident memory of this bench", peak_kb / 1024, "MB")
 
