@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
 import shutil
 import socket
@@ -43,9 +44,13 @@ async def running(tree: ProcessTree, folder: Path) -> AsyncIterator[Broker]:
             yield Broker(kind="amqtt", port=port, version="3.1.1")
         return
     config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_type warning\n", encoding="utf-8"
+    lines = (
+        f"listener {port} 127.0.0.1",
+        "allow_anonymous true",
+        "log_type warning",
+        f"user {getpass.getuser()}",  # a change of user would undo that it ends when the demo is killed
     )
+    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     await tree.start("mosquitto", [program, "-c", str(config)], environment={})
     await _until_listening(port)
     yield Broker(kind="mosquitto", port=port, version="5")
