@@ -234,6 +234,17 @@ def test_old_readings_look_old_until_a_new_one_comes(quiet, visit):
     expect(page.locator(".meter")).to_have_class("meter")
 
 
+def test_a_gateway_that_goes_offline_is_seen_at_once(quiet, visit):
+    quiet.health()
+    page = visit()
+    expect(page.locator(".gateway .status-online")).to_have_text("在线")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    quiet.health(online=False)
+
+    expect(page.locator(".gateway .status-offline")).to_have_text("离线")
+    expect(page.locator(".hero-warning .headline")).to_have_text("网关离线，数据可能不是最新")
+
+
 def test_a_meter_never_seen_before_joins_the_page(quiet, visit):
     page = visit()
     expect(page.locator("#link")).to_have_attribute("data-state", "live")

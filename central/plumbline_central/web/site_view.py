@@ -32,6 +32,8 @@ class AlertView:
     alert: Alert
     title: str
     to_acknowledge: bool
+    evidence: Sequence[PhotoInfo]
+    """The pictures it rests on, as far as they are here."""
     steps: Sequence[AuditLine]
 
 
@@ -136,6 +138,11 @@ class SiteView:
                 alert=alert,
                 title=alert_title(self._texts, alert),
                 to_acknowledge=alert.state in TO_ACKNOWLEDGE,
+                evidence=[
+                    picture
+                    for point in alert.evidence
+                    if point.photo and (picture := self._services.photos.info(point.photo, self.site.id))
+                ],
                 steps=book.history(alert.id),
             )
             for alert in (*current, *past)

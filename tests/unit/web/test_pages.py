@@ -217,3 +217,12 @@ async def test_static_files_are_named_by_their_content(client):
     for address in addresses:
         assert re.fullmatch(r"/static/[a-z.]+\?v=[0-9a-f]{12}", address)
         assert (await client.get(address)).status_code == 200
+
+
+async def test_an_alert_leads_to_the_pictures_it_rests_on(world, behind, client):
+    alert = world.parts.book.get(behind)
+    world.photo(alert.evidence[1].photo, JPEG)
+    text = (await client.get("/sites/east-lake")).text
+    (address,) = re.findall(r'<a href="(/api/v1/sites/east-lake/photos/[^"]+)"', text)
+
+    assert (await client.get(address)).content == JPEG

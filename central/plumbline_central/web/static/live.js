@@ -16,7 +16,7 @@
   const PATIENCE_MS = 1500;   // shorter interruptions nobody needs to hear of
   const REDRAW_MS = 1000;
   const PARTS_OF = {
-    frame: [], gateway: ["gateways"], photo: ["photo", "hero"],
+    frame: [], gateway: [], photo: ["photo", "hero"],
     progress: ["hero", "curve", "photo"], alert: ["hero", "alerts"],
   };
 
@@ -89,6 +89,13 @@
     }
   };
 
+  // Every batch says that its gateway was heard; only what that does not tell needs drawing.
+  const showSeen = (said) => {
+    const time = [...document.querySelectorAll("time[data-seen]")].find((one) => one.dataset.seen === said.gateway);
+    if (time && said.last_seen) time.dataset.at = time.dateTime = said.last_seen;
+    if (!time || "online" in said) redraw(["gateways", "hero"]);
+  };
+
   // Parts: the server draws them, this puts them in place without taking words out of a person's hands.
   const drawn = new Map();
   const waiting = new Set();
@@ -139,6 +146,7 @@
   let cut = false;
   let cutTimer = null;
   let again = 1000;
+  let beats = 0;
   const state = (name, text) => { link.hidden = false; link.dataset.state = name; linkWord.textContent = text; };
   const isUp = () => {
     clearTimeout(cutTimer);
@@ -180,7 +188,8 @@
     });
     hear("clock", (said) => {
       clock = { server: Date.parse(said.now), here: performance.now(), rate: said.rate };
-      redraw(site ? ["hero"] : ["sites"]);
+      beats += 1;
+      redraw(!site ? ["sites"] : beats % 4 ? ["hero", "gateways"] : everyPart());
     });
     hear("resync", () => redraw(everyPart()));
     for (const kind of Object.keys(PARTS_OF)) {
@@ -190,6 +199,7 @@
           if (!frames.size) requestAnimationFrame(showFrames);
           frames.set(`${said.gateway}\n${said.device}`, said);
         }
+        if (kind === "gateway") showSeen(said);
         redraw(PARTS_OF[kind]);
       });
     }
