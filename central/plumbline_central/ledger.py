@@ -18,14 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Self, cast
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.errors import Refused
 from plumbline.messages import Lane, Record
+from plumbline.ranges import Range, Ranges
 from plumbline.topics import GatewayTopics
-from plumbline_central import ranges
 from plumbline_central.continuity import Link, Neighbour, conflict
 from plumbline_central.project import LedgerRow
-from plumbline_central.ranges import Range, Ranges
 from plumbline_central.schema import Database, Migrations
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import aiomqtt
@@ -16,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from plumbline import topics
-from plumbline.errors import ConfigError, Unreachable
+from plumbline.errors import Unreachable
 from plumbline_central.settings import BrokerSettings
 
 log = logging.getLogger(__name__)
@@ -117,9 +115,9 @@ def _new_client(settings: BrokerSettings) -> aiomqtt.Client:
         identifier=settings.client_id,
         protocol=_PROTOCOLS[settings.version],
         username=settings.username,
-        password=_secret(settings.password_file),
+        password=settings.password(),
         keepalive=settings.keepalive_s,
-        tls_context=_tls(settings),
+        tls_context=settings.tls(),
         **session,
     )
     # aiomqtt 2 acknowledges before our code sees a message, and has no public switch: what was received but not yet
@@ -134,28 +132,3 @@ def _session() -> Properties:
     properties.ReceiveMaximum = _UNACKNOWLEDGED
     properties.SessionExpiryInterval = _SESSION_S
     return properties
-
-
-def _secret(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="Put the broker's password there.") from None
-
-
-def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
-    if settings.ca_file is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if settings.cert_file is not None:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"the broker's certificate files: {error}",
-            hint="Check ca_file, cert_file and key_file under [broker].",
-        ) from None
-    return context

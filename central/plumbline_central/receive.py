@@ -14,12 +14,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.clock import Clock, to_us
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Ack, GatewayState, Refusal
 from plumbline.topics import GatewayTopics, parse
-from plumbline_central import ranges
 from plumbline_central.ingest import judge
 from plumbline_central.ledger import Arrival, DeadLetter, LaneKey, Ledger, Outcome
 from plumbline_central.mqtt import Delivery

@@ -7,29 +7,19 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 
+from plumbline import broker
+from plumbline.broker import Port
 from plumbline_central.deviation import Band
-
-Port = Annotated[int, Ge(1), Le(65535)]
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSettings:
-    """Where the batches come from. Off this machine a CA file is required: nothing travels in the clear."""
+class BrokerSettings(broker.BrokerSettings):
+    """Where the batches come from."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-    host: str = "127.0.0.1"
-    port: Port = 1883
-    version: Literal["5", "3.1.1"] = "5"
     client_id: Annotated[str, MinLen(1)] = "plumbline-central"
     """Two centrals on one broker need two; the broker holds messages for it while central is away."""
-    username: str | None = None
-    password_file: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    keepalive_s: Annotated[int, Ge(5), Le(600)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.errors import Refused
 from plumbline.messages import Lane
-from plumbline_central import ranges
+from plumbline.ranges import Ranges
 from plumbline_central.continuity import Link, Neighbour, conflict
 from plumbline_central.ingest import check_signature
 from plumbline_central.ledger import LaneKey, Ledger, Row
-from plumbline_central.ranges import Ranges
 from plumbline_central.registry import Gateway
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import aiomqtt
 
-from plumbline.errors import ConfigError, Unreachable
+from plumbline.broker import BrokerSettings
+from plumbline.errors import Unreachable
 from plumbline_edge.outage import Outage
-from plumbline_edge.settings import BrokerSettings
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
@@ -92,29 +90,10 @@ class MqttLink:
             identifier=self._client_id,
             protocol=_PROTOCOLS[settings.version],
             username=settings.username,
-            password=_secret(settings.password_file),
+            password=settings.password(),
             keepalive=settings.keepalive_s,
             will=self._will,
-            tls_context=_tls(settings),
+            tls_context=settings.tls(),
         )
         client.pending_calls_threshold = 1000  # its warning per pending call costs a third of the throughput
         return client
-
-
-def _secret(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="Put the broker's password there.") from None
-
-
-def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
-    if settings.ca_file is None:
-        return None
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.cert_file is not None:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context

@@ -6,36 +6,20 @@ gateway gets them back from JSON with msgspec and never loads pydantic (it would
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
+from plumbline.broker import BrokerSettings, Port
 from plumbline.stages import Track
 
 Name = Annotated[str, "name"]
 """A lower-case name, see plumbline.topics.NAME; checked by plumbline_edge.config."""
-Port = Annotated[int, Ge(1), Le(65535)]
 Share = Annotated[float, Ge(-0.5), Le(1.5)]
 """A place in a picture as a share of its width or height; a facade may reach a little past the edge."""
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSettings:
-    """Where the batches go. Off this machine a CA file is required: nothing leaves in the clear."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-    host: str
-    port: Port = 1883
-    version: Literal["5", "3.1.1"] = "5"
-    username: str | None = None
-    password_file: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    keepalive_s: Annotated[int, Ge(5), Le(600)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +87,10 @@ class SiteSettings:
     site: Name
     gateway: Name
     state_dir: str
-    broker: BrokerSettings
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
     timezone: str = "Asia/Shanghai"
     health_every_s: Annotated[float, Ge(1), Le(86_400)] = 60.0
     meters: tuple[MeterSettings, ...] = ()
     cameras: tuple[CameraSettings, ...] = ()
-    model: ModelSettings = ModelSettings()
-    outbox: OutboxSettings = OutboxSettings()
+    model: ModelSettings = field(default_factory=ModelSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)

@@ -12,13 +12,13 @@ import random
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Lane
+from plumbline.ranges import Ranges
 from plumbline.signing import ALGORITHM, DeviceKey
 from plumbline.topics import GatewayTopics
 from plumbline_edge.outbox import LANES, Outbox, Run
-from plumbline_edge.ranges import Settled
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class _LaneSender:
 
     lane: Lane
     patience_s: float
-    settled: Settled = field(default_factory=Settled)
+    settled: Ranges = ()
     sent: int = 0
     ways: list[tuple[int, int]] = field(default_factory=list)
     """Batches on their way, (first, last)."""
@@ -56,7 +56,7 @@ class _LaneSender:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start_over(self) -> None:
-        self.sent = self.settled.through
+        self.sent = ranges.through(self.settled)
         self.ways.clear()
         self.deadline = None
 
@@ -102,9 +102,9 @@ class Uplink:
     async def run(self) -> None:
         for state in await self._outbox.states():
             sender = self._lanes[state.lane]
-            sender.settled = Settled(state.acknowledged)
+            sender.settled = ((1, state.acknowledged),) if state.acknowledged else ()
             for first, last in await self._outbox.parked(state.lane):
-                sender.settled = sender.settled.add(first, last)
+                sender.settled = ranges.add(sender.settled, (first, last))
             sender.start_over()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._take_acks(), name="uplink acknowledgements")
@@ -176,9 +176,10 @@ class Uplink:
 
     async def _next_run(self, sender: _LaneSender) -> Run | None:
         """The next records that are not settled; parked and already acknowledged islands are passed over."""
-        after = max(sender.sent, sender.settled.through)
-        while after + 1 in sender.settled:
-            after = next(last for first, last in sender.settled.islands if first <= after + 1 <= last)
+        after = max(sender.sent, ranges.through(sender.settled))
+        for first, last in sender.settled:
+            if first <= after + 1 <= last:
+                after = last
         limit = _MAX_RECORDS[sender.lane]
         return await self._outbox.run_after(sender.lane, after, max_records=limit, max_bytes=_MAX_BYTES)
 
@@ -209,20 +210,20 @@ class Uplink:
         self.counters["acks"] += 1
         sender = self._lanes[ack.lane]
         before = sender.settled
-        settled = before.add(1, ack.through)
+        settled = ranges.add(before, (1, ack.through)) if ack.through > 0 else before
         for first, last in ack.also:
-            settled = settled.add(first, last)
+            settled = ranges.add(settled, (first, last))
         for refusal in ack.refused:
-            settled = settled.add(refusal.first, refusal.last)
+            settled = ranges.add(settled, (refusal.first, refusal.last))
             self.counters["refused"] += refusal.last - refusal.first + 1
             log.error(
                 "central refuses %s records %d..%d: %s", ack.lane, refusal.first, refusal.last, refusal.why
             )
             await self._outbox.park(ack.lane, refusal.first, refusal.last, refusal.why)
-        if settled.through > before.through:
-            await self._outbox.acknowledge(ack.lane, settled.through)
+        if ranges.through(settled) > ranges.through(before):
+            await self._outbox.acknowledge(ack.lane, ranges.through(settled))
         sender.settled = settled
-        sender.ways = [way for way in sender.ways if not (way[0] in settled and way[1] in settled)]
+        sender.ways = [way for way in sender.ways if ranges.missing(settled, way)]
         sender.patience_s = self._patience_s
         sender.expect_answer()
         sender.wake.set()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote
@@ -106,12 +107,18 @@ def comment(
 def error_page(request: Request, status: int, detail: str, hint: str, headers: Mapping[str, str]) -> Response:
     """An error in the reader's language; the machine's own words stand beside it."""
     look = _Look(request, request.app.state.services)
-    known = status if f"error.title_{status}" in look.texts.entries else 503
+    known = status
+    if f"error.title_{status}" not in look.texts.entries:
+        known = (
+            HTTPStatus.NOT_FOUND
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR
+            else HTTPStatus.SERVICE_UNAVAILABLE
+        )
     html = look.draw(
         "error.html",
-        title=look.texts(f"error.title_{known}"),
-        hint=look.texts.outside("error", f"hint_{known}", hint),
-        detail=f"{detail}. {hint}" if hint and known == 409 else detail,
+        title=look.texts(f"error.title_{known:d}"),
+        hint=look.texts(f"error.hint_{known:d}"),
+        detail=f"{detail}. {hint}" if hint else detail,
         status=status,
     )
     return HTMLResponse(html, status, dict(headers))

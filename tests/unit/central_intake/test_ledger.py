@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.errors import ConfigError
 from plumbline.messages import Frame, Photo
-from plumbline_central import ranges
 from plumbline_central.ledger import Arrival, DeadLetter, Ledger
 from plumbline_central.verify import verify
 

@@ -7,12 +7,11 @@ import random
 
 import pytest
 
-from plumbline import codec, signing
+from plumbline import codec, ranges, signing
 from plumbline.errors import Unreachable
 from plumbline.messages import Ack, Event, Refusal
 from plumbline.topics import GatewayTopics
 from plumbline_edge.outbox import Draft, Outbox
-from plumbline_edge.ranges import Settled
 from plumbline_edge.uplink import Uplink
 
 KEY = signing.DeviceKey(signing.Ed25519PrivateKey.from_private_bytes(bytes(32)))
@@ -27,7 +26,7 @@ class Central:
         self.stored: dict[int, str] = {}
         self.arrivals = 0
         self.uplink: Uplink | None = None
-        self._settled = Settled()
+        self._settled: ranges.Ranges = ()
         self._loses = loses
         self._refuses = refuses
         self._random = random.Random(seed)
@@ -46,12 +45,12 @@ class Central:
             refused = (Refusal(batch.first, batch.last, "not to be had"),)
         else:
             self.stored |= {r.seq: r.body.text for r in batch.records}
-            self._settled = self._settled.add(batch.first, batch.last)
+            self._settled = ranges.add(self._settled, (batch.first, batch.last))
         if self._random.random() < self._loses:
             return
         ack = Ack(
-            epoch=batch.epoch, lane=batch.lane, through=self._settled.through,
-            also=self._settled.islands, refused=refused,
+            epoch=batch.epoch, lane=batch.lane, through=ranges.through(self._settled),
+            also=self._settled, refused=refused,
         )  # fmt: skip
         assert self.uplink is not None
         self.uplink.acknowledged(codec.encode_ack(ack))

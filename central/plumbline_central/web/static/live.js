@@ -15,9 +15,10 @@
   const SILENCE_MS = 40000;   // the server speaks at least every 15 s
   const PATIENCE_MS = 1500;   // shorter interruptions nobody needs to hear of
   const REDRAW_MS = 1000;
+  const WHOLE_EVERY = 4;      // heartbeats; what no event tells, such as a day of power, is never older
   const PARTS_OF = {
     frame: [], gateway: [], photo: ["photo", "hero"],
-    progress: ["hero", "curve", "photo"], alert: ["hero", "alerts"],
+    progress: ["hero", "curve", "photo", "alerts"], alert: ["hero", "alerts"],
   };
 
   // The server's clock: in a simulation it runs faster than this machine's.
@@ -189,7 +190,7 @@
     hear("clock", (said) => {
       clock = { server: Date.parse(said.now), here: performance.now(), rate: said.rate };
       beats += 1;
-      redraw(!site ? ["sites"] : beats % 4 ? ["hero", "gateways"] : everyPart());
+      redraw(!site ? ["sites"] : beats % (clock.rate > 1 ? 1 : WHOLE_EVERY) ? ["hero", "gateways"] : everyPart());
     });
     hear("resync", () => redraw(everyPart()));
     for (const kind of Object.keys(PARTS_OF)) {
