@@ -226,3 +226,20 @@ async def test_an_alert_leads_to_the_pictures_it_rests_on(world, behind, client)
     (address,) = re.findall(r'<a href="(/api/v1/sites/east-lake/photos/[^"]+)"', text)
 
     assert (await client.get(address)).content == JPEG
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "title"),
+    [
+        ("GET", "/sites/east-lake/alerts/1/acknowledge", "没有找到这个页面"),
+        ("POST", "/sites/east-lake/alerts/999/acknowledge", "没有找到这个页面"),
+        ("POST", "/sites/east-lake/alerts/x/acknowledge", "表单没有填完整"),
+        ("POST", "/", "没有找到这个页面"),
+    ],
+)
+async def test_every_error_is_a_page_in_the_readers_language(client, method, path, title):
+    answer = await client.request(method, path, data={"by": "a"} if method == "POST" else None)
+
+    assert answer.status_code >= 400
+    assert title in answer.text
+    assert 'href="/?lang=en"' in answer.text
