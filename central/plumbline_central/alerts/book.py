@@ -53,7 +53,7 @@ class BookWriter:
             known = replace(known, id=self._insert(known))
         elif known.state != State.RETURNED_UNACKNOWLEDGED:
             return None
-        raised = replace(_with_evidence(known, points), severity=severity, cleared_at=None)
+        raised = replace(_with_evidence(known, points), severity=severity, raised_at=at, cleared_at=None)
         return self._move(raised, Action.RAISE, "raised", at, OURSELVES, cause=cause)
 
     def returned(self, slot: Slot, at: datetime, cause: str) -> Alert | None:

@@ -53,6 +53,16 @@ def test_an_open_alert_is_not_raised_again_but_told_where_it_stands(central):
     assert notices(central) == [("mqtt", "raised", State.UNACKNOWLEDGED)]
 
 
+def test_an_alert_that_comes_back_before_anyone_saw_it_says_since_when_it_is_back(central):
+    behind(central)
+    for n, (day, percent) in enumerate([(2, 50.0), (3, 50.0), (4, 57.0), (5, 58.0)], 3):
+        central.photo(n, day, percent)
+
+    (alert,) = central.book.recent(SITE)
+    assert (alert.state, alert.deviation_pp) == (State.UNACKNOWLEDGED, 8.0)
+    assert alert.raised_at == START + timedelta(days=5, hours=1)
+
+
 def test_acknowledged_then_back_within_the_band_it_is_at_rest_with_every_step_kept(central):
     behind(central)
     (alert,) = central.book.open()
