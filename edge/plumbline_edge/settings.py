@@ -7,6 +7,7 @@ gateway gets them back from JSON with msgspec and never loads pydantic (it would
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Len, MinLen
@@ -50,6 +51,9 @@ class CameraSettings:
     bays: Annotated[int, Ge(1), Le(40)]
     at: Annotated[tuple[str, ...], MinLen(1)] = ("10:00", "14:00")
     """Local times of day when a photo is taken."""
+    works_begin: date | None = None
+    """The local day the works begin: the last usable photo before it shows what was there, which a renovation cannot
+    be judged without. Where absent, one of the first photos is taken for that, if it can be."""
     weights: tuple[tuple[float, ...], ...] | None = None
     """Share of the visible works per zone, floor by floor from the ground; equal where absent."""
     values: Annotated[tuple[float, ...], Len(8, 8)] | None = None

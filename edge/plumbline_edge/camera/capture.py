@@ -12,9 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -93,11 +95,14 @@ class CameraWatch:
         load_model: ModelLoader,
         state_dir: Path,
         one_at_a_time: asyncio.Semaphore | None = None,
+        *,
+        day0_until: datetime | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
         self._load_model = load_model
         self._file = MemoryFile(state_dir, settings)
+        self._day0_until = day0_until
         self._turn = one_at_a_time or asyncio.Semaphore(1)
         self._memory: Memory | None = None
         self._outage = Outage(f"camera {settings.name}")
@@ -148,7 +153,7 @@ class CameraWatch:
         """Blocks; the only caller's thread is also the only one to touch the memory."""
         memory = self._memory if self._memory is not None else self._file.load()
         try:
-            judged = judge(raw, at, self._settings, self._load_model, memory)
+            judged = judge(raw, at, self._settings, self._load_model, memory, day0_until=self._day0_until)
         except Exception:
             log.exception("camera %s: a photo could not be judged", self.name)
             return unusable(self._settings, at, ("FAULT",), digest=hashlib.sha256(raw).hexdigest())
@@ -179,15 +184,28 @@ def watches(settings: SiteSettings) -> list[CameraWatch]:
             load_model,
             Path(settings.state_dir),
             turn,
+            day0_until=_local_midnight(camera.works_begin, settings.timezone),
         )
         for camera in settings.cameras
     ]
 
 
+def _local_midnight(day: date | None, timezone: str) -> datetime | None:
+    return None if day is None else datetime.combine(day, time_of_day(), ZoneInfo(timezone))
+
+
 def judge(
-    raw: bytes, at: datetime, settings: CameraSettings, load_model: ModelLoader, memory: Memory
+    raw: bytes,
+    at: datetime,
+    settings: CameraSettings,
+    load_model: ModelLoader,
+    memory: Memory,
+    *,
+    day0_until: datetime | None = None,
 ) -> Judged:
     """One picture's bytes to its records. Pure but for the model; blocks for tens of milliseconds.
+
+    Each usable picture before `day0_until` becomes the day-0 reference, and is judged against itself.
 
     A picture that fails the gate leaves the memory as it was, but for its digest and sharpness.
     """
@@ -203,7 +221,7 @@ def judge(
     seen = seen.noticing(sharpness)
     if reasons := gate.judge(view.crop, sharpness, sharpness_median=memory.sharpness_median):
         return _rejected(settings, at, seen, *reasons)
-    return _judge_view(picture, view, at, settings, load_model, seen)
+    return _judge_view(picture, view, at, settings, load_model, seen, day0_until)
 
 
 def _judge_view(
@@ -213,11 +231,16 @@ def _judge_view(
     settings: CameraSettings,
     load_model: ModelLoader,
     memory: Memory,
+    day0_until: datetime | None,
 ) -> Judged:
     """The rest of `judge`, for a picture that shows something."""
+    before_works = day0_until is not None and at < day0_until
     try:
         model = load_model()
         outputs = model.run(to_input(view.crop, memory.day0, model.size_hw), settings.track)
+        if before_works:
+            memory = replace(memory, day0=_day0(view, outputs, model))
+            outputs = model.run(to_input(view.crop, memory.day0, model.size_hw), settings.track)
     except (ConfigError, Refused) as why:
         log.warning("the model gave nothing for camera %s: %s", settings.name, why)
         return _rejected(settings, at, memory, "MODEL")
@@ -226,18 +249,14 @@ def _judge_view(
         return _rejected(settings, at, memory, *reasons)
     combined = _combined(outputs, view, settings, memory, model, at)
     after = replace(memory, accepted=memory.accepted + 1, held=combined.held)
-    is_day0 = (
-        memory.day0 is None
-        and memory.accepted < DAY0_WITHIN
-        and combined.low is not None
-        and combined.low <= DAY0_MAX_LOW
-    )
-    if is_day0:
+    is_first = day0_until is None and memory.day0 is None and memory.accepted < DAY0_WITHIN
+    adopted = is_first and combined.low is not None and combined.low <= DAY0_MAX_LOW
+    if adopted:
         after = replace(after, day0=_day0(view, outputs, model))
     return Judged(
         captured=_seen(settings, at, memory.digest, picture, view, outputs, combined, model.card.id),
         memory=after,
-        new_day0=is_day0,
+        new_day0=before_works or adopted,
     )
 
 

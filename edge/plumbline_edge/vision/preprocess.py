@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - 30 MB, only where there is a camera
     from numpy.typing import NDArray
 
 ROI_MARGIN: Final = 0.15
@@ -37,7 +37,7 @@ def to_input(
 
     Both pictures are the same crop of the same view, uint8 [h, w, 3] BGR, and are stretched to (H, W) without bars.
     """
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - 30 MB, only where there is a camera
 
     stack = np.zeros((1, 6, *size_hw), np.float32)
     stack[0, :3] = _planes(now_bgr, size_hw)
@@ -47,8 +47,8 @@ def to_input(
 
 
 def _planes(bgr: Any, size_hw: tuple[int, int]) -> Any:
-    import cv2
-    import numpy as np
+    import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
+    import numpy as np  # noqa: PLC0415 - 30 MB, only where there is a camera
 
     height, width = size_hw
     shrinks = bgr.shape[0] >= height and bgr.shape[1] >= width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: st
                 "url": f"http://127.0.0.1:{stage.camera.port}/snapshot.jpg",
                 "track": project.track,
                 "at": ["10:00", "14:00"],
+                "works_begin": stage.begin.astimezone(ZONE).date(),
                 "quad": quad,
                 "floors": project.floors,
                 "bays": project.bays,
@@ -90,6 +91,10 @@ def _toml(tables: list[tuple[str, dict[str, Any]]]) -> str:
     lines: list[str] = []
     for heading, table in tables:
         lines += [heading] if heading else []
-        lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        lines += [f"{key} = {_toml_value(value)}" for key, value in table.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml_value(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else json.dumps(value)
