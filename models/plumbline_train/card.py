@@ -19,6 +19,9 @@ _LIMITS: Final = (
     "Needs the facade's four corners and the number of floors and bays; a storey must be at least 6 pixels high in the crop.",
     "Excavation and foundation are told apart only where the ground before and behind the facade is in view.",
     "A zone hidden by more than 65 % is not judged; the gateway keeps its last value.",
+    "Where scaffold_net_recall is low, zones behind nets are judged all the same and may be wrong.",
+    "interval_pp is the worse track's on families never seen; scores.*.project_p90_pp has each track's own.",
+    "Quality figures under 0.9 mean that the gate must not rely on the model for that fault.",
     "Recall of people and vehicles is of rendered ones, by pixel; what it is on real ones is unknown.",
 )
 

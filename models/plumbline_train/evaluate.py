@@ -49,7 +49,9 @@ class Course:
     zone_off: list[float] = field(default_factory=list)
     stage_off: list[int] = field(default_factory=list)
     changed: list[float] = field(default_factory=list)
-    hits: dict[str, list[int]] = field(default_factory=lambda: {"person": [0, 0], "machine_vehicle": [0, 0]})
+    hits: dict[str, list[int]] = field(
+        default_factory=lambda: {"person": [0, 0], "vehicle": [0, 0], "net": [0, 0]}
+    )
     hidden: list[float] = field(default_factory=list)
 
 
@@ -138,7 +140,7 @@ def _count_hits(hits: dict[str, list[int]], aux: Any, truth: Any) -> None:
     import cv2  # noqa: PLC0415
 
     said = cv2.resize(aux.argmax(0).astype(np.uint8), truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    for name, kind in (("person", PERSON), ("machine_vehicle", MACHINE)):
+    for name, kind in (("person", PERSON), ("vehicle", MACHINE), ("net", NET)):
         is_there = truth == kind
         hits[name][0] += int((said[is_there] == kind).sum())
         hits[name][1] += int(is_there.sum())
@@ -168,7 +170,7 @@ def project_figures(courses: list[Course]) -> dict[str, float]:
         "project_p90_pp": float(np.quantile(np.abs(off), 0.9)), "zone_mae_pp": _mae(zone),
         "zone_p90_pp": float(np.quantile(np.abs(zone), 0.9)), "stage_exact": float((stage == 0).mean()),
         "stage_within_1": float((np.abs(stage) <= 1).mean()), "zones_hidden": float(np.mean([h for c in courses for h in c.hidden])),
-        "person_recall": _recall(courses, "person"), "vehicle_recall": _recall(courses, "machine_vehicle"),
+        "person_recall": _recall(courses, "person"), "vehicle_recall": _recall(courses, "vehicle"), "scaffold_net_recall": _recall(courses, "net"),
         "calendar_mae_pp": _mae(calendar - true), "plan_mae_pp": _mae(plan - true),
         "changed_area_mae_pp": _mae(changed - true),
     }  # fmt: skip
