@@ -165,7 +165,7 @@ def _plan(project_: Project) -> _Curve:
     weights = np.asarray(project_.weights).ravel()
     stages = np.stack([_stages(project_, share) for share in at])
     percent = 100 * np.interp(stages, np.arange(8), project_.values) @ weights
-    return _Curve(at, percent)
+    return _Curve(at, np.maximum.accumulate(percent))  # a sum of weights wobbles in its last digit
 
 
 @lru_cache(maxsize=64)
