@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import numpy as np  # noqa: PLC0415 - only where there is a camera
+    import numpy as np
     from numpy.typing import NDArray
 
 ROI_MARGIN: Final = 0.15
