@@ -180,6 +180,8 @@ class Uplink:
         for first, last in sender.settled:
             if first <= after + 1 <= last:
                 after = last
+        if after >= self._outbox.last[sender.lane]:
+            return None
         limit = _MAX_RECORDS[sender.lane]
         return await self._outbox.run_after(sender.lane, after, max_records=limit, max_bytes=_MAX_BYTES)
 
@@ -221,7 +223,7 @@ class Uplink:
             )
             await self._outbox.park(ack.lane, refusal.first, refusal.last, refusal.why)
         if ranges.through(settled) > ranges.through(before):
-            await self._outbox.acknowledge(ack.lane, ranges.through(settled))
+            self._outbox.acknowledge(ack.lane, ranges.through(settled))
         sender.settled = settled
         sender.ways = [way for way in sender.ways if ranges.missing(settled, way)]
         sender.patience_s = self._patience_s

@@ -69,7 +69,7 @@ async def test_only_old_and_acknowledged_records_are_pruned_and_the_chain_goes_o
     async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
         await outbox.append([draft(n) for n in range(1, 11)])
         before = await everything(outbox)
-        await outbox.acknowledge("data", 6)
+        outbox.acknowledge("data", 6)
         gone = await outbox.prune(before_us=8_000_000)
         rest = await everything(outbox)
         tail = await outbox.run_after("data", 6, max_records=10, max_bytes=1 << 20)
@@ -91,10 +91,24 @@ def head_after(run, seq):
 async def test_an_acknowledgement_of_what_was_never_written_is_ignored(tmp_path):
     async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
         await outbox.append([draft(1)])
-        await outbox.acknowledge("data", 99)
+        outbox.acknowledge("data", 99)
         data, _ = await outbox.states()
 
     assert (data.acknowledged, data.waiting) == (0, 1)
+
+
+async def test_what_central_acknowledged_is_written_with_the_next_commit_or_at_the_end(tmp_path):
+    async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
+        await outbox.append([draft(1), draft(2)])
+        outbox.acknowledge("data", 1)
+        await outbox.append([draft(3)])
+        written = outbox._db.execute("SELECT acknowledged FROM lane WHERE lane = 'data'").fetchone()
+        outbox.acknowledge("data", 3)
+    async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
+        data, _ = await outbox.states()
+
+    assert written == (1,)
+    assert (data.acknowledged, data.waiting) == (3, 0)
 
 
 async def test_a_run_ends_at_the_byte_limit_but_holds_one_record_at_least(tmp_path):
