@@ -38,7 +38,7 @@ bench: $(READY)
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock
-	.venv-train/bin/plumbline model train --out models/stage_seg $(ARGS)
+	.venv-train/bin/plumbline model train --out build/train $(ARGS)
 
 screenshots: $(READY)
 	@deploy/test-tools.sh

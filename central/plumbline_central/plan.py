@@ -49,6 +49,10 @@ class PlanCurve:
     def end(self) -> datetime:
         return self.points[-1][0]
 
+    def due_at(self, at: datetime) -> float | None:
+        """As `planned_at`, but None before the plan begins: there is nothing yet to deviate from."""
+        return None if at < self.start else self.planned_at(at)
+
     def planned_at(self, at: datetime) -> float:
         """Percent due at `at`: linear between points, 0 before the first, the last one's after it."""
         index = bisect_right(self.points, at, key=lambda point: point[0])

@@ -35,7 +35,7 @@ class Evaluator:
         if watch.newest_at is not None and seen.at <= watch.newest_at:
             return False
         watch = self._follow_plan(writer, site, camera, watch, baseline, now)
-        planned = baseline.curve.planned_at(seen.at) if baseline else None
+        planned = baseline.curve.due_at(seen.at) if baseline else None
         watch, verdict = step(watch, seen, planned, self._band)
         slot = Slot(site=site, rule="deviation", subject=camera)
         if verdict is not None:
@@ -94,7 +94,7 @@ class Evaluator:
         baseline: Baseline | None,
         now: datetime,
     ) -> Watch:
-        planned_now = baseline.curve.planned_at(now) if baseline else None
+        planned_now = baseline.curve.due_at(now) if baseline else None
         while True:
             watch, verdict = tick(watch, now, planned_now, self._band)
             if verdict is None:

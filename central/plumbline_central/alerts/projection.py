@@ -79,7 +79,7 @@ class ProgressProjection:
         """Keep and judge one observation; what the live page is told of it."""
         seen, doubts = _seen(stored, progress, received_us)
         baseline = self._evaluator.baseline(stored.site)
-        planned = baseline.curve.planned_at(seen.at) if baseline and not doubts else None
+        planned = baseline.curve.due_at(seen.at) if baseline and not doubts else None
         in_time = not doubts and self._evaluator.observe(
             writer, stored.site, progress.camera, seen, baseline, from_us(received_us)
         )

@@ -323,8 +323,8 @@ def _combined(
         flat_weights(settings.weights, settings.floors, settings.bays),
         memory.held,
         at,
-        interval_pp=model.card.interval_pp,
-        zone_interval_pp=model.card.zone_interval_pp,
+        interval_pp=model.card.interval_pp[settings.track],
+        zone_interval_pp=model.card.zone_interval_pp[settings.track],
     )
 
 

@@ -26,7 +26,7 @@ class Golden:
 
 
 def compare(model: StageModel, folder: Path) -> Golden:
-    """Judge each NAME.json of `folder` with its NAME_now.png and NAME_day0.png.
+    """Judge each NAME.json of `folder` with its NAME_now.png beside TRACK_day0.png.
 
     Raises ConfigError where a file is missing or faulty.
     """
@@ -42,7 +42,7 @@ def _worst_pp(model: StageModel, path: Path) -> float:
         written = np.asarray(case["zone_percents"], float).reshape(floors * bays)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"{path}: not a golden case: {error!r}", hint="Reinstall the model.") from None
-    now, day0 = (_picture(path.with_name(f"{path.stem}_{part}.png")) for part in ("now", "day0"))
+    now, day0 = (_picture(path.with_name(f"{name}.png")) for name in (f"{path.stem}_now", f"{track}_day0"))
     outputs = model.run(to_input(now, day0, model.size_hw), track)
     readings = pool(outputs.stage, outputs.aux, quad, floors, bays, DEFAULT_VALUES[track])
     off = [abs(r.percent - w) for r, w in zip(readings, written, strict=True) if r.percent is not None]

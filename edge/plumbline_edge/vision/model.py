@@ -28,9 +28,9 @@ class Card:
     name: str
     version: str
     sha256: str
-    interval_pp: float
-    """Half width in percentage points of the 90 % interval of a whole site's percent."""
-    zone_interval_pp: float
+    interval_pp: dict[Track, float]
+    """Half width in percentage points of the 90 % interval of a whole site's percent, by kind of works."""
+    zone_interval_pp: dict[Track, float]
     """The same for one zone."""
     quality_limits: dict[str, float] = field(default_factory=dict)
 
@@ -133,8 +133,8 @@ def _card(folder: Path, raw: dict[str, Any]) -> Card:
             name=str(raw["name"]),
             version=str(raw["version"]),
             sha256=str(raw["sha256"]).lower(),
-            interval_pp=float(raw["interval_pp"]),
-            zone_interval_pp=float(raw.get("zone_interval_pp", raw["interval_pp"])),
+            interval_pp={track: float(raw["interval_pp"][track]) for track in TRACKS},
+            zone_interval_pp={track: float(raw["zone_interval_pp"][track]) for track in TRACKS},
             quality_limits={str(k): float(v) for k, v in raw.get("quality_limits", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

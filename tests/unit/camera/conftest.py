@@ -24,7 +24,11 @@ class ColourModel:
 
     def __init__(self, size_hw=(48, 80)):
         self.card = Card(
-            name="colour", version="1.0.0", sha256="0" * 64, interval_pp=4.0, zone_interval_pp=8.0
+            name="colour",
+            version="1.0.0",
+            sha256="0" * 64,
+            interval_pp={"new": 4.0, "reno": 4.0},
+            zone_interval_pp={"new": 8.0, "reno": 8.0},
         )
         self.size_hw = size_hw
         self.quality = [0.0] * 6

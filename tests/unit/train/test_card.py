@@ -13,7 +13,7 @@ from plumbline_train.card import card_text
 from plumbline_train.evaluate import Course, pool, project_figures
 
 
-def test_a_card_names_its_file_and_takes_the_worse_track_s_interval(tmp_path):
+def test_a_card_names_its_file_and_takes_each_track_s_own_interval(tmp_path):
     model = tmp_path / "model.onnx"
     model.write_bytes(b"net")
     tables = {
@@ -24,7 +24,9 @@ def test_a_card_names_its_file_and_takes_the_worse_track_s_interval(tmp_path):
     }
     card = tomllib.loads(card_text(model, tables, {"seed": 3}, "1.2.3"))
     assert card["sha256"] == hashlib.sha256(b"net").hexdigest()
-    assert (card["interval_pp"], card["zone_interval_pp"], card["version"]) == (6.5, 9.0, "1.2.3")
+    assert card["interval_pp"] == {"new": 4.0, "reno": 6.5}
+    assert card["zone_interval_pp"] == {"new": 9.0, "reno": 8.0}
+    assert card["version"] == "1.2.3"
     assert card["trained"]["seed"] == 3
     assert card["scores"]["unseen_families"]["quality"]["dark_recall"] == 1
     assert any("real" in limit for limit in card["limits"])

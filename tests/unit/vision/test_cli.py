@@ -46,7 +46,7 @@ def folder(tmp_path, constant_model):
     (where / "model.onnx").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     (where / "card.toml").write_text(
-        f'name = "tiny"\nversion = "1"\nsha256 = "{digest}"\ninterval_pp = 4\n[scores.unseen]\nmae = 2.5\n'
+        f'name = "tiny"\nversion = "1"\nsha256 = "{digest}"\n[interval_pp]\nnew = 4\nreno = 4\n[zone_interval_pp]\nnew = 4\nreno = 4\n[scores.unseen]\nmae = 2.5\n'
     )
     return where
 

@@ -31,8 +31,8 @@ class HalfModel:
 def write(folder, name="new_50", **changed):
     case = {"track": "new", "floors": 1, "bays": 2, "quad": WHOLE, "zone_percents": [[58.0, 0.0]]} | changed
     (folder / f"{name}.json").write_text(json.dumps(case))
-    for part in ("now", "day0"):
-        cv2.imwrite(str(folder / f"{name}_{part}.png"), np.zeros((32, 48, 3), np.uint8))
+    for picture in (f"{name}_now", f"{case['track']}_day0"):
+        cv2.imwrite(str(folder / f"{picture}.png"), np.zeros((32, 48, 3), np.uint8))
 
 
 def test_pictures_that_come_out_as_written_differ_by_nothing(tmp_path):
@@ -64,6 +64,6 @@ def test_a_faulty_case_is_a_config_error(tmp_path, changed):
 
 def test_a_missing_picture_is_a_config_error(tmp_path):
     write(tmp_path)
-    (tmp_path / "new_50_day0.png").unlink()
+    (tmp_path / "new_day0.png").unlink()
     with pytest.raises(ConfigError, match="no picture"):
         compare(HalfModel(), tmp_path)

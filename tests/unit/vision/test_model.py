@@ -29,7 +29,7 @@ def folder(tmp_path, constant_model):
         content = constant_model(inputs, outputs(**changed)) if content is None else content
         (tmp_path / "model.onnx").write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        text = f'name = "tiny"\nversion = "1.2.0"\nsha256 = "{digest}"\ninterval_pp = 4.5\n'
+        text = f'name = "tiny"\nversion = "1.2.0"\nsha256 = "{digest}"\n[interval_pp]\nnew = 4.5\nreno = 9\n[zone_interval_pp]\nnew = 6\nreno = 12\n'
         (tmp_path / "card.toml").write_text(text if card is None else card)
         return tmp_path
 
@@ -43,7 +43,10 @@ def test_a_model_that_fits_its_card_runs(folder):
     assert model.size_hw == (32, 48)
     assert (got.stage.shape, got.aux.shape, got.quality.shape) == ((7, 8, 12), (9, 8, 12), (6,))
     assert model.card.id == f"tiny-1.2.0-{model.card.sha256[:8]}"
-    assert (model.card.interval_pp, model.card.zone_interval_pp) == (4.5, 4.5)
+    assert (model.card.interval_pp, model.card.zone_interval_pp) == (
+        {"new": 4.5, "reno": 9},
+        {"new": 6, "reno": 12},
+    )
 
 
 @pytest.mark.parametrize("name", ["stage", "aux", "quality"])
