@@ -43,7 +43,9 @@ def test_every_flaw_stands_in_the_wire_page():
 def test_every_file_that_a_page_names_is_there(page):
     text = page.read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
-    named = re.findall(r"`((?:docs|edge|central|contract|simulators|models|firmware_configs|deploy|tests)/[\w./-]+)`", text)
+    named = re.findall(
+        r"`((?:docs|edge|central|contract|simulators|models|firmware_configs|deploy|tests)/[\w./-]+)`", text
+    )
 
     missing = [name for name in linked if not (page.parent / name).exists()]
     missing += [name for name in named if not (ROOT / name).exists()]
@@ -66,7 +68,9 @@ def test_every_command_that_a_page_shows_exists(page):
 @pytest.mark.parametrize("word", _PARTS)
 def test_every_command_has_an_example(word):
     for command in _load(word).registered_commands:
-        assert "Example" in (command.epilog or command.help or command.callback.__doc__ or ""), command.callback
+        assert "Example" in (command.epilog or command.help or command.callback.__doc__ or ""), (
+            command.callback
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

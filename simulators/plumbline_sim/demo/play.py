@@ -139,7 +139,7 @@ async def perform(running: Running, show: Callable[[Look], None]) -> None:
     stage = running.stage
     while stage.clock.wall() < stage.end:
         running.tree.check()
-        alerts = await running.client.get("/api/v1/alerts", site=files.SITE)
+        alerts = await running.client.get("/api/v1/alerts", site=files.SITE, state="all")
         if running.options.supervise:
             await _acknowledge_old(running, alerts)
         curve = await running.client.get(f"/api/v1/sites/{files.SITE}/progress")
@@ -162,7 +162,7 @@ async def count(running: Running, wall_s: float) -> Findings:
     stage, client = running.stage, running.client
     await _until_projected(client)
     curve = await client.get(f"/api/v1/sites/{files.SITE}/progress")
-    alerts = await client.get("/api/v1/alerts", site=files.SITE)
+    alerts = await client.get("/api/v1/alerts", site=files.SITE, state="all")
     data = running.options.folder / "central-data"
     verdict = await plumbline_json("central", "verify", "--data", data, fine=(0, 1))
     gaps = await plumbline_json("central", "gaps", running.options.folder / "central.toml")
