@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -31,8 +31,8 @@ from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.vision import model as stage_model
 from plumbline_edge.vision.model import Outputs, StageModel
 from plumbline_edge.vision.preprocess import roi_box, to_input
-from plumbline_edge.vision.progress import Combined, combine, flat_weights
-from plumbline_edge.vision.zones import pool
+from plumbline_edge.vision.progress import Combined, combine, flat_weights, from_zero
+from plumbline_edge.vision.zones import ZoneReading, pool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -241,6 +241,7 @@ def _judge_view(
         if before_works:
             memory = replace(memory, day0=_day0(view, outputs, model))
             outputs = model.run(to_input(view.crop, memory.day0, model.size_hw), settings.track)
+            memory = replace(memory, zero=_zero(_readings(outputs, view, settings), memory.zero))
     except (ConfigError, Refused) as why:
         log.warning("the model gave nothing for camera %s: %s", settings.name, why)
         return _rejected(settings, at, memory, "MODEL")
@@ -316,16 +317,25 @@ class _View:
 def _combined(
     outputs: Outputs, view: _View, settings: CameraSettings, memory: Memory, model: StageModel, at: datetime
 ) -> Combined:
-    values = settings.values or DEFAULT_VALUES[settings.track]
-    readings = pool(outputs.stage, outputs.aux, view.quad, settings.floors, settings.bays, values)
     return combine(
-        readings,
+        from_zero(_readings(outputs, view, settings), memory.zero),
         flat_weights(settings.weights, settings.floors, settings.bays),
         memory.held,
         at,
         interval_pp=model.card.interval_pp[settings.track],
         zone_interval_pp=model.card.zone_interval_pp[settings.track],
     )
+
+
+def _readings(outputs: Outputs, view: _View, settings: CameraSettings) -> tuple[ZoneReading, ...]:
+    values = settings.values or DEFAULT_VALUES[settings.track]
+    return pool(outputs.stage, outputs.aux, view.quad, settings.floors, settings.bays, values)
+
+
+def _zero(readings: Sequence[ZoneReading], before: Mapping[str, float]) -> dict[str, float]:
+    """What the model says of each zone before the works, the newest picture counting as much as all earlier ones."""
+    seen = {reading.id: reading.percent for reading in readings if reading.percent is not None}
+    return {**before, **{zone: (percent + before.get(zone, percent)) / 2 for zone, percent in seen.items()}}
 
 
 def _day0(view: _View, outputs: Outputs, model: StageModel) -> NDArray[np.uint8]:

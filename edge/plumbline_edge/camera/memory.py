@@ -33,6 +33,8 @@ class Memory:
     held: dict[str, Held] = field(default_factory=dict)
     day0: NDArray[np.uint8] | None = None
     """BGR, the facade's crop at the model's size, people and vehicles pixelated."""
+    zero: dict[str, float] = field(default_factory=dict)
+    """What the model says of each zone before the works begin, when the truth is 0 percent."""
 
     @property
     def sharpness_median(self) -> float | None:
@@ -60,6 +62,7 @@ class _OnDisk(msgspec.Struct):
     sharpness: tuple[float, ...]
     held: dict[str, _HeldOnDisk]
     has_day0: bool
+    zero: dict[str, float] = {}
 
 
 class MemoryFile:
@@ -83,6 +86,7 @@ class MemoryFile:
             sharpness=kept.sharpness,
             held={name: Held(percent=h.percent, at=h.at) for name, h in kept.held.items()},
             day0=_read_png(self._png) if kept.has_day0 else None,
+            zero=kept.zero,
         )
 
     def save(self, memory: Memory, *, new_day0: bool = False) -> None:
@@ -96,6 +100,7 @@ class MemoryFile:
             sharpness=memory.sharpness,
             held={name: _HeldOnDisk(percent=h.percent, at=h.at) for name, h in memory.held.items()},
             has_day0=memory.day0 is not None,
+            zero=memory.zero,
         )
         _replace(self._json, msgspec.json.encode(kept))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ MIN_SEEN_NOW: Final = 0.1
 """Share of the weight that must be seen now: else the photo would only repeat yesterday's."""
 DRIFT_PP_PER_DAY: Final = 1.0
 """How much wider a held value's interval grows each day on each side [E]."""
+MOST_ZERO: Final = 30.0
 _LEAST_VISIBLE: Final = 0.05
 
 
@@ -49,6 +50,22 @@ def flat_weights(weights: Sequence[Sequence[float]] | None, floors: int, bays: i
     flat = [float(w) for row in rows for w in row]
     total = math.fsum(flat)
     return tuple(w / total for w in flat)
+
+
+def from_zero(readings: Sequence[ZoneReading], zero: Mapping[str, float]) -> tuple[ZoneReading, ...]:
+    """`readings` with the toe of the scale mended: what a zone showed when the truth was 0 percent becomes 0.
+
+    A model that sees 6 percent in untouched ground would be 6 points ahead of every plan's beginning. Only the toe,
+    up to twice that value, is stretched: further up the model's offset is gone (measured on simulated courses; a
+    scale stretched as a whole doubled the error there). More than MOST_ZERO is not believed to be the model's own.
+    """
+    return tuple(_from_zero(reading, min(zero.get(reading.id, 0.0), MOST_ZERO)) for reading in readings)
+
+
+def _from_zero(reading: ZoneReading, zero: float) -> ZoneReading:
+    if reading.percent is None:
+        return reading
+    return replace(reading, percent=min(reading.percent, max(2 * (reading.percent - zero), 0.0)))
 
 
 def combine(

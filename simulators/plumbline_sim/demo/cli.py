@@ -58,7 +58,7 @@ def demo(
     ] = False,
     days: Annotated[int, typer.Option(help="Length of the simulated project.", min=5, max=1000)] = 60,
     speed: Annotated[float | None, typer.Option(help="Simulated seconds in a real one.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="The same seed is the same project.", min=0)] = 14,
+    seed: Annotated[int, typer.Option(help="The same seed is the same project.", min=0)] = 9,
     track: Annotated[
         TrackName, typer.Option(help="A new building, or the renovation of an old block.")
     ] = TrackName.NEW,

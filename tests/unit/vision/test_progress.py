@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_edge.vision.progress import Held, combine, flat_weights
+from plumbline_edge.vision.progress import Held, combine, flat_weights, from_zero
 from plumbline_edge.vision.zones import ZoneReading
 
 NOW = datetime(2026, 5, 12, 2, tzinfo=UTC)
@@ -116,3 +116,25 @@ def test_equal_weights_add_up_to_one(floors, bays):
 
     assert len(weights) == floors * bays
     assert sum(weights) == pytest.approx(1)
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 30))
+def test_mending_the_toe_of_the_scale_keeps_order_and_ends(one, other, zero):
+    low, high = sorted((one, other))
+    (a,), (b,) = (from_zero([seen("a", percent)], {"a": zero}) for percent in (low, high))
+
+    assert 0 <= a.percent <= b.percent <= 100
+    assert from_zero([seen("a", zero)], {"a": zero})[0].percent == pytest.approx(0, abs=1e-9)
+    assert from_zero([seen("a", 100)], {"a": zero})[0].percent == pytest.approx(100)
+
+
+def test_a_zone_without_a_zero_or_without_a_percent_stays_as_it_is():
+    readings = [seen("a", 40), hidden("b")]
+
+    assert list(from_zero(readings, {"b": 10})) == readings
+
+
+def test_a_building_that_looks_half_done_before_the_works_is_not_taken_for_nothing():
+    (zone,) = from_zero([seen("a", 65)], {"a": 65})
+
+    assert zone.percent == 65
