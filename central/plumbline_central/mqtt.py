@@ -14,6 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from plumbline import topics
+from plumbline.codec import MAX_PAYLOAD_BYTES
 from plumbline.errors import Unreachable
 from plumbline_central.settings import BrokerSettings
 
@@ -24,6 +25,7 @@ _LONGEST_WAIT_S: Final = 30.0
 _UNACKNOWLEDGED: Final = 256
 """Messages the broker may hand over before the first is acknowledged: what bounds our memory."""
 _SESSION_S: Final = 24 * 3600
+_ROOM_FOR_TOPIC: Final = 64 * 1024
 _PROTOCOLS: Final = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 
 
@@ -131,4 +133,5 @@ def _session() -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = _UNACKNOWLEDGED
     properties.SessionExpiryInterval = _SESSION_S
+    properties.MaximumPacketSize = MAX_PAYLOAD_BYTES + _ROOM_FOR_TOPIC
     return properties

@@ -14,12 +14,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from plumbline import codec, ranges
+from plumbline import codec, ranges, sense
 from plumbline.clock import Clock, to_us
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Ack, GatewayState, Refusal
 from plumbline.topics import GatewayTopics, parse
-from plumbline_central.ingest import judge
+from plumbline_central.ingest import Senseless, judge
 from plumbline_central.ledger import Arrival, DeadLetter, LaneKey, Ledger, Outcome
 from plumbline_central.mqtt import Delivery
 from plumbline_central.registry import Gateway
@@ -126,6 +126,7 @@ class Receiver:
         now_us = to_us(self._clock.wall())
         arrivals: list[Arrival] = []
         dead: list[DeadLetter] = []
+        senseless: list[Senseless] = []
         for delivery in group:
             try:
                 if delivery.topic.endswith("/state"):
@@ -135,16 +136,26 @@ class Receiver:
                     arrivals.append(Arrival(received_us=now_us, payload=delivery.payload, batch=batch))
             except Refused as why:
                 self._say_refused(delivery.topic, why)
-                letter = DeadLetter(
-                    received_us=now_us, topic=delivery.topic, payload=delivery.payload, why=str(why)
-                )
-                dead.append(letter)
+                dead.append(_dead(delivery, str(why), now_us))
+                if isinstance(why, Senseless):
+                    senseless.append(why)
+            except Exception as error:  # one message must never end the service
+                log.exception("a message on %s could not be judged; kept as a dead letter", delivery.topic)
+                dead.append(_dead(delivery, f"could not be judged: {error!r}"[:500], now_us))
         outcomes = self._ledger.append(arrivals, dead)
-        acks = tuple(self._acks(arrivals, outcomes))
+        acks = tuple(self._acks(arrivals, outcomes, senseless))
         return _Taken(acks, tuple(group))
 
-    def _acks(self, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> list[tuple[str, bytes]]:
+    def _acks(
+        self, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome], senseless: Sequence[Senseless]
+    ) -> list[tuple[str, bytes]]:
         answers: dict[LaneKey, _Answer] = {}
+        for why in senseless:
+            batch = why.batch
+            lane = (batch.gateway, batch.epoch, batch.lane)
+            topic = GatewayTopics(batch.site, batch.gateway).ack
+            answer = answers.setdefault(lane, _Answer(topic, lane))
+            answer.refused.append(Refusal(batch.first, batch.last, str(why)))
         for arrival, outcome in zip(arrivals, outcomes, strict=True):
             batch = arrival.batch
             topic = GatewayTopics(batch.site, batch.gateway).ack
@@ -172,8 +183,10 @@ class Receiver:
         whose, _ = parse(delivery.topic)
         try:
             state = _decode_state(delivery.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(f"no gateway state: {error}") from None
+        if not 0 <= state.since_us < sense.LATEST_US:
+            raise Refused("its time lies before 1970 or after 2100")
         if (state.site, state.gateway) != (whose.site, whose.gateway):
             raise Refused(f"it speaks for {state.site}/{state.gateway}")
         gateway = self._enrolled(state.gateway)
@@ -200,3 +213,7 @@ class Receiver:
                     raise why
             for delivery in taken.deliveries:
                 delivery.done()
+
+
+def _dead(delivery: Delivery, why: str, now_us: int) -> DeadLetter:
+    return DeadLetter(received_us=now_us, topic=delivery.topic, payload=delivery.payload, why=why)

@@ -8,11 +8,12 @@ receiver rebuilds; so the layout on the wire can change without touching what wa
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 from itertools import chain as concat
-from typing import Final, cast, get_args
+from typing import Final, TypeVar, cast, get_args
 
 import msgspec
 
@@ -26,6 +27,8 @@ VERSION: Final = 1
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 MAX_PLAIN_BYTES: Final = 8 << 20  # a bomb of zeros stops here, before it is parsed
 MAX_RECORDS: Final = 4096
+MAX_SEQ: Final = 1 << 53
+_MAX_NAME: Final = 64
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _TRUSTS: Final = frozenset(get_args(Trust))
 
@@ -34,7 +37,9 @@ _decode_body = msgspec.msgpack.Decoder(Body).decode
 _decode_ack = msgspec.msgpack.Decoder(Ack).decode
 
 
-class _Header(msgspec.Struct, frozen=True, array_like=True):
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """What stands outside a batch's packed records: enough to check who signed it before anything is unpacked."""
+
     v: int
     site: str
     gateway: str
@@ -47,6 +52,17 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     algorithm: str
     signature: bytes
     packed: bytes
+
+    @property
+    def statement(self) -> bytes:
+        """What the gateway signed."""
+        return statement(
+            self.site, self.gateway, self.epoch, self.lane, self.first, self.last, self.prev, self.head
+        )
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
 
 
 class _Group(msgspec.Struct, frozen=True, array_like=True):
@@ -69,7 +85,7 @@ class _Columns(msgspec.Struct, frozen=True, array_like=True):
     others: list[bytes]
 
 
-_decode_header = msgspec.msgpack.Decoder(_Header).decode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _decode_columns = msgspec.msgpack.Decoder(_Columns).decode
 
 
@@ -110,10 +126,7 @@ def encode_body(body: Body) -> bytes:
 
 def decode_body(raw: bytes) -> Body:
     """Raises Refused for bytes that are no body we know."""
-    try:
-        body: Body = _decode_body(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"unreadable record: {error}") from None
+    body: Body = _decoded(_decode_body, raw, "record")
     return body
 
 
@@ -151,16 +164,20 @@ def pack_batch(
     signature = sign(statement(site, gateway, epoch, lane, first, last, prev, head))
     packed = zlib.compress(_encode(_to_columns(records, bodies)), 6)
     return _encode(
-        _Header(VERSION, site, gateway, epoch, lane, first, last, prev, head, algorithm, signature, packed)
+        Envelope(VERSION, site, gateway, epoch, lane, first, last, prev, head, algorithm, signature, packed)
     )
 
 
-def open_batch(payload: bytes) -> Batch:
-    """The batch in `payload`, every record proven to be under `head`. The signature is the caller's to check.
+def open_batch(payload: bytes, check: Callable[[Envelope], None] | None = None) -> Batch:
+    """The batch in `payload`, every record proven to be under `head`.
 
-    Raises Refused, with the reason, for anything else: too long, cut off, altered, of another version.
+    The signature is the caller's to check; `check` is asked before anything is unpacked, so that a stranger's
+    payload costs next to nothing. Raises Refused, with the reason, for anything else: too long, cut off, altered, of
+    another version; and what `check` raises.
     """
-    header = _open_header(payload)
+    header = _open_envelope(payload)
+    if check is not None:
+        check(header)
     columns = _open_columns(header)
     boots, clocks = (_runs(runs, len(columns.order)) for runs in (columns.boots, columns.clocks))
     try:
@@ -168,8 +185,6 @@ def open_batch(payload: bytes) -> Batch:
         at_us, mono_us = (_int_absolute(column) for column in (columns.at_us, columns.mono_us))
     except (IndexError, ValueError, StopIteration, TypeError):
         raise Refused("its columns do not fit together") from None
-    if not len(bodies) == len(at_us) == len(mono_us) == header.last - header.first + 1:
-        raise Refused(f"{len(bodies)} records where {header.first}..{header.last} was announced")
     if not _TRUSTS.issuperset(clocks):
         raise Refused("unknown clock state")
     records = []
@@ -200,31 +215,35 @@ def encode_ack(ack: Ack) -> bytes:
 
 def decode_ack(payload: bytes) -> Ack:
     """Raises Refused for bytes that are no acknowledgement."""
+    return _decoded(_decode_ack, payload, "acknowledgement")
+
+
+_T = TypeVar("_T")
+
+
+def _decoded(decode: Callable[[bytes], _T], raw: bytes, what: str) -> _T:
     try:
-        return _decode_ack(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"unreadable acknowledgement: {error}") from None
+        return decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"no {what}: {error}") from None
 
 
-def _open_header(payload: bytes) -> _Header:
+def _open_envelope(payload: bytes) -> Envelope:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise Refused(f"{len(payload)} bytes; a batch has at most {MAX_PAYLOAD_BYTES}")
-    try:
-        header = _decode_header(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"no batch: {error}") from None
+    header = _decoded(_decode_envelope, payload, "batch")
     if header.v != VERSION:
         raise Refused(f"wire version {header.v}; this side speaks {VERSION}")
     if not (is_name(header.site) and is_name(header.gateway) and is_name(header.epoch)):
         raise Refused("site, gateway or epoch is no name")
-    if not 1 <= header.first <= header.last < _INT64.stop or header.last - header.first >= MAX_RECORDS:
+    if not 1 <= header.first <= header.last < MAX_SEQ or header.count > MAX_RECORDS:
         raise Refused(f"impossible range {header.first}..{header.last}")
     if len(header.prev) != chain.SIZE or len(header.head) != chain.SIZE:
         raise Refused("chain heads of the wrong size")
     return header
 
 
-def _open_columns(header: _Header) -> _Columns:
+def _open_columns(header: Envelope) -> _Columns:
     inflate = zlib.decompressobj()
     try:
         plain = inflate.decompress(header.packed, MAX_PLAIN_BYTES)
@@ -232,10 +251,13 @@ def _open_columns(header: _Header) -> _Columns:
         raise Refused(f"damaged: {error}") from None
     if not inflate.eof or inflate.unused_data:
         raise Refused("cut off, or larger than a batch may be when unpacked")
-    try:
-        return _decode_columns(plain)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refused(f"no records: {error}") from None
+    columns = _decoded(_decode_columns, plain, "list of records")
+    if not len(columns.order) == len(columns.at_us) == len(columns.mono_us) == header.count:
+        raise Refused(f"{len(columns.order)} records where {header.first}..{header.last} was announced")
+    names = [group.device for group in columns.groups] + [boot for boot, _ in columns.boots]
+    if any(len(name) > _MAX_NAME for name in names):
+        raise Refused(f"a name of more than {_MAX_NAME} characters")
+    return columns
 
 
 def _to_columns(records: Sequence[Record], bodies: Sequence[bytes]) -> _Columns:
@@ -278,7 +300,8 @@ def _to_group(frames: list[Frame]) -> _Group:
 
 def _bodies(columns: _Columns) -> Iterable[tuple[Body, bytes]]:
     """Each record's body with its canonical bytes, in the order of the batch."""
-    groups = [iter(_frames(group, columns.order.count(i))) for i, group in enumerate(columns.groups)]
+    counts = Counter(columns.order)
+    groups = [iter(_frames(group, counts[i])) for i, group in enumerate(columns.groups)]
     others = iter(columns.others)
     for at in columns.order:
         if at < -1:
@@ -287,7 +310,10 @@ def _bodies(columns: _Columns) -> Iterable[tuple[Body, bytes]]:
             raw = next(others, None)
             if raw is None:
                 raise ValueError
-            yield decode_body(raw), raw
+            body = decode_body(raw)
+            if isinstance(body, Frame):  # frames travel in columns, where their shape is checked
+                raise ValueError
+            yield body, raw
         else:
             frame = next(groups[at])
             yield frame, _encode(frame)
@@ -316,7 +342,7 @@ def _frames(group: _Group, count: int) -> list[Frame]:
 
 
 def _runs(runs: list[tuple[str, int]], total: int) -> list[str]:
-    if sum(count for _, count in runs) != total or any(count < 1 for _, count in runs):
+    if any(not 1 <= count <= total for _, count in runs) or sum(count for _, count in runs) != total:
         raise Refused("its columns do not fit together")
     return [text for text, count in runs for _ in range(count)]
 

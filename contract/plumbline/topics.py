@@ -18,7 +18,7 @@ ALL_STATE: Final = f"{ROOT}/+/+/state"
 
 
 def is_name(text: str) -> bool:
-    return _LEGAL.match(text) is not None
+    return _LEGAL.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

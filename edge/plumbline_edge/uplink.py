@@ -206,7 +206,9 @@ class Uplink:
 
     async def _take_ack(self, payload: bytes) -> None:
         ack = codec.decode_ack(payload)
-        if ack.epoch != self._outbox.epoch:
+        written = self._outbox.last[ack.lane]
+        said = [ack.through, *(last for _, last in ack.also), *(refusal.last for refusal in ack.refused)]
+        if ack.epoch != self._outbox.epoch or max(said) > written:
             self.counters["acks_foreign"] += 1
             return
         self.counters["acks"] += 1

@@ -9,7 +9,7 @@ import pytest
 from plumbline import codec
 from plumbline.clock import ManualClock
 from plumbline.errors import Unreachable
-from plumbline.messages import Ack, Frame, GatewayState, Refusal
+from plumbline.messages import Ack, Frame, GatewayState, Photo, Refusal
 from plumbline_central import receive
 from plumbline_central.ledger import Ledger
 from plumbline_central.mqtt import Delivery
@@ -122,6 +122,51 @@ async def test_garbage_becomes_a_dead_letter_and_the_stream_goes_on(intake, gate
     )
     assert [letter.topic for letter in intake.ledger.dead_letters()] == ["a/b", gateway.topic]
     assert "dead letter" in caplog.text
+
+
+DEEP = b"\x91" * 5000 + b"\xc0"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("plumbline/1/a12/gw-1/up", DEEP),
+        ("plumbline/1/x/y/state", b'{"online":true,"site":"n","gateway":"n","x":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        ("plumbline/1/a12/gw-1/state", b'{"online":true,"site":"a12","gateway":"gw-1","since_us":18446744073709551615}'),
+    ],
+)  # fmt: skip
+async def test_no_message_ends_the_service(intake, gateway, topic, payload):
+    gateway.frames(1)
+
+    await intake.take((topic, payload), (gateway.topic, gateway.pack(1, 1)))
+
+    assert [ack.through for _, ack in intake.post.sent] == [1]
+    assert [letter.topic for letter in intake.ledger.dead_letters()] == [topic]
+
+
+async def test_what_nobody_foresaw_is_a_dead_letter_too(intake, gateway, monkeypatch, caplog):
+    def stumble(*_):
+        raise ZeroDivisionError
+
+    gateway.frames(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(receive, "judge", stumble)
+        await intake.take((gateway.topic, gateway.pack(1, 1)))
+    await intake.take((gateway.topic, gateway.pack(1, 2)))
+
+    assert "ZeroDivisionError" in intake.ledger.dead_letters()[0].why
+    assert [ack.through for _, ack in intake.post.sent] == [2]
+
+
+async def test_a_signed_record_without_sense_is_refused_to_its_gateway(intake, gateway):
+    gateway.frames(1)
+    gateway.record(Photo(camera="east", photo="p", width_px=1 << 40))
+
+    await intake.take((gateway.topic, gateway.pack(1, 2)))
+
+    ((_, ack),) = intake.post.sent
+    assert ack.refused == (Refusal(1, 2, "record 2: a picture of an impossible size"),)
+    assert intake.ledger.counters()["records_stored"] == 0
 
 
 async def test_a_stranger_is_not_answered_and_named_once(intake, gateway, new_gateway, caplog):

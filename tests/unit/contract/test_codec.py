@@ -217,3 +217,56 @@ def test_v1_records_still_hash_the_same():
 def test_garbage_is_no_acknowledgement(payload):
     with contextlib.suppress(Refused):
         assert isinstance(codec.decode_ack(payload), Ack)
+
+
+DEEP = b"\x91" * 5000 + b"\xc0"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        bytes([0x9D]) + msgspec.msgpack.encode([1, "a", "b", "e", "data", 1, 1, b"0" * 32, b"1" * 32, "x", b"", b""])[1:] + DEEP,
+        DEEP,
+    ],
+)  # fmt: skip
+def test_nesting_without_end_is_refused(payload):
+    with pytest.raises(Refused):
+        codec.open_batch(payload)
+    with pytest.raises(Refused):
+        codec.decode_ack(b"\x81\xa2zz" + DEEP)
+    with pytest.raises(Refused):
+        codec.decode_body(b"\x81\xa2zz" + DEEP)
+
+
+def forged(columns: list, *, first: int = 1, last: int = 1) -> bytes:
+    packed = zlib.compress(msgspec.msgpack.encode(columns))
+    head = chain.start("gw1", "e", "data")
+    return msgspec.msgpack.encode([1, "a", "b", "e", "data", first, last, head, head, "ed25519", b"", packed])
+
+
+@pytest.mark.parametrize(
+    ("columns", "last"),
+    [
+        ([[0], [0], [["b", 1]], [["synced", 1]], list(range(40_000)), [["", [], [], []]] * 40_000, []], 1),
+        ([[0] * 3, [0] * 3, [["b", 3]], [["synced", 3]], [0] * 3, [["d" * (1 << 20), [], [], []]], []], 3),
+        ([[0], [0], [["b" * (1 << 20), 1]], [["synced", 1]], [0], [["d", [], [], []]], []], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1 << 60]], [0], [["d", [], [], []]], []], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [-1], [], [codec.encode_body(Frame(device="d", metrics=(1,), values=()))]], 1),
+    ],
+)  # fmt: skip
+def test_columns_that_would_cost_time_memory_or_sense_are_refused(columns, last):
+    with pytest.raises(Refused, match=r"announced|characters|fit together"):
+        codec.open_batch(forged(columns, last=last))
+
+
+def test_sequence_numbers_end_before_arithmetic_does():
+    with pytest.raises(Refused, match="impossible range"):
+        codec.open_batch(forged([[], [], [], [], [], [], []], first=2**63 - 1, last=2**63 - 1))
+
+
+def test_nothing_is_unpacked_before_the_envelope_was_checked():
+    def stranger(envelope: codec.Envelope) -> None:
+        raise Refused(f"nobody knows {envelope.gateway}")
+
+    with pytest.raises(Refused, match="nobody knows b"):
+        codec.open_batch(forged([["not", "columns"]]), stranger)

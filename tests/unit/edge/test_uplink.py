@@ -141,15 +141,17 @@ async def test_without_a_link_nothing_is_lost_and_it_goes_out_when_it_is_back(ou
     assert set(central.stored) == set(range(1, 11))
 
 
-async def test_an_answer_for_another_epoch_acknowledges_nothing(outbox):
+async def test_an_answer_for_another_epoch_or_for_what_was_never_written_acknowledges_nothing(outbox):
     await outbox.append(drafts(1, 3))
     central = Central(loses=1.0)
     uplink = Uplink(outbox, central, TOPICS, KEY)
     task = asyncio.create_task(uplink.run())
     uplink.acknowledged(codec.encode_ack(Ack(epoch="0" * 16, lane="data", through=3)))
+    uplink.acknowledged(codec.encode_ack(Ack(epoch=outbox.epoch, lane="data", through=4)))
     uplink.acknowledged(b"garbage")
+    uplink.acknowledged(b"\x81\xa2zz" + b"\x91" * 5000 + b"\xc0")
     async with asyncio.timeout(5):
-        while not uplink.counters["acks_foreign"]:  # noqa: ASYNC110 - the uplink is watched from outside
+        while uplink.counters["acks_foreign"] < 2:  # noqa: ASYNC110 - the uplink is watched from outside
             await asyncio.sleep(0)
     data, _ = await outbox.states()
     task.cancel()

@@ -1,0 +1,70 @@
+"""A record that nobody could store, compute or show is named; every record of a real gateway passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from plumbline import sense
+from plumbline.errors import Refused
+from plumbline.messages import DeviceHealth, Event, Frame, Health, Photo, Progress, Record, ZoneProgress
+from plumbline.topics import is_name
+
+
+def record(body, **changed):
+    return Record(
+        **({"seq": 7, "at_us": 1, "boot": "b", "mono_us": 0, "clock": "synced", "body": body} | changed)
+    )
+
+
+FRAME = Frame(device="m", metrics=(1, 2), values=(3, None), flaws=((1, 100),))
+PROGRESS = Progress(
+    camera="east", photo="p", percent=4.0, low=1.0, high=9.0, grid=(1, 1),
+    zones=(ZoneProgress(id="f1b1", percent=None, low=None, high=None, visible=0.0),),
+)  # fmt: skip
+HEALTH = Health(version="1", gauges={"rss_mb": 4.0}, devices=(DeviceHealth(name="m", status="ok"),))
+PHOTO = Photo(camera="east", photo="p", width_px=960, height_px=540)
+
+
+def changed(body, **fields):
+    return type(body)(**({name: getattr(body, name) for name in body.__struct_fields__} | fields))
+
+
+@pytest.mark.parametrize("body", [FRAME, PROGRESS, HEALTH, PHOTO, Event(code="started")])
+def test_what_a_gateway_says_passes(body):
+    sense.check(record(body))
+
+
+@pytest.mark.parametrize("at_us", [-1, 2**62, -(2**62)])
+def test_a_time_outside_the_calendar_is_named(at_us):
+    with pytest.raises(Refused, match="record 7: its time"):
+        sense.check(record(FRAME, at_us=at_us))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        changed(FRAME, values=(1,)),
+        changed(FRAME, values=(1, 2**63)),
+        changed(FRAME, values=(1, -(2**63))),
+        changed(FRAME, metrics=(1, 1)),
+        changed(FRAME, flaws=((2, 100),)),
+        changed(FRAME, device="m\n"),
+        changed(FRAME, device='"><script>'),
+        changed(PROGRESS, percent=float("nan")),
+        changed(PROGRESS, quad=((float("inf"), 0.0),)),
+        changed(PROGRESS, zones=(changed(PROGRESS.zones[0], visible=float("nan")),)),
+        changed(PROGRESS, zones=PROGRESS.zones * 5000),
+        changed(HEALTH, gauges={"waiting_data": float("inf")}),
+        changed(HEALTH, counters={"x": 2**63}),
+        changed(PHOTO, width_px=2**63),
+        Event(code="x", text="y" * 5000),
+    ],
+)
+def test_what_makes_no_sense_is_named(body):
+    with pytest.raises(Refused, match="record 7"):
+        sense.check(record(body))
+
+
+def test_a_name_does_not_end_in_a_new_line():
+    assert is_name("a12")
+    assert not is_name("a12\n")
