@@ -18,6 +18,7 @@ MIN_SEEN_NOW: Final = 0.1
 DRIFT_PP_PER_DAY: Final = 1.0
 """How much wider a held value's interval grows each day on each side [E]."""
 MOST_ZERO: Final = 30.0
+_TOE: Final = 4.0
 _LEAST_VISIBLE: Final = 0.05
 
 
@@ -56,8 +57,8 @@ def from_zero(readings: Sequence[ZoneReading], zero: Mapping[str, float]) -> tup
     """`readings` with the toe of the scale mended: what a zone showed when the truth was 0 percent becomes 0.
 
     A model that sees 6 percent in untouched ground would be 6 points ahead of every plan's beginning. Only the toe,
-    up to twice that value, is stretched: further up the model's offset is gone (measured on simulated courses; a
-    scale stretched as a whole doubled the error there). More than MOST_ZERO is not believed to be the model's own.
+    up to a third more than that value, is stretched: further up the model's offset is gone (tests/bench/courses.py;
+    a scale stretched as a whole doubled the error there). More than MOST_ZERO is not believed to be the model's own.
     """
     return tuple(_from_zero(reading, min(zero.get(reading.id, 0.0), MOST_ZERO)) for reading in readings)
 
@@ -65,7 +66,7 @@ def from_zero(readings: Sequence[ZoneReading], zero: Mapping[str, float]) -> tup
 def _from_zero(reading: ZoneReading, zero: float) -> ZoneReading:
     if reading.percent is None:
         return reading
-    return replace(reading, percent=min(reading.percent, max(2 * (reading.percent - zero), 0.0)))
+    return replace(reading, percent=min(reading.percent, max(_TOE * (reading.percent - zero), 0.0)))
 
 
 def combine(
