@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from plumbline.errors import ConfigError, Refused
 
 ALGORITHM: Final = "ed25519"
+_AS_WHO: Final = "Run as the user that owns the state folder, or name a folder of your own as state_dir."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class DeviceKey:
             raw = path.read_bytes()
         except FileNotFoundError:
             return cls(_write_new_key(path))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}", hint=_AS_WHO) from None
         if len(raw) != 32:
             raise ConfigError(
                 f"{path} holds {len(raw)} bytes and is no device key",
@@ -60,11 +63,16 @@ def verify(public: str, statement: bytes, signature: bytes) -> None:
 
 def _write_new_key(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(key.private_bytes_raw())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(key.private_bytes_raw())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path.parent}: cannot keep the device key: {error.strerror}", hint=_AS_WHO
+        ) from None
     return key

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ import msgspec
 
 from plumbline import __version__
 from plumbline.clock import Clock, clock_from_environment, to_us
-from plumbline.errors import Unreachable
+from plumbline.errors import ConfigError, PlumblineError, Unreachable
 from plumbline.messages import DeviceHealth, Event, EventCode, GatewayState
 from plumbline.signing import DeviceKey
 from plumbline.topics import GatewayTopics
@@ -46,9 +47,15 @@ _PRUNE_EVERY_S = 600.0
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
     """Observe, keep and send until SIGTERM or SIGINT; then keep and send what there is, and return."""
-    topics = GatewayTopics(settings.site, settings.gateway)
     state_dir = Path(settings.state_dir)
     key = DeviceKey.load_or_create(state_dir / "device.key")
+    with _sole_user(state_dir):
+        await _run_alone(settings, clock, key)
+
+
+async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> None:
+    topics = GatewayTopics(settings.site, settings.gateway)
+    state_dir = Path(settings.state_dir)
     async with Outbox(state_dir / "outbox.db", gateway=settings.gateway) as outbox:
         link = MqttLink(
             settings.broker,
@@ -69,6 +76,25 @@ async def run(settings: SiteSettings, clock: Clock) -> None:
             await _drain(outbox, uplink, link)
             for task in carrying:
                 task.cancel()
+
+
+@contextlib.contextmanager
+def _sole_user(state_dir: Path) -> Iterator[None]:
+    """Hold the state folder: two gateways in one would record every reading twice. Raises ConfigError."""
+    with (state_dir / "gateway.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise ConfigError(
+                f"{state_dir} is in use by another gateway (pid {holder})",
+                hint="Stop that one first, or give this one a state_dir of its own.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 async def _observe(
@@ -218,7 +244,11 @@ def main(arguments: list[str]) -> Any:
     settings = _settings_from(int(arguments[0]))
     gc.freeze()  # what is loaded by now stays for years; a collector that walks it every second is a third of the work
     gc.set_threshold(20_000, 20, 100)
-    asyncio.run(run(settings, clock_from_environment()))
+    try:
+        asyncio.run(run(settings, clock_from_environment()))
+    except PlumblineError as error:
+        log.critical("%s. %s", error, error.hint)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
 if __name__ == "__main__":

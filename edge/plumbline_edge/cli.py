@@ -84,6 +84,7 @@ def status(site: Site, *, as_json: AsJson = False) -> None:
             *(str(lane[key]) for key in ("lane", "last", "acknowledged", "waiting", "parked", "kept"))
         )
     Console().print(table)
+    print("Acknowledgements are written with the next reading; `waiting` may lag by one.")
 
 
 @app.command(epilog="Example: plumbline edge tail /etc/plumbline/site.toml -n 5")

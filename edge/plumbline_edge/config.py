@@ -41,6 +41,9 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from _site_faults(raw)
     yield from folder_faults(folder, raw, "state_dir")
     yield from broker_faults(raw)
+    if not meters and not cameras:
+        yield "meters", None, "at least one meter or camera to read"
+    yield from _twin_faults(meters)
     yield from name_faults("meters", meters)
     yield from name_faults("cameras", cameras)
     for where, meter in meters:
@@ -71,6 +74,19 @@ def _site_faults(raw: Raw) -> Iterator[Found]:
         yield "timezone", zone, "a time zone like Asia/Shanghai"
 
 
+def _twin_faults(meters: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
+    seen: dict[tuple[object, ...], str] = {}
+    for where, meter in meters:
+        device = (meter.get("host"), meter.get("port", 502), meter.get("unit", 1))
+        if device in seen:
+            yield (
+                f"meters.{where}",
+                device,
+                f"another device than {seen[device]}: host, port and unit are the same",
+            )
+        seen.setdefault(device, where)
+
+
 def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:
     wanted = meter.get("profile")
     if not isinstance(wanted, str) or wanted in profile.shipped():
@@ -91,6 +107,18 @@ def _camera_faults(camera: Raw) -> Iterator[Found]:
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
         if isinstance(time, str) and not _TIME_OF_DAY.match(time):
             yield "at", time, "a time of day like 10:00"
+    if camera.get("username") and not camera.get("password_file"):
+        yield "password_file", None, "a file with the password, since there is a username"
+    if camera.get("track") == "reno" and camera.get("works_begin") is None:
+        yield (
+            "works_begin",
+            None,
+            "the day the works begin: a renovation is judged against a photo from before it",
+        )
+    yield from _facade_faults(camera)
+
+
+def _facade_faults(camera: Raw) -> Iterator[Found]:
     quad = camera.get("quad")
     if _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
         yield "quad", quad, "four corners clockwise from the top left"

@@ -187,7 +187,7 @@ class Uplink:
 
     def _lose_patience(self, sender: _LaneSender) -> None:
         log.warning(
-            "%s lane: central has not acknowledged %d..%d; sending again",
+            "%s lane: central has not acknowledged %d..%d; sending again (is it running, and this gateway enrolled?)",
             sender.lane,
             sender.ways[0][0],
             sender.ways[-1][1],

@@ -285,7 +285,9 @@ def camera(
     project_seed: Annotated[int, typer.Option(help="Which building; same seed, same building.")] = 1,
     track: Annotated[str, typer.Option(help="new (new building) or reno (renovation).")] = "new",
     days: Annotated[int, typer.Option(help="How many days the works take.")] = 60,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8081,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 8081,
     speed: Annotated[float, typer.Option(help="Simulated seconds per real second.")] = 1.0,
     slip_pp: Annotated[float, typer.Option(help="How far the works fall behind in between.")] = 0.0,
     fault: Annotated[str | None, typer.Option(help=f"One of: {', '.join(get_args(CameraFault))}.")] = None,

@@ -213,12 +213,12 @@ async def test_a_faulty_site_file_starts_nothing_and_names_every_mistake(tmp_pat
     _, said = await process.communicate()
 
     assert process.returncode == 2
-    assert len([line for line in said.decode().splitlines() if line.startswith(str(site))]) == 3
+    assert len([line for line in said.decode().splitlines() if line.startswith(str(site))]) == 4
     assert not (tmp_path / "s").exists()
 
 
 async def test_check_prints_the_key_that_central_enrols(tmp_path):
-    site = site_file(tmp_path, {}, 1883)
+    site = site_file(tmp_path, {"good": 1502}, 1883)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -233,3 +233,17 @@ async def test_check_prints_the_key_that_central_enrols(tmp_path):
 
     assert len(bytes.fromhex(json.loads(said)["public_key"])) == 32
     assert (tmp_path / "state" / "device.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_second_gateway_in_the_same_state_folder_is_refused(tmp_path):
+    async with servers(meter("good")) as ports:
+        site = site_file(tmp_path, ports, free_port())
+        async with gateway(site):
+            await until(lambda: len(frames(site, "good")) >= 1)
+            second = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "plumbline", "edge", "run", str(site), stderr=asyncio.subprocess.PIPE
+            )
+            _, said = await second.communicate()
+
+    assert second.returncode == 2
+    assert b"is in use by another gateway (pid " in said

@@ -143,7 +143,10 @@ def taken_at(path: Path, zone: ZoneInfo) -> datetime:
             )  # fmt: skip
         except ValueError:
             pass  # digits that are no date
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
 
 
 def _read(path: Path) -> bytes:

@@ -74,6 +74,10 @@ def demo(
         raise ConfigError(
             f"--store {store}: this version of Plumbline writes to SQLite only", hint="Leave --store out."
         )
+    if report is not None and not report.absolute().parent.is_dir():
+        raise ConfigError(
+            f"--report {report}: {report.parent} is not there", hint=f"mkdir -p {report.parent}"
+        )
     with _folder(data) as folder:
         chosen: Track = "new" if track is TrackName.NEW else "reno"
         options = Options(

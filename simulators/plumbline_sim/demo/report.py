@@ -14,6 +14,8 @@ from plumbline_sim.demo.stage import CAMERA, Stage
 from plumbline_sim.demo.tally import Tally
 
 VERSION = 1
+_LONG_ENOUGH_DAYS = 20
+"""In a shorter project the slip is over before two photos in a row can show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +78,11 @@ def failures(report: dict[str, Any]) -> list[str]:
         f"{records['duplicated']} records were stored twice": records["duplicated"] == 0,
         "readings produced and stored differ": readings["produced"] == readings["stored"],
         f"the ledger does not verify: {report['verify']}": report["verify"] == "ok",
-        "no deviation alert was raised": bool(deviations),
-        "no deviation alert was cleared": any(alert["cleared_at"] for alert in deviations),
         "no photo was accepted": report["photos"]["accepted"] > 0,
     }
+    if report["simulated_days"] >= _LONG_ENOUGH_DAYS:
+        checks["no deviation alert was raised"] = bool(deviations)
+        checks["no deviation alert was cleared"] = any(alert["cleared_at"] for alert in deviations)
     return [words for words, fine in checks.items() if not fine]
 
 

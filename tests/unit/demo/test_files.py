@@ -71,6 +71,7 @@ def test_the_works_begin_at_a_local_midnight_that_is_not_past():
 
 
 GOOD = {
+    "simulated_days": 60,
     "records": {"lost": 0, "duplicated": 0},
     "readings": {"produced": 9, "stored": 9},
     "photos": {"accepted": 3},
@@ -81,6 +82,11 @@ GOOD = {
 
 def test_a_good_run_has_no_failures():
     assert failures(GOOD) == []
+
+
+def test_a_run_too_short_for_its_slip_needs_no_alert():
+    assert failures(GOOD | {"simulated_days": 10, "alerts": []}) == []
+    assert len(failures(GOOD | {"alerts": []})) == 2
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ host = "127.0.0.1"
         ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http:// or https:// address"),
         ('gateway = "gw1"', 'gateway = "gw1"\ntimezone = "Mars"', "timezone: expected a time zone"),
         ('gateway = "gw1"', "", "gateway: expected a value here"),
+        ('track = "new"', 'track = "reno"', "cameras.east.works_begin: expected the day the works begin"),
+        ("floors = 2", 'floors = 2\nusername = "u"', "cameras.east.password_file: expected a file with the password"),
+        (
+            "[[cameras]]",
+            '[[meters]]\nname = "hoist"\nprofile = "abb_b23"\nhost = "127.0.0.1"\n[[cameras]]',
+            "meters.hoist: expected another device than crane",
+        ),
         ('name = "crane"', 'name = "crane"\nevery_s = 0', "meters.crane.every_s: expected more than 0"),
         ('host = "127.0.0.1"\n[[', 'host = "127.0.0.1"\npassword_file = "x"\n[[', "broker.password_file: expected a file"),
     ],
