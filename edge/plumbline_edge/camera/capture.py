@@ -124,6 +124,9 @@ class CameraWatch:
             return self._lost(at, why.code, why)
         except ConfigError as why:
             return self._lost(at, "SETTINGS", why)
+        except Exception as why:  # what a camera answers must never end the meters' gateway
+            log.exception("camera %s: its answer could not be read", self.name)
+            return self._lost(at, "FAULT", Refused(f"its answer could not be read: {why!r}"))
         self._latency_ms = round((time.monotonic() - began) * 1000, 1)
         self._answers += 1
         self._outage.worked()
@@ -151,8 +154,8 @@ class CameraWatch:
 
     def _judge(self, raw: bytes, at: datetime) -> Captured:
         """Blocks; the only caller's thread is also the only one to touch the memory."""
-        memory = self._memory if self._memory is not None else self._file.load()
         try:
+            memory = self._memory if self._memory is not None else self._file.load()
             judged = judge(raw, at, self._settings, self._load_model, memory, day0_until=self._day0_until)
         except Exception:
             log.exception("camera %s: a photo could not be judged", self.name)

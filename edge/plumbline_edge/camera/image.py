@@ -97,9 +97,15 @@ def _reduced(header: Header) -> int:
     return next(fits, cv2.IMREAD_COLOR)
 
 
+_START_OF_SCAN: Final = 0xDA
+_MAX_SCANS: Final = 64
+"""A progressive picture has about ten; each costs a pass over all of it."""
+
+
 def _read_jpeg(data: bytes) -> Header:
     """Walk the segments to the end mark; a thumbnail's own end mark inside EXIF must not count."""
     size: tuple[int, int] | None = None
+    scans = 0
     at = 2
     while True:
         found = _NEXT_MARKER.search(data, at)
@@ -114,8 +120,13 @@ def _read_jpeg(data: bytes) -> Header:
             raise _unreadable("the JPEG ends inside a header")
         (length,) = struct.unpack_from(">H", data, at)
         if marker in _FRAME_HEADERS and at + 7 <= len(data):
+            if size is not None:  # the decoder believes the first, whatever a later one says
+                raise _unreadable("the JPEG has two frame headers")
             height, width = struct.unpack_from(">HH", data, at + 3)
             size = (width, height)
+        scans += marker == _START_OF_SCAN
+        if scans > _MAX_SCANS:
+            raise _unreadable("the JPEG has scans without end")
         at += max(length, 2)
     if size is None:
         raise _unreadable("the JPEG has no frame header")

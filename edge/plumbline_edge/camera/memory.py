@@ -76,7 +76,11 @@ class MemoryFile:
     def load(self) -> Memory:
         try:
             kept = msgspec.json.decode(self._json.read_bytes(), type=_OnDisk)
-        except (OSError, msgspec.DecodeError):
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+        ):  # a card rots: msgspec's errors and bad UTF-8 are ValueErrors
             return Memory()
         if kept.view != self._view:
             return Memory()

@@ -237,6 +237,30 @@ async def test_a_restart_remembers_held_zones_day_0_and_the_last_picture(album, 
     assert model.seen[-1][0, 3:].any()
 
 
+class Hostile:
+    """A camera whose answer trips the client in a way that nobody foresaw."""
+
+    async def snapshot(self):
+        raise KeyError("FOO")
+
+
+async def test_an_unforeseen_answer_costs_one_photo_and_nothing_else(paint, clock, tmp_path, model, caplog):
+    watch = CameraWatch(paint.settings(), Hostile(), lambda: model, tmp_path)
+    captured = await watch.capture(clock.wall())
+
+    assert (captured.progress.percent, captured.progress.gate) == (None, ("FAULT",))
+    assert captured.photo.jpeg == b""
+    assert "could not be read" in caplog.text
+
+
+async def test_a_rotten_memory_file_costs_the_memory_only(watch, clock, tmp_path):
+    (tmp_path / "cameras").mkdir()
+    (tmp_path / "cameras" / "east.json").write_bytes(b'{"view":"\xff"}')
+    captured = await watch().capture(clock.wall())
+
+    assert captured.progress.gate == ()
+
+
 async def test_a_card_that_cannot_be_written_costs_the_memory_only(watch, clock, tmp_path, caplog):
     (tmp_path / "cameras").write_text("in the way")
     captured = await watch().capture(clock.wall())

@@ -84,3 +84,17 @@ def test_large_pictures_come_at_working_width(width, kind):
 
     assert image.shape[1] == WORK_WIDTH_PX
     assert image.shape[0] == pytest.approx(WORK_WIDTH_PX / 2, abs=1)
+
+
+def test_a_second_frame_header_that_hides_the_real_size_is_refused():
+    at = JPEG.index(b"\xff\xc0")
+    small = JPEG[at : at + 2 + int.from_bytes(JPEG[at + 2 : at + 4], "big")]
+
+    assert code_of(JPEG[:-2] + small + JPEG[-2:]) == "UNREADABLE"
+
+
+def test_scans_without_end_are_refused_and_a_usual_progressive_picture_is_not():
+    at = PROGRESSIVE.rindex(b"\xff\xda")
+
+    assert decode(PROGRESSIVE, max_megapixels=24) is not None
+    assert code_of(PROGRESSIVE[:at] + PROGRESSIVE[at:-2] * 200 + PROGRESSIVE[-2:]) == "UNREADABLE"

@@ -35,7 +35,9 @@ def test_another_view_of_the_camera_begins_with_an_empty_memory(tmp_path, paint,
     assert MemoryFile(tmp_path, paint.settings(**changed)).load() == Memory()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"view": 3}', bytes(50)])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"view": 3}', b'{"view":"\xff"}', b'{"x":' + b"[" * 9000, bytes(50)]
+)
 def test_a_damaged_file_is_an_empty_memory(tmp_path, paint, content):
     file = MemoryFile(tmp_path, paint.settings())
     file.save(MEMORY)
