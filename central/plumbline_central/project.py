@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from plumbline.errors import PlumblineError
+from plumbline.errors import PlumblineError, Unreachable
 from plumbline.messages import Lane, Record
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,23 @@ def catch_up(
     """Apply all the rows there are; the new cursor. `cursor` None asks the projection where it stands."""
     at = projection.cursor() if cursor is None else cursor
     while rows := ledger.read(at, _ROWS_AT_ONCE):
-        projection.apply(rows)
+        _apply(projection, rows)
         at = rows[-1].id
         on_step(at)
     return at
+
+
+def _apply(projection: Projection, rows: Sequence[LedgerRow]) -> None:
+    """Apply `rows`; one that no code can digest is passed over and named, or it would hold up every site for ever."""
+    try:
+        projection.apply(rows)
+    except (ValueError, OverflowError, struct.error) as error:
+        if len(rows) > 1:
+            for row in rows:
+                _apply(projection, [row])
+            return
+        row = rows[0]
+        log.exception("projection %s passes over ledger row %d of %s", projection.name, row.id, row.gateway)
+        if not row.records:
+            raise Unreachable(f"projection {projection.name} cannot move past ledger row {row.id}") from error
+        projection.apply([replace(row, records=())])

@@ -25,6 +25,7 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_NUMBER: Final = 18
 _LARGEST_BODY: Final = 64 * 1024
 
 
@@ -63,7 +64,10 @@ def is_same_origin(headers: Headers) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # `http://[` is no address
+        return False
 
 
 def _why_not(headers: Headers) -> JSONResponse | None:
@@ -72,7 +76,11 @@ def _why_not(headers: Headers) -> JSONResponse | None:
     size = headers.get("content-length", "")
     if not size.isdecimal():
         return _problem(411, "the request does not say how long it is", "Send Content-Length.")
-    if int(size) > _LARGEST_BODY:
+    if "transfer-encoding" in headers:
+        return _problem(
+            411, "the request comes in pieces of unknown number", "Send it whole, with Content-Length."
+        )
+    if len(size) > _LONGEST_NUMBER or int(size) > _LARGEST_BODY:
         return _problem(413, f"the request has {size} bytes", f"At most {_LARGEST_BODY}.")
     return None
 

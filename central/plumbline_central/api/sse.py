@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
@@ -20,6 +21,7 @@ router = APIRouter(tags=["live"])
 _HEARTBEAT_S: Final = 15.0
 """Real seconds: proxies and watchers take longer silence for a cut line."""
 _RETRY_MS: Final = 2000
+_ID: Final = re.compile(r"[0-9]{1,18}")
 
 
 @router.get(
@@ -39,7 +41,7 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Server-sent events of `site`, or of all. `Last-Event-ID`, or else `after`, resumes; `resync` says: load anew."""
-    after_id = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
+    after_id = int(last_event_id) if last_event_id and _ID.fullmatch(last_event_id) else after
     return StreamingResponse(
         stream(services, site, after_id),
         media_type="text/event-stream",

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -101,3 +102,21 @@ async def test_a_projection_that_fails_is_retried_from_its_own_cursor(failure, m
     assert projection.applied == list(range(1, 102))
     assert "works again after 3 failures" in caplog.text
     assert ("Traceback" in caplog.text) == isinstance(failure, ZeroDivisionError)
+
+
+class Choosy(PaperProjection):
+    """Digests everything but one row's records."""
+
+    def apply(self, rows):
+        if any(row.id == 7 and row.records for row in rows):
+            raise OverflowError("no such date")
+        super().apply(rows)
+
+
+def test_a_row_that_cannot_be_digested_is_passed_over_and_named(caplog):
+    ledger, projection = PaperLedger(20), Choosy()
+    ledger.rows[6] = replace(ledger.rows[6], records=("poison",))
+
+    assert catch_up(ledger, projection) == 20
+    assert projection.applied == list(range(1, 21))
+    assert "passes over ledger row 7 of g" in caplog.text

@@ -89,6 +89,19 @@ async def test_a_body_without_a_length_is_not_read(client):
     assert answer.status_code == 411
 
 
+async def test_a_length_beside_pieces_of_unknown_number_is_no_length(client):
+    headers = {"content-length": "2", "transfer-encoding": "chunked"}
+    answer = await client.post("/api/v1/alerts/1/acknowledge", content=b"{}", headers=headers)
+
+    assert answer.status_code == 411
+
+
+async def test_an_origin_that_is_no_address_is_another_website(client):
+    answer = await client.post("/api/v1/alerts/1/acknowledge", json={}, headers={"origin": "http://["})
+
+    assert answer.status_code == 403
+
+
 async def test_no_documentation_page_reaches_out_for_a_cdn(client):
     assert (await client.get("/docs")).status_code == 404
     assert (await client.get("/redoc")).status_code == 404
