@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+import msgspec
+
 from plumbline.errors import PlumblineError, Unreachable
 from plumbline.messages import Lane, Record
 
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 _ROWS_AT_ONCE: Final = 64
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
+_INDIGESTIBLE: Final = (ValueError, OverflowError, TypeError, struct.error, msgspec.MsgspecError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,16 +151,30 @@ def catch_up(
 
 
 def _apply(projection: Projection, rows: Sequence[LedgerRow]) -> None:
-    """Apply `rows`; one that no code can digest is passed over and named, or it would hold up every site for ever."""
+    """Apply `rows`; a record that no code can digest is passed over, or it would hold up every site for ever."""
     try:
         projection.apply(rows)
-    except (ValueError, OverflowError, struct.error) as error:
+    except _INDIGESTIBLE as error:
         if len(rows) > 1:
             for row in rows:
                 _apply(projection, [row])
             return
         row = rows[0]
-        log.exception("projection %s passes over ledger row %d of %s", projection.name, row.id, row.gateway)
         if not row.records:
             raise Unreachable(f"projection {projection.name} cannot move past ledger row {row.id}") from error
+        passed_over = 0
+        for record in row.records:
+            try:  # under the id before it: the cursor stays until the whole row is through
+                projection.apply([replace(row, id=row.id - 1, records=(record,))])
+            except _INDIGESTIBLE:
+                passed_over += 1
+        log.error(  # noqa: TRY400 - the error is in the line; one traceback per forged record fills the log
+            "projection %s passes over %d of %d records in ledger row %d of %s: %r",
+            projection.name,
+            passed_over,
+            len(row.records),
+            row.id,
+            row.gateway,
+            error,
+        )
         projection.apply([replace(row, records=())])

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import logging
+import struct
 from dataclasses import replace
 
 import pytest
@@ -105,18 +106,27 @@ async def test_a_projection_that_fails_is_retried_from_its_own_cursor(failure, m
 
 
 class Choosy(PaperProjection):
-    """Digests everything but one row's records."""
+    """Digests every record but one."""
+
+    def __init__(self, failure):
+        super().__init__()
+        self.failure = failure
+        self.records = []
 
     def apply(self, rows):
-        if any(row.id == 7 and row.records for row in rows):
-            raise OverflowError("no such date")
+        records = [record for row in rows for record in row.records]
+        if "poison" in records:
+            raise self.failure
         super().apply(rows)
+        self.records += records
 
 
-def test_a_row_that_cannot_be_digested_is_passed_over_and_named(caplog):
-    ledger, projection = PaperLedger(20), Choosy()
-    ledger.rows[6] = replace(ledger.rows[6], records=("poison",))
+@pytest.mark.parametrize("failure", [OverflowError("no such date"), TypeError("str"), struct.error("q")])
+def test_only_the_record_that_cannot_be_digested_is_passed_over_and_its_row_named(caplog, failure):
+    ledger, projection = PaperLedger(20), Choosy(failure)
+    ledger.rows[6] = replace(ledger.rows[6], records=("before", "poison", "after"))
 
     assert catch_up(ledger, projection) == 20
-    assert projection.applied == list(range(1, 21))
-    assert "passes over ledger row 7 of g" in caplog.text
+    assert projection.records == ["before", "after"]
+    assert projection.cursor() == 20
+    assert "passes over 1 of 3 records in ledger row 7 of g" in caplog.text
