@@ -19,6 +19,7 @@ SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 HEADER: Final = ("date", "percent")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MAX_ROWS: Final = 10_000
+_YEARS: Final = (1970, 2100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def _check(
     wrong: list[tuple[str, str]] = []
     at, percent = _date(row[0], tz), _percent(row[1])
     if at is None:
-        wrong.append((row[0], "a date YYYY-MM-DD, or a time with its zone (RFC 3339)"))
+        wrong.append((row[0], "a date YYYY-MM-DD from 1970 to 2099, or a time with its zone (RFC 3339)"))
     elif before is not None and at <= before[0]:
         wrong.append((row[0], f"a date after {before[0].isoformat(sep=' ', timespec='minutes')}"))
     if percent is None:
@@ -146,6 +147,8 @@ def _date(text: str, tz: tzinfo) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if not _YEARS[0] <= at.year < _YEARS[1]:
         return None
     if at.tzinfo is None:
         return at.replace(tzinfo=tz) if _DATE.fullmatch(text) else None

@@ -69,7 +69,8 @@ def test_every_bad_row_is_told_at_once_with_its_number():
     keys = [fault.key for fault in caught.value.faults]
     assert keys == ["row 3", "row 4", "row 5", "row 6", "row 8", "row 9", "row 10", "row 11"]
     assert str(caught.value.faults[0]) == (
-        "a.csv: row 3: expected a date YYYY-MM-DD, or a time with its zone (RFC 3339), got '2026-13-01'"
+        "a.csv: row 3: expected a date YYYY-MM-DD from 1970 to 2099,"
+        " or a time with its zone (RFC 3339), got '2026-13-01'"
     )
 
 
@@ -96,3 +97,11 @@ def test_one_point_is_allowed_but_said():
         "only one point: 0 % is due before 2026-03-01, 100 % from then on"
     ]
     assert remarks(parse_plan_csv("date,percent\n2026-03-01,0\n2026-04-01,100\n")) == []
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "1969-12-31", "2100-01-01", "9999-12-31T23:59:59-12:00"])
+def test_a_date_that_no_works_can_have_is_a_fault_of_its_row(date):
+    with pytest.raises(FaultyFile) as caught:
+        parse_plan_csv(f"date,percent\n{date},5\n")
+
+    assert [fault.key for fault in caught.value.faults] == ["row 2"]
