@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import AfterValidator
 
 from plumbline.errors import Refused
 from plumbline.metrics import BY_NAME
@@ -50,14 +51,20 @@ def latest_readings(services: ServicesDep, site: SiteDep) -> list[models.Reading
     return [models.ReadingOut.model_validate(reading) for reading in services.telemetry.latest(site.id)]
 
 
+def _datable(at: datetime | None) -> datetime | None:
+    if at is not None and not 1970 <= at.year < 2100:
+        raise ValueError("a time from 1970 to 2099 is expected")
+    return at
+
+
 @router.get("/sites/{site}/series")
 def series(
     services: ServicesDep,
     site: SiteDep,
     device: Annotated[str, Query(max_length=200)],
     metric: Annotated[str, Query(max_length=64)],
-    start: datetime | None = None,
-    end: datetime | None = None,
+    start: Annotated[datetime | None, AfterValidator(_datable)] = None,
+    end: Annotated[datetime | None, AfterValidator(_datable)] = None,
     step_s: Annotated[float | None, Query(gt=0, le=366 * 86_400)] = None,
 ) -> models.SeriesOut:
     """One metric over time, by default of the last day; with `step_s` one mean per step. Times need a zone."""

@@ -74,6 +74,8 @@ async def test_a_series_is_of_the_last_day_by_default(world, client, told):
         ("device=main&metric=voltage_l1&step_s=nan", 422),
         ("device=main&metric=voltage_l1&step_s=1", 409),
         ("device=main&metric=voltage_l1&start=tomorrow", 422),
+        ("device=main&metric=voltage_l1&end=0001-01-01T00:00:00Z", 422),
+        ("device=main&metric=voltage_l1&start=9999-12-31T23:59:59Z", 422),
     ],
 )
 async def test_a_series_that_cannot_be_is_refused_with_a_hint(client, query, status):
