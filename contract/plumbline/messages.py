@@ -13,7 +13,8 @@ import msgspec
 
 from plumbline.clock import Trust
 
-Lane = Literal["data", "photo"]
+Lane = Literal["status", "data", "photo"]
+"""Most urgent first: what happened and how the gateway does; what it measured; pictures."""
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower):
@@ -114,7 +115,74 @@ class Event(_Body, frozen=True, kw_only=True):
     text: str = ""
 
 
-Body = Frame | Progress | Photo | Health | Event
+class Summary(_Body, frozen=True, kw_only=True):
+    """What stands for many frames of one device that had to make room: one stretch of time, long offline.
+
+    Per metric, in steps of its resolution and over its good values only: how many there were, the lowest, the mean
+    (rounded to a step), the highest and the last; None where there was no good one. The record's own time is that of
+    the newest frame, `span_us` reaches back to the oldest.
+    """
+
+    device: str
+    metrics: tuple[int, ...]
+    frames: int
+    span_us: int
+    good: tuple[int, ...]
+    low: tuple[int | None, ...]
+    mean: tuple[int | None, ...]
+    high: tuple[int | None, ...]
+    newest: tuple[int | None, ...]
+
+
+class GapReason(StrEnum):
+    """Why records left a gateway before central had them."""
+
+    SIZE = "size"
+    """The outbox had reached its bound; the oldest went."""
+    THINNED = "thinned"
+    """The same, but summaries stand for them."""
+    AGE = "age"
+    DAMAGED = "damaged"
+    """The file was damaged and they could not be read back."""
+
+
+class Gap(_Body, frozen=True, kw_only=True):
+    """Records `first`..`last` of a lane are gone for good: the gateway says so itself, in its signed chain.
+
+    `prev` is that lane's head before `first`, `head` the one after `last`: the chain goes on across the gap. Only a
+    damaged file leaves them empty, and `last` = 0: nobody knows how many came after `first`.
+    """
+
+    lane: Lane
+    first: int
+    last: int
+    why: str
+    prev: bytes = b""
+    head: bytes = b""
+    from_us: int = 0
+    """Wall time of the oldest and the newest record that went; 0: unknown."""
+    until_us: int = 0
+    epoch: str = ""
+    """Whose lane; empty: the epoch that this record itself is in."""
+    instead: tuple[int, int] | None = None
+    """The summaries that stand for them, first..last in the same epoch's data lane."""
+
+
+class Anchor(_Body, frozen=True, kw_only=True):
+    """How wall time and time since boot stand to each other from here on: written when that changes.
+
+    With `offset_us` = wall − mono of a trusted clock, every record of the same boot can be placed by its `mono_us`.
+    The record's own `clock` says how far this one can be trusted.
+    """
+
+    offset_us: int
+    before_us: int | None = None
+    """What `offset_us` was until now; None: the first since the gateway started."""
+    before: str = ""
+    """How far the clock could be trusted until now."""
+
+
+Body = Frame | Progress | Photo | Health | Event | Summary | Gap | Anchor
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,8 @@ class Flaw(IntEnum):
     INCONSISTENT = 2
     ROLLOVER = 3
     WENT_BACK = 4
+    THINNED = 5
+    """The mean of a stretch of time; the single readings had to make room."""
     SENTINEL = 100
     NOT_A_NUMBER = 101
     TIMEOUT = 102

@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from plumbline import chain
 from plumbline.errors import Refused
-from plumbline.messages import Event, Frame, Health, Photo, Progress, Record
+from plumbline.messages import Anchor, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
 from plumbline.topics import is_name
 
 LATEST_US: Final = 4_102_444_800_000_000  # the year 2100
 _INT64: Final = range(-(1 << 63) + 1, 1 << 63)
+_SEQS: Final = range(1 << 53)
 _MAX_ZONES: Final = 4096
 _MAX_ENTRIES: Final = 512
 _MAX_TEXT: Final = 4096
@@ -45,6 +47,14 @@ def _doubts(record: Record) -> Iterator[str]:
             yield from _health_doubts(body)
         case Event():
             yield from _texts([body.code, body.subject, body.text])
+        case Summary():
+            yield from _summary_doubts(body)
+        case Gap():
+            yield from _gap_doubts(body)
+        case Anchor():
+            yield from _texts([body.before])
+            if body.offset_us not in _INT64 or (body.before_us or 0) not in _INT64:
+                yield "a clock offset beyond 64 bits"
 
 
 def _frame_doubts(frame: Frame) -> Iterator[str]:
@@ -95,6 +105,32 @@ def _health_doubts(health: Health) -> Iterator[str]:
         yield "a count beyond 64 bits"
     if not _finite([*health.gauges.values(), *(device.latency_ms for device in health.devices)]):
         yield "a number that is none"
+
+
+def _summary_doubts(summary: Summary) -> Iterator[str]:
+    yield from _names([summary.device])
+    columns = (summary.good, summary.low, summary.mean, summary.high, summary.newest)
+    if any(len(column) != len(summary.metrics) for column in columns):
+        yield "columns of different lengths"
+    if any(value is not None and value not in _INT64 for column in columns for value in column):
+        yield "a value beyond 64 bits"
+    if any(code not in range(1 << 16) for code in summary.metrics):
+        yield "a metric code beyond 16 bits"
+    if summary.frames not in range(1, 1 << 32) or not 0 <= summary.span_us < LATEST_US:
+        yield "an impossible stretch of time"
+
+
+def _gap_doubts(gap: Gap) -> Iterator[str]:
+    yield from _texts([gap.why])
+    if gap.epoch and not is_name(gap.epoch):
+        yield "an epoch that is no name"
+    ends = (gap.first, gap.last, *(gap.instead or (1, 1)))
+    if any(end not in _SEQS for end in ends) or gap.first < 1 or (gap.last and gap.last < gap.first):
+        yield "an impossible range"
+    if any(len(head) not in (0, chain.SIZE) for head in (gap.prev, gap.head)):
+        yield "chain heads of the wrong size"
+    if any(not 0 <= at < LATEST_US for at in (gap.from_us, gap.until_us)):
+        yield "a time before 1970 or after 2100"
 
 
 def _names(names: Iterable[str]) -> Iterator[str]:

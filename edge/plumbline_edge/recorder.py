@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plumbline.clock import Clock, boot_id, to_us
-from plumbline.messages import Body, Photo
+from plumbline.messages import Anchor, Body, Event, Gap, Health, Lane, Photo
 from plumbline_edge.outbox import Draft, Outbox
 
 
@@ -50,7 +50,7 @@ class Recorder:
         await self._outbox.append(
             [
                 Draft(
-                    lane="photo" if isinstance(seen.body, Photo) else "data",
+                    lane=lane_of(seen.body),
                     at_us=to_us(seen.moment.at),
                     boot=self._boot,
                     mono_us=round(seen.moment.mono * 1e6),
@@ -61,3 +61,14 @@ class Recorder:
             ]
         )
         self._committed()
+
+
+def lane_of(body: Body) -> Lane:
+    """What happened and how the gateway does goes before readings, readings before pictures."""
+    match body:
+        case Event() | Health() | Gap() | Anchor():
+            return "status"
+        case Photo():
+            return "photo"
+        case _:
+            return "data"

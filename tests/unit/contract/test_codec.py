@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 
 from plumbline import chain, codec, signing
 from plumbline.errors import Refused
-from plumbline.messages import Ack, Event, Frame, Health, Photo, Progress, Record, Refusal, ZoneProgress
+from plumbline.messages import (
+    Ack,
+    Anchor,
+    Event,
+    Frame,
+    Gap,
+    Health,
+    Photo,
+    Progress,
+    Record,
+    Refusal,
+    Summary,
+    ZoneProgress,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire"
 KEY = signing.DeviceKey(signing.Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -73,6 +86,25 @@ BODIES = (
         low=st.none() | FLOATS,
         high=st.none() | FLOATS,
         gate=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    )
+    | st.builds(
+        Gap,
+        lane=st.sampled_from(["status", "data", "photo"]),
+        first=st.integers(1, 9),
+        last=st.integers(0, 99),
+        why=st.text(max_size=5),
+        prev=st.binary(min_size=32, max_size=32),
+        instead=st.none() | st.tuples(st.integers(1, 9), st.integers(9, 99)),
+    )
+    | st.builds(Anchor, offset_us=INT64, before_us=st.none() | INT64, before=st.sampled_from(["", "unset"]))
+    | st.builds(
+        Summary,
+        device=st.text(max_size=5),
+        metrics=st.just((1, 28)),
+        frames=st.integers(1, 90),
+        span_us=st.integers(0, 900_000_000),
+        good=st.just((4, 0)),
+        **dict.fromkeys(("low", "mean", "high", "newest"), st.tuples(VALUES, VALUES)),
     )
     | st.builds(
         Health, version=st.text(max_size=5), counters=st.dictionaries(st.text(max_size=5), INT64, max_size=2)
@@ -194,6 +226,30 @@ RECORDS = [
         body=Photo(camera="east", photo="east-20260301", jpeg=b"\xff\xd8\xff\xd9", width_px=960, height_px=540),
     ),
 ]  # fmt: skip
+STATUS = [
+    Record(
+        seq=7, at_us=1_772_355_600_000_000, boot="b" * 32, mono_us=2_000_000, clock="synced",
+        body=Anchor(offset_us=1_772_355_598_000_000, before_us=3_600_000_000, before="unset"),
+    ),
+    Record(
+        seq=8, at_us=1_772_355_601_000_000, boot="b" * 32, mono_us=3_000_000, clock="synced",
+        body=Gap(
+            lane="data", first=11, last=370, why="thinned", prev=b"\x01" * 32, head=b"\x02" * 32,
+            from_us=1_772_000_000_000_000, until_us=1_772_003_600_000_000, instead=(9001, 9004),
+        ),
+    ),
+    Record(
+        seq=9, at_us=1_772_355_602_000_000, boot="b" * 32, mono_us=4_000_000, clock="unsynced",
+        body=Gap(lane="photo", first=5, last=0, why="damaged", epoch="fedcba9876543210"),
+    ),
+    Record(
+        seq=10, at_us=1_772_000_899_000_000, boot="b" * 32, mono_us=5_000_000, clock="synced",
+        body=Summary(
+            device="crane", metrics=(1, 28), frames=90, span_us=890_000_000, good=(90, 0),
+            low=(22_900, None), mean=(23_011, None), high=(23_120, None), newest=(23_010, None),
+        ),
+    ),
+]  # fmt: skip
 ACK = Ack(
     epoch="0123456789abcdef", lane="data", through=40, also=((43, 44),), refused=(Refusal(45, 45, "why"),)
 )
@@ -201,15 +257,20 @@ ACK = Ack(
 
 def test_v1_bytes_still_mean_the_same():
     assert list(open_signed((GOLDEN / "batch.v1.msgpack").read_bytes()).records) == RECORDS
+    assert list(open_signed((GOLDEN / "status.v1.msgpack").read_bytes()).records) == STATUS
     assert codec.decode_ack((GOLDEN / "ack.v1.msgpack").read_bytes()) == ACK
 
 
 def test_v1_records_still_hash_the_same():
-    lines = (GOLDEN / "canonical.v1.hex").read_text(encoding="ascii").split()
+    lines = [
+        line
+        for name in ("canonical.v1.hex", "canonical_status.v1.hex")
+        for line in (GOLDEN / name).read_text(encoding="ascii").split()
+    ]
 
     assert lines == [
         codec.canonical(r.seq, r.at_us, r.boot, r.mono_us, r.clock, codec.encode_body(r.body)).hex()
-        for r in RECORDS
+        for r in [*RECORDS, *STATUS]
     ]
 
 

@@ -6,7 +6,19 @@ import pytest
 
 from plumbline import sense
 from plumbline.errors import Refused
-from plumbline.messages import DeviceHealth, Event, Frame, Health, Photo, Progress, Record, ZoneProgress
+from plumbline.messages import (
+    Anchor,
+    DeviceHealth,
+    Event,
+    Frame,
+    Gap,
+    Health,
+    Photo,
+    Progress,
+    Record,
+    Summary,
+    ZoneProgress,
+)
 from plumbline.topics import is_name
 
 
@@ -24,12 +36,21 @@ PROGRESS = Progress(
 HEALTH = Health(version="1", gauges={"rss_mb": 4.0}, devices=(DeviceHealth(name="m", status="ok"),))
 PHOTO = Photo(camera="east", photo="p", width_px=960, height_px=540)
 
+SUMMARY = Summary(
+    device="m", metrics=(1,), frames=3, span_us=9, good=(3,), low=(1,), mean=(2,), high=(3,), newest=(3,)
+)
+GAP = Gap(lane="data", first=3, last=9, why="size", prev=bytes(32), head=bytes(32))
+OPEN_GAP = Gap(lane="photo", first=3, last=0, why="damaged", epoch="fedc")
+ANCHOR = Anchor(offset_us=-4, before="unset")
+
 
 def changed(body, **fields):
     return type(body)(**({name: getattr(body, name) for name in body.__struct_fields__} | fields))
 
 
-@pytest.mark.parametrize("body", [FRAME, PROGRESS, HEALTH, PHOTO, Event(code="started")])
+@pytest.mark.parametrize(
+    "body", [FRAME, PROGRESS, HEALTH, PHOTO, Event(code="started"), SUMMARY, GAP, OPEN_GAP, ANCHOR]
+)
 def test_what_a_gateway_says_passes(body):
     sense.check(record(body))
 
@@ -58,6 +79,15 @@ def test_a_time_outside_the_calendar_is_named(at_us):
         changed(HEALTH, counters={"x": 2**63}),
         changed(PHOTO, width_px=2**63),
         Event(code="x", text="y" * 5000),
+        changed(SUMMARY, low=(1, 2)),
+        changed(SUMMARY, frames=0),
+        changed(SUMMARY, mean=(2**63,)),
+        changed(GAP, last=2),
+        changed(GAP, first=0),
+        changed(GAP, head=b"short"),
+        changed(GAP, epoch="no name"),
+        changed(GAP, instead=(1, 2**60)),
+        changed(ANCHOR, offset_us=2**63),
     ],
 )
 def test_what_makes_no_sense_is_named(body):
