@@ -33,7 +33,9 @@ _PARTS: Final = {
         extra="all",
     ),
     "edge": _Part(
-        about="The gateway: run, check, status, tail.", modules=("plumbline_edge.cli",), extra="edge"
+        about="The gateway: run, check, status, tail, export.",
+        modules=("plumbline_edge.cli", "plumbline_edge.outbox.cli"),
+        extra="edge",
     ),
     "central": _Part(
         about="The central service: run, init, site, enroll, plan, gaps, verify, rebuild.",

@@ -105,6 +105,7 @@ class EventCode(StrEnum):
     CAMERA_LOST = "camera_lost"
     CAMERA_BACK = "camera_back"
     CLOCK_CHANGED = "clock_changed"
+    OUTBOX_DAMAGED = "outbox_damaged"
 
 
 class Event(_Body, frozen=True, kw_only=True):

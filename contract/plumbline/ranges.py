@@ -16,13 +16,7 @@ def add(ranges: Ranges, new: Range) -> Ranges:
         return (*ranges, new)
     if ranges[-1][0] <= first:
         return (*ranges[:-1], (ranges[-1][0], max(ranges[-1][1], last)))
-    merged: list[Range] = []
-    for start, end in sorted((*ranges, new)):
-        if merged and start <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
+    return union(ranges, (new,))
 
 
 def missing(ranges: Ranges, within: Range) -> Ranges:
@@ -49,3 +43,19 @@ def through(ranges: Ranges) -> int:
 
 def size(ranges: Iterable[Range]) -> int:
     return sum(last - first + 1 for first, last in ranges)
+
+
+def union(*several: Ranges) -> Ranges:
+    """Everything that any of `several` has."""
+    merged: list[Range] = []
+    for start, end in sorted(part for ranges in several for part in ranges):
+        if merged and start <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def subtract(ranges: Ranges, less: Ranges) -> Ranges:
+    """What `ranges` has and `less` lacks."""
+    return tuple(part for within in ranges for part in missing(less, within))

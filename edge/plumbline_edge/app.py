@@ -29,7 +29,7 @@ from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import find_profile
 from plumbline_edge.mqtt import MqttLink
-from plumbline_edge.outbox import Outbox
+from plumbline_edge.outbox import Damaged, Limits, Outbox, salvage
 from plumbline_edge.recorder import Recorder
 from plumbline_edge.schedule import next_capture
 from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN_S = 20.0
 """Real seconds that a clean stop waits for central; what is left is sent after the next start."""
-_PRUNE_EVERY_S = 600.0
+_TRIM_EVERY_S = 600.0
 
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
@@ -50,13 +50,28 @@ async def run(settings: SiteSettings, clock: Clock) -> None:
     state_dir = Path(settings.state_dir)
     key = DeviceKey.load_or_create(state_dir / "device.key")
     with _sole_user(state_dir):
-        await _run_alone(settings, clock, key)
+        while True:
+            try:
+                await _run_alone(settings, clock, key)
+            except* Damaged as damaged:
+                log.error("%s; starting again", _first(damaged))  # noqa: TRY400 - a person reads this
+                salvage.order(state_dir / "outbox.db")
+            else:
+                return
 
 
 async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> None:
     topics = GatewayTopics(settings.site, settings.gateway)
     state_dir = Path(settings.state_dir)
-    async with Outbox(state_dir / "outbox.db", gateway=settings.gateway) as outbox:
+    kept = settings.outbox
+    limits = Limits(
+        max_bytes=round(kept.max_mb * 1e6),
+        keep_acknowledged_s=kept.keep_acknowledged_s,
+        max_age_s=kept.max_age_s,
+    )
+    async with Outbox(
+        state_dir / "outbox.db", gateway=settings.gateway, limits=limits, clock=clock
+    ) as outbox:
         link = MqttLink(
             settings.broker,
             client_id=f"plumbline-{settings.site}-{settings.gateway}",
@@ -111,7 +126,14 @@ async def _observe(
     def devices() -> tuple[DeviceHealth, ...]:
         return (*(meter.health() for meter in meters), *(watch.health() for _, watch in cameras))
 
-    probe = HealthProbe(outbox, state_dir, [*(c.counters for c in cycles), uplink.counters], devices)
+    probe = HealthProbe(
+        outbox,
+        state_dir,
+        [*(c.counters for c in cycles), uplink.counters, outbox.counters],
+        [uplink.gauges],
+        devices,
+        clock,
+    )
     await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=__version__))])
     log.info(
         "gateway %s of site %s reads %d meters and %d cameras",
@@ -125,7 +147,7 @@ async def _observe(
                 for camera, watch in cameras
             ),
             sources.create_task(_report_health(probe, settings, clock, recorder), name="health"),
-            sources.create_task(_prune(outbox, settings, clock), name="prune"),
+            sources.create_task(_trim(outbox), name="trim"),
         ]
         await stop.wait()
         log.info("stopping: reading ends, what was read is kept and sent")
@@ -163,12 +185,14 @@ async def _report_health(
             await recorder.keep([recorder.now().saw(await probe.look())])
 
 
-async def _prune(outbox: Outbox, settings: SiteSettings, clock: Clock) -> None:
+async def _trim(outbox: Outbox) -> None:
+    """Now and then, and at once where the outbox nears its bound."""
     while True:
-        await asyncio.sleep(_PRUNE_EVERY_S)
-        oldest_us = to_us(clock.wall()) - round(settings.outbox.keep_acknowledged_s * 1e6)
-        with contextlib.suppress(Unreachable):
-            await outbox.prune(before_us=oldest_us)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TRIM_EVERY_S):
+                await outbox.crowded()
+        with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
+            await outbox.trim()
 
 
 async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
@@ -223,6 +247,13 @@ def _state(settings: SiteSettings, epoch: str, clock: Clock, *, online: bool) ->
             since_us=to_us(clock.wall()),
         )
     )
+
+
+def _first(group: BaseExceptionGroup[Damaged]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _stop_on_signals() -> asyncio.Event:

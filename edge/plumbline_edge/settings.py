@@ -77,10 +77,15 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxSettings:
-    """How long acknowledged records stay on the card, for a centre that lost its own."""
+    """How much is kept on the card, and for how long."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    max_mb: Annotated[float, Ge(8), Le(1e6)] = 512.0
+    """Bound of file, write-ahead log and ballast together, in megabytes (1e6 bytes)."""
     keep_acknowledged_s: Annotated[float, Ge(0)] = 7 * 86_400.0
+    """How long what central has stays here, for a centre that lost its own."""
+    max_age_s: Annotated[float, Ge(86_400)] = 400 * 86_400.0
+    """After that even what central never got goes, declared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,220 @@
+"""`plumbline edge status|tail|export`: look at what a gateway keeps, also while it runs."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from plumbline import codec, ranges
+from plumbline.clock import from_us
+from plumbline.errors import ConfigError, Refused
+from plumbline.messages import Body, Frame, Summary
+from plumbline.metrics import BY_CODE, Flaw
+from plumbline_edge.config import load_site
+from plumbline_edge.outbox.rows import LaneState
+from plumbline_edge.outbox.view import lane_states
+from plumbline_edge.settings import SiteSettings
+
+app = typer.Typer()
+
+Site = Annotated[Path, typer.Argument(metavar="SITE.toml", help="The site file of this gateway.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
+_SELECT: Final = (
+    "SELECT e.name, l.name, r.seq, r.at_us, r.clock, r.body FROM record r JOIN lane l ON l.id = r.lane"
+    " JOIN epoch e ON e.id = l.epoch"
+)
+_Line = tuple[str, str, int, int, str, bytes]
+"""(epoch, lane, seq, at_us, clock, body)"""
+_COLUMNS: Final = ("at", "clock", "device", "metric", "value", "unit", "flaw", "epoch", "seq")
+
+
+@app.command(epilog="Example: plumbline edge status /etc/plumbline/site.toml --json")
+def status(site: Site, *, as_json: AsJson = False) -> None:
+    """How much is kept here, how much of it central has not acknowledged yet, and what had to go."""
+    settings = load_site(site)
+    with closing(_open(settings)) as db:
+        epoch = db.execute("SELECT name FROM epoch ORDER BY id DESC").fetchone()[0]
+        states = list(lane_states(db))
+    size = sum(file.stat().st_size for file in Path(settings.state_dir).glob("outbox.*"))
+    if as_json:
+        lanes = [_as_json(state) for state in states]
+        said = {"gateway": settings.gateway, "epoch": epoch, "bytes": size, "lanes": lanes}
+        print(json.dumps(said))
+        return
+    names = ("written", "acknowledged", "waiting", "refused", "gone", "kept", "oldest waiting")
+    table = Table("lane", *names, title=f"{settings.gateway} · epoch {epoch}")
+    for state in states:
+        lane = state.lane if state.epoch == epoch else f"{state.lane} of {state.epoch}"
+        oldest = state.oldest_unacknowledged_us
+        numbers = (
+            state.last, ranges.size(state.acknowledged), state.waiting, state.parked, state.gone, state.kept
+        )  # fmt: skip
+        waits_since = "" if oldest is None else f"{from_us(oldest):%Y-%m-%d %H:%M}"
+        table.add_row(lane, *map(str, numbers), waits_since)
+    Console().print(table)
+    print(f"{size / 1e6:.1f} MB of at most {settings.outbox.max_mb:g} MB on the card.")
+    print("Acknowledgements are written with the next reading; `waiting` may lag by one.")
+
+
+@app.command(epilog="Example: plumbline edge tail /etc/plumbline/site.toml -n 5")
+def tail(
+    site: Site,
+    *,
+    count: Annotated[int, typer.Option("-n", help="How many records.", min=1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """The newest records of this gateway, oldest first."""
+    with closing(_open(load_site(site))) as db:
+        lanes = db.execute("SELECT id FROM lane").fetchall()
+        newest = (
+            db.execute(f"{_SELECT} WHERE r.lane = ? ORDER BY r.seq DESC LIMIT ?", (lane, count))
+            for (lane,) in lanes
+        )
+        lines: list[_Line] = heapq.nlargest(
+            count, (line for lane in newest for line in lane), key=lambda x: x[3]
+        )
+    for _, lane, seq, at_us, _, raw in reversed(lines):
+        said = _readable(codec.decode_body(raw))
+        at = from_us(at_us)
+        if as_json:
+            print(json.dumps({"lane": lane, "seq": seq, "at": at.isoformat(), **said}))
+        else:
+            print(_line(lane, seq, at, said))
+
+
+@app.command(epilog="Example: plumbline edge export /etc/plumbline/site.toml --out readings.csv")
+def export(
+    site: Site,
+    *,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    form: Annotated[
+        Literal["csv", "jsonl"],
+        typer.Option("--format", help="csv: one reading a line. jsonl: every record, one a line."),
+    ] = "csv",
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Only what central has not acknowledged.")
+    ] = False,
+) -> None:
+    """Write what is kept here to a file, for when no network will ever carry it. The gateway may go on running."""
+    with closing(_open(load_site(site))) as db:
+        states = list(lane_states(db))
+        total = sum(state.waiting if waiting else state.kept for state in states)
+        console = Console(stderr=True)
+        lines = track(
+            _kept(db, states, waiting=waiting),
+            "Exporting",
+            total=total,
+            console=console,
+            disable=not console.is_terminal,
+        )
+        try:
+            with out.open("w", encoding="utf-8", newline="") as file:
+                (_write_csv if form == "csv" else _write_jsonl)(file, lines)
+        except OSError as error:
+            raise ConfigError(f"{out}: {error.strerror}", hint="Name a file where there is room.") from None
+    print(f"{out}: {total} records")
+
+
+def _kept(db: sqlite3.Connection, states: Iterable[LaneState], *, waiting: bool) -> Iterator[_Line]:
+    """Every record that is here, or that waits, lane by lane."""
+    for state in states:
+        gone = state.settled if waiting else state.cut
+        for first, last in ranges.missing(gone, (1, state.last)) if state.last else ():
+            yield from db.execute(
+                f"{_SELECT} WHERE e.name = ? AND l.name = ? AND r.seq BETWEEN ? AND ? ORDER BY r.seq",
+                (state.epoch, state.lane, first, last),
+            )
+
+
+def _write_csv(file: IO[str], lines: Iterable[_Line]) -> None:
+    """Readings only; a summary gives the mean of its stretch of time."""
+    table = csv.writer(file)
+    table.writerow(_COLUMNS)
+    for epoch, lane, seq, at_us, clock, raw in lines:
+        if lane != "data":
+            continue
+        body = codec.decode_body(raw)
+        if isinstance(body, Frame):
+            values, flaws = body.values, dict(body.flaws)
+        elif isinstance(body, Summary):
+            values, flaws = body.mean, dict.fromkeys(range(len(body.mean)), int(Flaw.THINNED))
+        else:
+            continue
+        for at, (code, value) in enumerate(zip(body.metrics, values, strict=True)):
+            metric = BY_CODE[code]
+            shown = "" if value is None else metric.from_wire(value)
+            flaw = Flaw(flaws[at]).name.lower() if at in flaws else ""
+            moment = from_us(at_us).isoformat()
+            table.writerow((moment, clock, body.device, metric.name, shown, metric.unit, flaw, epoch, seq))
+
+
+def _write_jsonl(file: IO[str], lines: Iterable[_Line]) -> None:
+    for epoch, lane, seq, at_us, clock, raw in lines:
+        where = {"epoch": epoch, "lane": lane, "seq": seq, "at": from_us(at_us).isoformat(), "clock": clock}
+        json.dump(where | _readable(codec.decode_body(raw)), file, ensure_ascii=False)
+        file.write("\n")
+
+
+def _open(settings: SiteSettings) -> sqlite3.Connection:
+    path = Path(settings.state_dir) / "outbox.db"
+    if not path.exists():
+        raise ConfigError(f"{path} is not there yet", hint="Start the gateway once: plumbline edge run")
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        db.execute("SELECT name FROM epoch LIMIT 1")
+    except sqlite3.Error as error:
+        db.close()
+        raise Refused(
+            f"{path}: {error}",
+            hint="Start this version of the gateway once: it brings an older file up to date.",
+        ) from None
+    return db
+
+
+def _as_json(state: LaneState) -> dict[str, Any]:
+    return {
+        "epoch": state.epoch,
+        "lane": state.lane,
+        "last": state.last,
+        "acknowledged": state.through,
+        "waiting": state.waiting,
+        "parked": state.parked,
+        "gone": state.gone,
+        "kept": state.kept,
+        "oldest_unacknowledged_us": state.oldest_unacknowledged_us,
+    }
+
+
+def _readable(body: Body) -> dict[str, Any]:
+    if not isinstance(body, Frame):
+        said: dict[str, Any] = msgspec.to_builtins(body, builtin_types=(bytes,))
+        return {
+            key: f"{len(value)} bytes" if isinstance(value, bytes) else value for key, value in said.items()
+        }
+    flaws = {at: Flaw(code).name.lower() for at, code in body.flaws}
+    values = {
+        BY_CODE[code].name: flaws.get(i) if value is None else BY_CODE[code].from_wire(value)
+        for i, (code, value) in enumerate(zip(body.metrics, body.values, strict=True))
+    }
+    return {"kind": "frame", "device": body.device, "values": values}
+
+
+def _line(lane: str, seq: int, at: datetime, said: dict[str, Any]) -> str:
+    shown = " ".join(
+        f"{key}={value}" for key, value in said.items() if key not in ("kind", "values", "zones")
+    )
+    values = " ".join(f"{name}={value}" for name, value in said.get("values", {}).items())
+    return f"{at:%Y-%m-%d %H:%M:%S} {lane}/{seq} {said['kind']} {shown} {values}".rstrip()
