@@ -174,6 +174,7 @@ async def test_a_log_that_was_cut_is_no_error_to_sqlite_but_to_the_mark(tmp_path
 async def test_the_damaged_file_stays_aside_and_an_event_says_so(tmp_path):
     found = await wreck(tmp_path)
     write_garbage(found, random.Random(1))
+    lose_the_log(found, random.Random(1))
     _, here, _ = await start_and_read(found.db)
     events = [r.body for r in here.values() if isinstance(r.body, Event) and r.body.code == "outbox_damaged"]
 
