@@ -160,14 +160,15 @@ def open_batch(payload: bytes, check: Callable[[Envelope], None] | None = None) 
     try:
         boots, clocks = columns.runs(laid.boots, count), columns.runs(laid.clocks, count)
         at_us, mono_us = columns.times(laid.at_us), columns.times(laid.mono_us)
-        bodies = columns.bodies(laid, decode_body)
+        bodies, raws = columns.bodies(laid, decode_body)
     except columns.MISFITS:
         raise Refused("its columns do not fit together") from None
     if not _TRUSTS.issuperset(clocks):
         raise Refused("unknown clock state")
     seqs = range(header.first, header.last + 1)
-    stamps = list(zip(seqs, at_us, boots, mono_us, cast("list[Trust]", clocks), strict=True))
-    lines = [_encode(stamp) + raw for stamp, (_, raw) in zip(stamps, bodies, strict=True)]
+    trusts = cast("list[Trust]", clocks)
+    stamps = zip(seqs, at_us, boots, mono_us, trusts, strict=True)
+    lines = [_encode(stamp) + raw for stamp, raw in zip(stamps, raws, strict=True)]
     head = chain.follow(header.prev, header.first, lines)
     if head != header.head:
         raise Refused(f"records {header.first}..{header.last} do not lead to the head that was signed")
@@ -183,7 +184,9 @@ def open_batch(payload: bytes, check: Callable[[Envelope], None] | None = None) 
         records=tuple(
             [
                 Record(seq=seq, at_us=at, boot=boot, mono_us=mono, clock=trust, body=body)
-                for (seq, at, boot, mono, trust), (body, _) in zip(stamps, bodies, strict=True)
+                for seq, at, boot, mono, trust, body in zip(
+                    seqs, at_us, boots, mono_us, trusts, bodies, strict=True
+                )
             ]
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from itertools import chain as concat
 from operator import sub
@@ -74,26 +74,23 @@ def lay_out(records: Sequence[Record], bodies: Sequence[bytes]) -> Columns:
     )
 
 
-def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> list[tuple[Body, bytes]]:
-    """Each record's body with its canonical bytes, in the order of the batch; `decode` opens what is no frame.
+def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> tuple[list[Body], list[bytes]]:
+    """The records' bodies and their canonical bytes, in the order of the batch; `decode` opens what is no frame.
 
     Raises one of MISFITS.
     """
     counts = Counter(columns.order)
     if counts[-1] != len(columns.others) or min(counts) < -1 or max(counts) >= len(columns.groups):
         raise ValueError
-    others = [(decode(raw), raw) for raw in columns.others]
+    others = [decode(raw) for raw in columns.others]
     if any(
-        isinstance(body, Frame) for body, _ in others
+        isinstance(body, Frame) for body in others
     ):  # frames travel in columns, where their shape is checked
         raise ValueError
-    sources: list[Iterable[tuple[Body, bytes]]] = []
-    for at, group in enumerate(columns.groups):
-        frames = _frames(group, counts[at])
-        sources.append(zip(frames, map(_encode, frames), strict=True))
-    sources.append(others)  # the last, where -1 points
-    each = [iter(source) for source in sources]
-    return [next(each[at]) for at in columns.order]
+    frames = [_frames(group, counts[at]) for at, group in enumerate(columns.groups)]
+    each: list[Iterator[Body]] = [*map(iter, frames), iter(others)]  # -1 points at the last
+    raws = [*(map(_encode, group) for group in frames), iter(columns.others)]
+    return [next(each[at]) for at in columns.order], [next(raws[at]) for at in columns.order]
 
 
 def times(steps: list[int]) -> Sequence[int]:

@@ -30,22 +30,14 @@ def check(record: Record) -> None:
 
 
 def check_all(records: Iterable[Record]) -> None:
-    """`check` for each of `records`, in a fifth of the time for frames: what they share is looked at once."""
-    devices: set[str] = set()
-    metrics: set[tuple[int, ...]] = set()
+    """`check` for each of `records`, several times faster for frames: the metrics they share are looked at once."""
+    sound_metrics: set[tuple[int, ...]] = set()
     for record in records:
         body = record.body
-        if not isinstance(body, Frame):
+        if not (isinstance(body, Frame) and body.metrics in sound_metrics and _sound(record, body)):
             check(record)
-        elif (
-            body.device not in devices
-            or body.metrics not in metrics
-            or not _sound_values(body)
-            or not _sound_times(record)
-        ):
-            check(record)
-            devices.add(body.device)
-            metrics.add(body.metrics)
+            if isinstance(body, Frame):
+                sound_metrics.add(body.metrics)
 
 
 def _doubts(record: Record) -> Iterator[str]:
@@ -56,16 +48,17 @@ def _doubts(record: Record) -> Iterator[str]:
     yield from _BODY_DOUBTS[type(record.body)](record.body)
 
 
-def _sound_times(record: Record) -> bool:
-    return 0 <= record.at_us < LATEST_US and record.mono_us in _INT64
-
-
-def _sound_values(frame: Frame) -> bool:
-    """Whether values and flaws of a frame whose metrics are sound leave no doubt."""
+def _sound(record: Record, frame: Frame) -> bool:
+    """Whether a record with `frame`, whose metrics are sound, leaves no doubt."""
     width = len(frame.metrics)
-    if len(frame.values) != width or not _storable(frame.values):
-        return False
-    return not frame.flaws or all(0 <= at < width and 0 <= flaw < 1 << 16 for at, flaw in frame.flaws)
+    return (
+        0 <= record.at_us < LATEST_US
+        and record.mono_us in _INT64
+        and is_name(frame.device)
+        and len(frame.values) == width
+        and _storable(frame.values)
+        and (not frame.flaws or all(0 <= at < width and 0 <= flaw < 1 << 16 for at, flaw in frame.flaws))
+    )
 
 
 def _frame_doubts(frame: Frame) -> Iterator[str]:
@@ -74,7 +67,7 @@ def _frame_doubts(frame: Frame) -> Iterator[str]:
         yield "values and metrics do not match"
     if not _storable(frame.values):
         yield "a value beyond 64 bits"
-    if any(code not in range(1 << 16) for code in frame.metrics):
+    if frame.metrics and (min(frame.metrics) < 0 or max(frame.metrics) >= 1 << 16):
         yield "a metric code beyond 16 bits"
     if any(not (0 <= at < len(frame.values) and 0 <= flaw < 1 << 16) for at, flaw in frame.flaws):
         yield "a flaw of no value"
