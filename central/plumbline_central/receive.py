@@ -11,6 +11,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Protocol
 
 import msgspec
@@ -132,13 +133,14 @@ class Receiver:
         arrivals: list[Arrival] = []
         dead: list[DeadLetter] = []
         senseless: list[Senseless] = []
+        enrolled = cache(self._enrolled)  # who spoke once is not looked up again in the same group
         for held in group:
             delivery = held.delivery
             try:
                 if delivery.topic.endswith("/state"):
                     self._note_state(delivery, now_us)
                 else:
-                    batch = judge(delivery.topic, delivery.payload, self._enrolled)
+                    batch = judge(delivery.topic, delivery.payload, enrolled)
                     arrivals.append(Arrival(received_us=now_us, payload=delivery.payload, batch=batch))
             except Refused as why:
                 self._say_refused(delivery.topic, why)
