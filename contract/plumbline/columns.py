@@ -46,8 +46,11 @@ class Columns(msgspec.Struct, frozen=True, array_like=True):
     others: list[bytes]
 
 
-def lay_out(records: Sequence[Record], bodies: Sequence[bytes]) -> Columns:
-    """`records` in columns; `bodies` are their canonical bytes, of which all but frames' travel as they are."""
+def lay_out(records: Sequence[Record], bodies: Sequence[bytes], *, apart: bool = False) -> Columns:
+    """`records` in columns; `bodies` are their canonical bytes, of which all but frames' travel as they are.
+
+    `apart`: each frame in a group of its own, where its values stand as they are, for want of differences that fit.
+    """
     index: dict[tuple[str, tuple[int, ...]], int] = {}
     groups: list[list[Frame]] = []
     order: list[int] = []
@@ -56,6 +59,8 @@ def lay_out(records: Sequence[Record], bodies: Sequence[bytes]) -> Columns:
         body = record.body
         if isinstance(body, Frame):
             at = index.setdefault((body.device, body.metrics), len(groups))
+            if apart:
+                at = len(groups)
             if at == len(groups):
                 groups.append([])
             groups[at].append(body)

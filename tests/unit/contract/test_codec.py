@@ -138,6 +138,23 @@ def test_what_was_packed_is_what_is_opened(records):
     assert (batch.first, batch.last) == (records[0].seq, records[-1].seq)
 
 
+@given(st.lists(st.none() | st.sampled_from([2**63 - 1, -(2**63), 0, 5, -(2**62)]), min_size=1, max_size=6))
+def test_values_from_one_end_of_64_bits_to_the_other_travel_too(values):
+    records = [
+        Record(
+            seq=seq,
+            at_us=seq,
+            boot="b",
+            mono_us=seq,
+            clock="synced",
+            body=Frame(device="m", metrics=(1, 2), values=(value, 7)),
+        )
+        for seq, value in enumerate(values, 1)
+    ]
+
+    assert list(open_signed(pack(records)).records) == records
+
+
 def test_a_whole_number_where_a_float_belongs_keeps_its_own_bytes():
     health = Health(version="1", gauges={"waiting": 3})
     stored = codec.decode_body(codec.encode_body(health))
