@@ -2,7 +2,7 @@
 
 Patience is RFC 6298's: smoothed time to an answer plus four times its deviation, doubled by each silence; a batch that
 was sent twice measures nothing (Karn), and only one that was sent once ends the doubling. The size of a batch grows
-while answers come without much waiting in the link, and is halved by a silence or a slow answer (AIMD): what is on its
+while answers come without much waiting in the link, and is halved by a timeout or a slow answer (AIMD): what is on its
 way then holds a live reading up for a few seconds at most, however thin the link.
 """
 
@@ -48,12 +48,17 @@ class Pace:
         """A single record, a photo, may be larger than any batch should be."""
         return size > 2 * self.batch_bytes
 
-    def patience_s(self, attempt: int, on_the_way: int) -> float:
-        """How long to wait for the answer to a batch with `on_the_way` bytes up to and including itself."""
+    @property
+    def out_of_order_s(self) -> float:
+        """How much later than a batch that was sent after it an answer may still come (a quarter, as in RFC 8985)."""
+        return (self._quickest_s or 0.0) / 4
+
+    def patience_s(self, attempt: int, behind: int = 0) -> float:
+        """How long to wait for the answer to a batch; `behind` so many bytes where some of them are a large batch's."""
         patience = self._first_s
         if self.smoothed_s is not None:
             patience = max(self._first_s / 5, self.smoothed_s + 4 * self._deviation_s)
-        patience *= max(1.0, on_the_way / self.backlog_bytes)
+        patience += _SLOW_S * max(0.0, behind / self.backlog_bytes - 1)
         return min(self._longest_s, patience * 2.0 ** min(max(self._silences, attempt - 3), 16))
 
     def reconnected(self) -> None:
@@ -62,8 +67,11 @@ class Pace:
         self._silences = 0
 
     def answered(self, now: float, flight: Flight) -> None:
+        """Central's answer to this batch; to be told only of the newest of several that came with one answer."""
         took_s = now - flight.sent_at
         if flight.attempt > 1:
+            if self._quickest_s is not None and took_s < self._quickest_s:
+                self._smooth(now - flight.first_sent_at)  # too quick: it answers an earlier attempt, patience was short
             return
         self._silences = 0
         if flight.crowded:
@@ -76,9 +84,12 @@ class Pace:
             more = self.batch_bytes if self._doubling else _STEP_BYTES
             self.batch_bytes = min(MOST_BYTES, self.batch_bytes + more)
 
-    def timed_out(self, now: float, flight: Flight) -> None:
-        """No answer in time; batches that were on their way together are one silence."""
-        if flight.sent_at >= self._silent_since:
+    def timed_out(self, now: float, flight: Flight, *, heard: bool) -> None:
+        """No answer in time; `heard`: others were answered since it was sent.
+
+        Batches that were on their way together are one silence.
+        """
+        if not heard and flight.sent_at >= self._silent_since:
             self._silences += 1
             self._silent_since = now
         self._halve(now, flight)

@@ -109,8 +109,11 @@ class Uplink:
         self._heard_at = now = asyncio.get_running_loop().time()
         self._take(stream, ack)
         window = self._window(stream)
-        for flight in window.settle(self._outbox.settled(stream)):
-            self._pace.answered(now, flight)
+        arrived = window.settle(self._outbox.settled(stream))
+        if arrived:
+            newest = max(arrived, key=lambda flight: flight.sent_at)
+            self._pace.answered(now, newest)
+            window.hurry(newest, now + self._pace.out_of_order_s)
         self._settled.set()
         self._wake.set()
 
@@ -261,7 +264,8 @@ class Uplink:
 
     def _on_its_way(self, stream: Stream, choice: Choice, run: Run, size: int) -> None:
         flying = [flight.size for window in self._windows.values() for flight in window.flights]
-        patience_s = self._pace.patience_s(choice.attempt, sum(flying) + size)
+        crowded = any(map(self._pace.is_large, (*flying, size)))
+        patience_s = self._pace.patience_s(choice.attempt, sum(flying) + size if crowded else 0)
         now = asyncio.get_running_loop().time()
         flight = Flight(
             first=run.first,
@@ -271,7 +275,8 @@ class Uplink:
             size=size,
             sent_at=now,
             deadline=now + patience_s * self._chance.uniform(0.8, 1.2),
-            crowded=any(map(self._pace.is_large, (*flying, size))),
+            first_sent_at=now if choice.since is None else choice.since,
+            crowded=crowded,
         )
         self._window(stream).sent(flight)
         self.counters["batches_sent"] += 1
@@ -296,8 +301,9 @@ class Uplink:
         for (_, lane), window in self._windows.items():
             for flight in window.expire(now):
                 self.counters["timeouts"] += 1
-                self._pace.timed_out(now, flight)
-                if self._heard_at < flight.sent_at:
+                heard = self._heard_at >= flight.sent_at
+                self._pace.timed_out(now, flight, heard=heard)
+                if not heard:
                     self._central.failed(
                         Unreachable(
                             f"none for {lane} {flight.first}..{flight.last}, sending again"

@@ -22,6 +22,7 @@ LIVE_S: Final = 60.0
 """A record that could not be sent for so long is backlog: where the link is slower than the meters, the newest minute
 still goes out as live."""
 _SAMPLE_EVERY_S: Final = 5.0
+_HURRIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Choice:
     last: int
     live: bool
     attempt: int = 1
+    since: float | None = None
+    """When its first attempt was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Flight:
     size: int
     """Bytes of its payload."""
     sent_at: float
+    first_sent_at: float
+    """When its first attempt went."""
     deadline: float
     crowded: bool = False
     """Something larger than this link's batches was on its way too: how long this one takes says nothing."""
@@ -131,6 +136,19 @@ class Window:
         self.flights = tuple(flights)
         self.lost = tuple(_without(self.lost, settled))
         return arrived
+
+    def hurry(self, arrived: Flight, by: float) -> None:
+        """What was sent before `arrived` and did not arrive with it is lost, for the link keeps the order.
+
+        Twice it then goes again at `by`; a third time its patience runs to the end, or a batch that central keeps
+        silent about would travel for ever.
+        """
+        self.flights = tuple(
+            replace(f, deadline=min(f.deadline, by))
+            if f.sent_at < arrived.sent_at and f.attempt <= _HURRIES
+            else f
+            for f in self.flights
+        )
 
     def expire(self, now: float) -> list[Flight]:
         """Give up on the batches whose own deadline has passed; they are offered again."""
