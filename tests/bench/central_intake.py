@@ -141,9 +141,12 @@ async def drain(site: Site, folder: Path, label: str) -> None:
                     for r in each.records
                 ]
             )
+        stream = (outbox.epoch, "data")
         wall, cpu, after = time.perf_counter(), time.process_time(), 0
         for each in mine:
-            some = await outbox.run_after("data", after, max_records=len(each.records), max_bytes=1 << 30)
+            some = await outbox.run_in(
+                stream, after + 1, outbox.last(stream), max_records=len(each.records), max_bytes=1 << 30
+            )
             assert some is not None
             Packing(list(some.records), list(some.bodies), each.topics, some.prev, some.head, each.key).pack()
             after = some.last

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from outbox_life import everything
 
 from plumbline.clock import ManualClock, from_us
 from plumbline.errors import Unreachable
@@ -66,8 +67,12 @@ class Bench:
                     await asyncio.sleep(0.001)
 
     async def bodies(self):
-        run = await self.outbox.run_after("data", 0, max_records=1000, max_bytes=1 << 20)
-        return [] if run is None else [(from_us(r.at_us), r.body) for r in run.records]
+        """Everything that was kept, in the order of time."""
+        kept = (await everything(self.outbox)).values()
+        return [
+            (from_us(r.at_us), r.body)
+            for r in sorted(kept, key=lambda r: (r.at_us, isinstance(r.body, Frame)))
+        ]
 
 
 @pytest.fixture
