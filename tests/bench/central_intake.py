@@ -166,7 +166,7 @@ def fsyncs(seconds: int, label: str) -> None:
         except FileNotFoundError:
             return
         lines = trace.read().splitlines()
-    marks = [i for i, line in enumerate(lines) if MARK in line]
+    marks = [i for i, line in enumerate(lines) if f"{MARK}(" in line]
     if ran.returncode == 0 and len(marks) == 2:  # where tracing is forbidden there is nothing to say
         between = [line for line in lines[marks[0] : marks[1]] if "sync(" in line]
         readings = BATCHES[seconds] * GATEWAYS * seconds * METERS * VALUES
