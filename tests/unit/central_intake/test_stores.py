@@ -27,6 +27,13 @@ class ListeningHub(LiveHub):
         self.said.append((kind, site, data))
 
 
+class Nothing:
+    """A ledger that nobody needs to read again."""
+
+    def read(self, after_id, limit):
+        return []
+
+
 @pytest.fixture
 def hub():
     return ListeningHub()
@@ -38,7 +45,7 @@ def opened(tmp_path, hub):
     telemetry = SqliteTelemetryStore.open(path)
     parts = {
         "telemetry": telemetry,
-        "series": SeriesProjection.open(path, telemetry, hub),
+        "series": SeriesProjection.open(path, telemetry, Nothing(), hub),
         "photos": PhotoStore.open(path, hub),
         "gateways": GatewayStore.open(path, hub),
     }
