@@ -10,15 +10,37 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from plumbline.clock import TRUSTED
+from plumbline.clock import TRUSTED, Trust
 from plumbline.messages import Anchor, Record
 from plumbline.sense import LATEST_US
+from plumbline_central.project import LedgerRow
 
 TOLERATED_US: Final = 500_000
 """A time that is no further off than this stays as it was signed."""
 _FURTHEST: Final = 1 << 63
+
+
+class Dated(Protocol):
+    """What placing asks of a record."""
+
+    @property
+    def at_us(self) -> int: ...
+    @property
+    def mono_us(self) -> int: ...
+    @property
+    def clock(self) -> Trust: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """The times of a record, where its body is kept elsewhere."""
+
+    at_us: int
+    mono_us: int
+    clock: Trust
+
 
 Boot = tuple[str, str]
 """A gateway and one of its boots."""
@@ -52,7 +74,7 @@ def with_fixes(known: Fixes, new: Iterable[Fix]) -> Fixes:
     return tuple(sorted(by_mono.values()))
 
 
-def place(record: Record, fixes: Fixes) -> int | None:
+def place(record: Dated, fixes: Fixes) -> int | None:
     """Microseconds since 1970 at which `record` belongs; None: nobody can say yet.
 
     A trusted clock's own word stands. Otherwise the nearest fix decides, of two equally near the later one. Without
@@ -67,6 +89,15 @@ def place(record: Record, fixes: Fixes) -> int | None:
     if not 0 <= placed < LATEST_US:
         return own
     return own if own is not None and abs(placed - own) <= TOLERATED_US else placed
+
+
+def learnt(row: LedgerRow) -> dict[Boot, list[Fix]]:
+    """What one ledger row says of its gateway's clock, by boot."""
+    found: dict[Boot, list[Fix]] = {}
+    for record in row.records:
+        if isinstance(record.body, Anchor) and (fix := fix_of(record)) is not None:
+            found.setdefault((row.gateway, record.boot), []).append(fix)
+    return found
 
 
 def touched(before: Fixes, after: Fixes) -> tuple[int, int]:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from plumbline.clock import TRUSTED, from_us
-from plumbline.messages import Anchor, Frame, Record, Summary
+from plumbline.messages import Frame, Record, Summary
 from plumbline.metrics import BY_CODE, Flaw
 from plumbline_central import placing
 from plumbline_central.live import LiveHub
-from plumbline_central.placing import Boot, Fix, Fixes
+from plumbline_central.placing import Boot, Fixes
 from plumbline_central.project import LedgerRow, Readable
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors, fixes
@@ -166,11 +166,9 @@ class SeriesProjection:
 
     def _learnt(self, row: LedgerRow) -> dict[Boot, Fixes]:
         """All that is known of each boot of which the row says something new."""
-        new: dict[Boot, list[Fix]] = {}
-        for record in row.records:
-            if isinstance(record.body, Anchor) and (fix := placing.fix_of(record)) is not None:
-                new.setdefault((row.gateway, record.boot), []).append(fix)
-        learnt = {boot: placing.with_fixes(self._fixes(boot), came) for boot, came in new.items()}
+        learnt = {
+            boot: placing.with_fixes(self._fixes(boot), came) for boot, came in placing.learnt(row).items()
+        }
         return {boot: after for boot, after in learnt.items() if after != self._fixes(boot)}
 
     def _move(self, boot: Boot, before: Fixes, after: Fixes) -> None:
