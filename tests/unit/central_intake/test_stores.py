@@ -5,7 +5,17 @@ import pytest
 
 from plumbline import codec
 from plumbline.clock import from_us, to_us
-from plumbline.messages import Anchor, DeviceHealth, Event, Frame, GatewayState, Health, Photo, Progress, Record
+from plumbline.messages import (
+    Anchor,
+    DeviceHealth,
+    Event,
+    Frame,
+    GatewayState,
+    Health,
+    Photo,
+    Progress,
+    Record,
+)
 from plumbline_central.ledger import Arrival, Ledger
 from plumbline_central.live import LiveHub
 from plumbline_central.project import LedgerRow, catch_up
