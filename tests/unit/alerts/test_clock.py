@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plumbline.clock import to_us
 from plumbline.messages import Anchor
 from plumbline_central.alerts.states import State
-from plumbline_central.deviation import Band
+from plumbline_central.deviation import Band, Seen, Watch, redate, step
 
 from .conftest import SITE, START, ledger_row, row
 
@@ -123,3 +125,28 @@ def test_a_rebuild_dates_and_raises_the_same(rising):
     assert rising.book.recent(SITE) == alerts
     assert [rising.book.history(alert.id) for alert in alerts] == history
     assert standings(rising) == standing
+
+
+@given(
+    story=st.lists(
+        st.tuples(st.integers(1, 40), st.sampled_from([40.0, 44.0, 50.0, 56.0])), min_size=1, max_size=12
+    ),
+    error_hours=st.sampled_from([-5000, -7, 3, 5000]),
+)
+def test_observations_that_are_redated_leave_the_watch_that_right_dates_would_have(story, error_hours):
+    band, planned_at = Band(), lambda at: 50.0
+    right, wrong = Watch(), Watch()
+    at = START
+    moves = []
+    for n, (hours, percent) in enumerate(story):
+        at += timedelta(hours=hours)
+        seen = Seen(ref=f"r{n}", at=at, percent=percent)
+        off = replace(seen, at=at + timedelta(hours=error_hours))
+        right, _ = step(right, seen, planned_at(seen.at), band)
+        wrong, _ = step(wrong, off, planned_at(off.at), band)
+        moves.append((seen, off.at))
+    for seen, was_at in moves:
+        wrong, verdict = redate(wrong, seen, was_at, planned_at(seen.at), band)
+
+        assert verdict is None or verdict.change != "raise"
+    assert (wrong.recent, wrong.newest_at, wrong.firing) == (right.recent, right.newest_at, right.firing)

@@ -250,3 +250,18 @@ def test_a_photo_of_an_unset_clock_waits_for_its_anchor_and_is_dated_by_it(opene
     assert [info.at for info in after] == [from_us(T0 - 30_000_000)]
     assert store.latest("a12") == after
     assert [data["at"] for _, _, data in hub.said] == [from_us(T0 - 30_000_000).isoformat()]
+
+
+def test_a_gateway_that_booted_in_1970_is_seen_as_it_is_now_and_not_as_it_was(opened, gateway):
+    store = opened["gateways"]
+    store.apply(rows(gateway, Health(version="before")))
+    bodies = (Health(version="now"), Event(code="started"))
+    reborn = [
+        Record(seq=n, at_us=n, boot="b2", mono_us=n, clock="unset", body=body)
+        for n, body in enumerate(bodies, 50)
+    ]
+    (row,) = rows(gateway, Event(code="stopped"), start=9, received_us=T0 + 60_000_000)
+    store.apply([replace(row, records=tuple(reborn))])
+
+    assert [(s.version, s.health_at) for s in store.status()] == [("now", from_us(T0 + 60_000_000))]
+    assert store.events("a12")[0].at == from_us(T0 + 60_000_000)
