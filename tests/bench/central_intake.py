@@ -212,7 +212,7 @@ def measure(site: Site, folder: Path, label: str) -> None:
     again = Ledger.open(folder / "ledger.db")
     timed(f"ledger read, {label}", n, lambda: [again.read(at, 1) for at in range(len(site.batches))])
     store = SqliteTelemetryStore.open(folder / "series.db")
-    series = SeriesProjection.open(folder / "series.db", store)
+    series = SeriesProjection.open(folder / "series.db", store, again)
     timed(f"series projection from disk, {label}", n, lambda: catch_up(again, series))
     assert store.count() == n
     one_metric = n // GATEWAYS // METERS // VALUES
@@ -229,8 +229,8 @@ def measure(site: Site, folder: Path, label: str) -> None:
     for kept in ("ledger", "series"):
         say(f"{kept} on disk, {label}", (folder / f"{kept}.db").stat().st_size / n, "bytes per reading")
     store = SqliteTelemetryStore.open(folder / "live.db")
-    series = SeriesProjection.open(folder / "live.db", store)
     whole = Ledger.open(folder / "whole.db")
+    series = SeriesProjection.open(folder / "live.db", store, whole)
     timed(
         f"intake with series, {label}",
         n,
