@@ -13,7 +13,7 @@ from plumbline_central.alerts.book import BookWriter
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.deviation import Seen, deviation_pp
 from plumbline_central.live import LiveHub
-from plumbline_central.project import LedgerRow, StoredRecord
+from plumbline_central.project import LedgerRow, StoredRecord, Tally
 from plumbline_central.schema import Database
 
 _ROWS_WITHOUT_PROGRESS: Final = 256  # reading them again after a restart is cheaper than a commit for each
@@ -30,37 +30,44 @@ class ProgressProjection:
         self._db = db
         self._evaluator = evaluator
         self._live = live
-        self._kept: int | None = None
+        self._tally: Tally | None = None
+        self._kept = 0
 
     def cursor(self) -> int:
         with self._db.read() as db:
             row = db.execute(
-                "SELECT ledger_id FROM alert_cursor WHERE projection = ?", (self.name,)
+                "SELECT ledger_id, applied, passed_over FROM alert_cursor WHERE projection = ?", (self.name,)
             ).fetchone()
-        self._kept = row[0] if row else 0
+        self._tally = Tally(through=row[0], applied=row[1], passed_over=row[2]) if row else Tally()
+        self._kept = self._tally.through
         return self._kept
 
+    def tally(self) -> Tally:
+        if self._tally is None:
+            self.cursor()
+        return self._tally or Tally()
+
     def apply(self, rows: Sequence[LedgerRow]) -> None:
-        last = rows[-1].id
+        tally = self.tally().plus(rows)
         found = [
             (row, stored, stored.record.body)
             for row in rows
             for stored in row.stored()
             if isinstance(stored.record.body, Progress)
         ]
-        kept = self.cursor() if self._kept is None else self._kept
-        if not found and last - kept < _ROWS_WITHOUT_PROGRESS:
+        if not found and tally.through - self._kept < _ROWS_WITHOUT_PROGRESS:
+            self._tally = tally
             return
         told: list[tuple[str, dict[str, Any]]] = []
         with self._evaluator.book.write() as writer:
             for row, stored, progress in found:
                 told.append((row.site, self._observe(writer, row.received_us, stored, progress)))
             writer.db.execute(
-                "INSERT INTO alert_cursor VALUES (?, ?)"
-                " ON CONFLICT (projection) DO UPDATE SET ledger_id = excluded.ledger_id",
-                (self.name, last),
+                "INSERT OR REPLACE INTO alert_cursor (projection, ledger_id, applied, passed_over)"
+                " VALUES (?, ?, ?, ?)",
+                (self.name, tally.through, tally.applied, tally.passed_over),
             )
-        self._kept = last
+        self._tally, self._kept = tally, tally.through
         if self._live is not None:
             for site, data in told:
                 self._live.publish("progress", site, data)
@@ -71,7 +78,7 @@ class ProgressProjection:
             db.execute("DELETE FROM alert_observation")
             db.execute("DELETE FROM alert_watch")
             db.execute("DELETE FROM alert_cursor WHERE projection = ?", (self.name,))
-        self._kept = 0
+        self._tally, self._kept = Tally(), 0
 
     def _observe(
         self, writer: BookWriter, received_us: int, stored: StoredRecord, progress: Progress

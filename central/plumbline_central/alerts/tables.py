@@ -47,6 +47,14 @@ MIGRATIONS: Final[Migrations] = (
         CREATE INDEX alert_delivery_by_channel ON alert_delivery (channel, state, id);
         """,
     ),
+    (
+        "alerts_2",
+        """
+        -- applied: NULL where the projection had begun before anybody counted
+        ALTER TABLE alert_cursor ADD COLUMN applied INTEGER;
+        ALTER TABLE alert_cursor ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
+        """,
+    ),
 )
 
 

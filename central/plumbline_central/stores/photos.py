@@ -11,7 +11,7 @@ from typing import Final, Self
 from plumbline.clock import from_us
 from plumbline.messages import Photo
 from plumbline_central.live import LiveHub
-from plumbline_central.project import LedgerRow
+from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors
 
@@ -53,6 +53,7 @@ class PhotoStore:
     def __init__(self, db: Database, live: LiveHub | None = None) -> None:
         self._db = db
         self._live = live
+        self._tally: Tally | None = None
         self._saved = 0
 
     @classmethod
@@ -98,17 +99,25 @@ class PhotoStore:
 
     def cursor(self) -> int:
         with self._db.read() as db:
-            self._saved = cursors.get(db, self.name)
+            self._tally = cursors.get(db, self.name)
+        self._saved = self._tally.through
         return self._saved
 
+    def tally(self) -> Tally:
+        if self._tally is None:
+            self.cursor()
+        return self._tally or Tally()
+
     def apply(self, rows: Sequence[LedgerRow]) -> None:
+        tally = self.tally().plus(rows)
         photos = [
             (row, record.at_us, record.body)
             for row in rows
             for record in row.records
             if isinstance(record.body, Photo)
         ]
-        if not photos and rows[-1].id - self._saved < _ROWS_PER_CURSOR:
+        if not photos and tally.through - self._saved < _ROWS_PER_CURSOR:
+            self._tally = tally
             return  # most rows hold readings only; passing them again costs less than a commit
         with self._db.write() as db:
             db.executemany(
@@ -118,8 +127,8 @@ class PhotoStore:
                     for row, at, p in photos
                 ],
             )
-            cursors.move(db, self.name, rows[-1].id)
-        self._saved = rows[-1].id
+            cursors.move(db, self.name, tally)
+        self._tally, self._saved = tally, tally.through
         if self._live is not None:
             for row, at_us, photo in photos:
                 said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
@@ -128,8 +137,8 @@ class PhotoStore:
     def reset(self) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM photo")
-            cursors.move(db, self.name, 0)
-        self._saved = 0
+            cursors.move(db, self.name, Tally())
+        self._tally, self._saved = Tally(), 0
 
 
 def _info(site: str, row: tuple[str, str, str, int, int, int, str]) -> PhotoInfo:

@@ -10,7 +10,7 @@ from plumbline.clock import from_us
 from plumbline.messages import Frame
 from plumbline.metrics import BY_CODE
 from plumbline_central.live import LiveHub
-from plumbline_central.project import LedgerRow
+from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database
 from plumbline_central.stores import cursors
 from plumbline_central.stores.port import FramePoint, TelemetryStore
@@ -29,6 +29,7 @@ class SeriesProjection:
         self._store = store
         self._db = db
         self._live = live
+        self._tally: Tally | None = None
         self._saved = 0
 
     @classmethod
@@ -41,10 +42,17 @@ class SeriesProjection:
 
     def cursor(self) -> int:
         with self._db.read() as db:
-            self._saved = cursors.get(db, self.name)
+            self._tally = cursors.get(db, self.name)
+        self._saved = self._tally.through
         return self._saved
 
+    def tally(self) -> Tally:
+        if self._tally is None:
+            self.cursor()
+        return self._tally or Tally()
+
     def apply(self, rows: Sequence[LedgerRow]) -> None:
+        tally = self.tally().plus(rows)
         points = [
             FramePoint(
                 site=row.site,
@@ -61,20 +69,21 @@ class SeriesProjection:
         ]
         for start in range(0, len(points), _POINTS_AT_ONCE):
             self._store.write(points[start : start + _POINTS_AT_ONCE])
-        if rows[-1].id - self._saved >= _ROWS_PER_CURSOR:
-            self._save(rows[-1].id)
+        if tally.through - self._saved >= _ROWS_PER_CURSOR:
+            self._save(tally)
+        self._tally = tally
         if self._live is not None:
             for point in _newest(points):
                 self._live.publish("frame", point.site, _spoken(point))
 
     def reset(self) -> None:
         self._store.reset()
-        self._save(0)
+        self._save(Tally())
 
-    def _save(self, ledger_id: int) -> None:
+    def _save(self, tally: Tally) -> None:
         with self._db.write() as db:
-            cursors.move(db, self.name, ledger_id)
-        self._saved = ledger_id
+            cursors.move(db, self.name, tally)
+        self._tally, self._saved = tally, tally.through
 
 
 def _newest(points: Sequence[FramePoint]) -> list[FramePoint]:
