@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from plumbline_central import ledger as ledgers
-from plumbline_central.gaps import Declared, Gap, gaps
+from plumbline_central.gaps import Declared, Gap, declared_in, gaps
 from plumbline_central.ledger import Ledger
 from plumbline_central.project import Counted, Tally
+from plumbline_central.stores.gaps import GapStore
+
+_ROWS_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +52,20 @@ class Standing:
 class Books:
     """The ledger's account, together with those of the projections that follow it."""
 
-    def __init__(
-        self, ledger: Ledger, projections: Sequence[Counted], declared: Callable[[], Sequence[Declared]]
-    ) -> None:
+    def __init__(self, ledger: Ledger, projections: Sequence[Counted], gap_store: GapStore) -> None:
         self._ledger = ledger
         self._projections = projections
-        self._declared = declared
+        self._gap_store = gap_store
 
-    def gaps(self) -> list[Gap]:
-        """Everything that central lacks, by gateway, epoch and lane, with the reason where one was given."""
-        declared = self._declared()  # before the ledger is asked: what came meanwhile does not lack
+    def gaps(self, *, read_on: bool = False) -> list[Gap]:
+        """Everything that central lacks, by gateway, epoch and lane, with the reason where one was given.
+
+        With `read_on` also reasons that the projection of gaps has yet to reach; that may take as long as it will.
+        """
+        through = self._gap_store.tally().through
+        declared = self._gap_store.declared()  # before the ledger: what comes meanwhile does not lack
+        if read_on:
+            declared += _declared_after(self._ledger, through)
         return list(gaps(self._ledger.covered(), declared))
 
     def standing(self) -> Standing:
@@ -80,6 +88,16 @@ class Books:
             archive_bytes=sum(segment.bytes for segment in segments),
             segments=len(segments),
         )
+
+
+def _declared_after(ledger: Ledger, row_id: int) -> Iterator[Declared]:
+    while rows := ledger.read(row_id, _ROWS_AT_ONCE):
+        for row in rows:
+            for record in row.records:
+                declared = declared_in(row.site, row.gateway, row.epoch, record)
+                if declared is not None:
+                    yield declared
+        row_id = rows[-1].id
 
 
 def projected(tally: Tally, account: ledgers.Account) -> Projected:

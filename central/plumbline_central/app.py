@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
 from plumbline_central import registry
+from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
@@ -25,12 +26,14 @@ from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
 from plumbline_central.ledger import Ledger
+from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, gateways, photos, sqlite
+from plumbline_central.stores import gaps as gap_store
 from plumbline_central.stores.series import SeriesProjection
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class Parts:
     series: SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
+    gaps: gap_store.GapStore
     live: LiveHub
     plans: PlanStore
     band: Band
@@ -74,6 +78,7 @@ class Parts:
         band: Band | None = None,
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
+        archive_dir: Path | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -81,7 +86,13 @@ class Parts:
         migrate(control.path, registry.MIGRATIONS)
         series_db = Database.open(
             data_dir / "series.db",
-            (*cursors.MIGRATIONS, *sqlite.MIGRATIONS, *photos.MIGRATIONS, *gateways.MIGRATIONS),
+            (
+                *cursors.MIGRATIONS,
+                *sqlite.MIGRATIONS,
+                *photos.MIGRATIONS,
+                *gateways.MIGRATIONS,
+                *gap_store.MIGRATIONS,
+            ),
         )
         plans = PlanStore(control)
         band = band or Band()
@@ -92,13 +103,14 @@ class Parts:
             control=control,
             series_db=series_db,
             registry=registry.Registry(control),
-            ledger=Ledger.open(data_dir / "ledger.db"),
+            ledger=Ledger.open(data_dir / "ledger.db", archive_dir),
             indicators=Indicators(control, plans),
             deliveries=Deliveries(control),
             telemetry=telemetry,
             series=SeriesProjection(telemetry, series_db, hub),
             photos=photos.PhotoStore(series_db, hub),
             gateways=gateways.GatewayStore(series_db, hub),
+            gaps=gap_store.GapStore(series_db),
             live=hub,
             plans=plans,
             band=band,
@@ -109,7 +121,12 @@ class Parts:
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        return (self.series, self.photos, self.gateways, self.progress)
+        return (self.series, self.photos, self.gateways, self.gaps, self.progress)
+
+    @property
+    def books(self) -> Books:
+        counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        return Books(self.ledger, counted, self.gaps)
 
     def close(self) -> None:
         self.ledger.close()
@@ -151,6 +168,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             band=settings.alerts.band,
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
+            archive_dir=settings.archive_dir,
         )
         try:
             await _serve(settings, clock, parts, link, channels, listener)
@@ -190,7 +208,7 @@ async def _serve(
         gateways=parts.gateways,
         indicators=parts.indicators,
         alerts=parts.book,
-        ledger=parts.ledger,
+        books=parts.books,
         live=parts.live,
         clock=clock,
         band=parts.band,
@@ -231,6 +249,9 @@ async def _serve(
             ),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(
+                ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
+            ),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
         log.info("central is ready: %s", address(settings.http))

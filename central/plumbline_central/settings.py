@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -93,3 +94,7 @@ class CentralSettings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     webhooks: tuple[WebhookSettings, ...] = ()
+
+    @property
+    def archive_dir(self) -> Path | None:
+        return None if self.ledger.archive_dir is None else Path(self.ledger.archive_dir)

@@ -103,10 +103,12 @@ def _bridge(ledger: Ledger, covered: dict[LaneKey, Ranges], words: list[_Word], 
     faulty = {(fault.gateway, fault.epoch, fault.lane) for fault in report.faults}
     for lane in sorted(covered.keys() | by_lane.keys()):
         said = by_lane.get(lane, [])
-        for first, last, word in lacking(covered.get(lane, ()), [word.declared for word in said]):
-            if last is not None and word is not None:
+        for first, last, by in lacking(covered.get(lane, ()), [word.declared for word in said]):
+            if last is None:
+                continue  # nobody knows how many
+            if by is not None:
                 report.declared_missing += last - first + 1
-            elif last is not None:
+            else:
                 report.missing += last - first + 1
         fault = None if lane in faulty else _contradiction(ledger, lane, said)
         if fault is not None:

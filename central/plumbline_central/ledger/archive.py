@@ -73,6 +73,11 @@ class Archive:
                     f"{self.folder / file} is damaged: {error}", hint="Restore it from a backup."
                 ) from None
 
+    def need(self, file: str) -> None:
+        """Raises Away where there is no such file."""
+        if not (self.folder / file).exists():
+            raise Away(self.folder / file)
+
     def why_altered(self, segment: Segment) -> str | None:
         """What differs between the file and what was archived. Raises Away."""
         path = self.folder / segment.file

@@ -202,6 +202,11 @@ class Ledger:
         with self._db.read() as db:
             return archives.segments(db)
 
+    def need_archive(self) -> None:
+        """Return if every archive file is there. Raises ConfigError, naming the first that is away."""
+        for segment in self.segments():
+            self._archive.need(segment.file)
+
     def why_altered(self, segment: Segment) -> str | None:
         """What differs between a segment's file and what was archived. Raises ConfigError where it is away."""
         return self._archive.why_altered(segment)
