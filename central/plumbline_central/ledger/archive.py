@@ -56,8 +56,10 @@ class Segment:
 class Archive:
     """The files of one folder, opened when they are asked for. Usable from any thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, block: int = BLOCK) -> None:
+        """`block`: rows in a segment, the same for a ledger's whole life."""
         self.folder = folder
+        self.block = block
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -128,18 +130,13 @@ def containing(db: sqlite3.Connection, row_id: int) -> Segment | None:
     return _segment(row) if row else None
 
 
-def next_block(db: sqlite3.Connection, before_us: int) -> int | None:
-    """The first id of the oldest block that is whole and all older than `before_us`."""
-    first = _blocks_from(db)
-    return first if _is_old(db, first, before_us) else None
-
-
-def blocks_before(db: sqlite3.Connection, before_us: int) -> int:
-    """How many blocks `move` could take now, one after the other."""
-    first = at = _blocks_from(db)
-    while _is_old(db, at, before_us):
-        at += BLOCK
-    return (at - first) // BLOCK
+def old_blocks(db: sqlite3.Connection, block: int, before_us: int) -> Iterator[int]:
+    """The first ids of the blocks that `move` could take now, oldest first: whole, and all older than `before_us`."""
+    (last,) = db.execute("SELECT coalesce(max(last_id), 0) FROM segment").fetchone()
+    first = int(last) + 1
+    while _is_old(db, first, first + block - 1, before_us):
+        yield first
+        first += block
 
 
 @contextmanager
@@ -158,7 +155,7 @@ def move(ledger: Database, archive: Archive, first_id: int, on_step: OnStep) -> 
 
     Raises Unreachable where the archive's disk does not take it; then the rows stay where they are.
     """
-    last_id = first_id + BLOCK - 1
+    last_id = first_id + archive.block - 1
     file = f"ledger-{first_id}-{last_id}.db"
     path = archive.folder / file
     part = path.with_suffix(".part")
@@ -215,19 +212,13 @@ def _record(
     return segment
 
 
-def _blocks_from(db: sqlite3.Connection) -> int:
-    (last,) = db.execute("SELECT coalesce(max(last_id), 0) FROM segment").fetchone()
-    return int(last) + 1
-
-
-def _is_old(db: sqlite3.Connection, first_id: int, before_us: int) -> bool:
+def _is_old(db: sqlite3.Connection, first_id: int, last_id: int, before_us: int) -> bool:
     """The last row is asked for alone first: without it the block is still growing."""
-    last = first_id + BLOCK - 1
-    row = db.execute("SELECT received_us FROM batch WHERE id >= ? ORDER BY id LIMIT 1", (last,)).fetchone()
+    row = db.execute("SELECT received_us FROM batch WHERE id >= ? ORDER BY id LIMIT 1", (last_id,)).fetchone()
     if row is None or row[0] >= before_us:
         return False
     (newest,) = db.execute(
-        "SELECT max(received_us) FROM batch WHERE id BETWEEN ? AND ?", (first_id, last)
+        "SELECT max(received_us) FROM batch WHERE id BETWEEN ? AND ?", (first_id, last_id)
     ).fetchone()
     return newest is not None and newest < before_us
 

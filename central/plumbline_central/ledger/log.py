@@ -46,9 +46,19 @@ class Ledger:
         self._recent_lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, archive_dir: Path | None = None, *, remembers: bool = True) -> Self:
-        """The ledger kept at `path`, made where there is none; its archive is `archive` beside it. Raises ConfigError."""
-        archive = Archive(archive_dir or path.parent / "archive")
+    def open(
+        cls,
+        path: Path,
+        archive_dir: Path | None = None,
+        *,
+        remembers: bool = True,
+        block: int = archives.BLOCK,
+    ) -> Self:
+        """The ledger kept at `path`, made where there is none; its archive is the folder `archive` beside it.
+
+        Raises ConfigError.
+        """
+        archive = Archive(archive_dir or path.parent / "archive", block=block)
         return cls(Database.open(path, tables.MIGRATIONS), archive, remembers=remembers)
 
     def close(self) -> None:
@@ -214,7 +224,7 @@ class Ledger:
     def archivable(self, before_us: int) -> int:
         """How many whole blocks are older than `before_us`."""
         with self._db.read() as db:
-            return archives.blocks_before(db, before_us)
+            return sum(1 for _ in archives.old_blocks(db, self._archive.block, before_us))
 
     def archive_next(self, before_us: int, on_step: OnStep = lambda _: None) -> Segment | None:
         """Move the oldest whole block out if all of it is older than `before_us`; None where there is none.
@@ -223,7 +233,7 @@ class Ledger:
         """
         with archives.sole_archiver(self._db.path.with_name("archive.lock")):
             with self._db.read() as db:
-                first_id = archives.next_block(db, before_us)
+                first_id = next(archives.old_blocks(db, self._archive.block, before_us), None)
             return None if first_id is None else archives.move(self._db, self._archive, first_id, on_step)
 
     def size_bytes(self) -> int:
