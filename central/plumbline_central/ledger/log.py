@@ -185,16 +185,13 @@ class Ledger:
     def account(self, row_ids: Iterable[int]) -> Account:
         """Counters, coverage and how many records lie past each of `row_ids`, all of one moment."""
         with self._one_moment() as db:
-            counters = _counters(db)
             (covered,) = db.execute("SELECT coalesce(sum(last - first + 1), 0) FROM coverage").fetchone()
             return Account(
-                counters=counters,
+                counters=_counters(db),
                 covered=covered,
                 last_id=_last_id(db),
                 after={
-                    row_id: across.records_after(db, self._archive, row_id)
-                    if row_id
-                    else counters["records_stored"]
+                    row_id: across.records_after(db, self._archive, row_id) if row_id else covered
                     for row_id in set(row_ids)
                 },
             )

@@ -75,7 +75,8 @@ def test_every_record_that_lacks_is_listed_once_and_with_its_reason(stored, clos
     assert [n for n, _ in numbers] == sorted(set(range(1, newest + 1)) - have)
     for n, word in numbers:
         if n in said:
-            assert word is not None and word.first <= n <= (word.last or n)
+            assert word is not None
+            assert word.first <= n <= (word.last or n)
         else:
             assert (word is not None) == (opened is not None and n >= opened)
     assert [a for a, b, _ in found if b is None] == ([max(opened, newest + 1)] if opened else [])
