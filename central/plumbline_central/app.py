@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
 from plumbline_central import registry
+from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
@@ -25,12 +26,14 @@ from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
 from plumbline_central.ledger import Ledger
+from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
+from plumbline_central.stores import gaps as gap_store
 
 if TYPE_CHECKING:
     import uvicorn
@@ -58,6 +61,7 @@ class Parts:
     series: series.SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
+    gaps: gap_store.GapStore
     live: LiveHub
     plans: PlanStore
     band: Band
@@ -73,6 +77,7 @@ class Parts:
         band: Band | None = None,
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
+        archive_dir: Path | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -87,6 +92,7 @@ class Parts:
                 *series.MIGRATIONS,
                 *photos.MIGRATIONS,
                 *gateways.MIGRATIONS,
+                *gap_store.MIGRATIONS,
             ),
         )
         plans = PlanStore(control)
@@ -94,7 +100,7 @@ class Parts:
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
         telemetry = sqlite.SqliteTelemetryStore(series_db)
-        ledger = Ledger.open(data_dir / "ledger.db")
+        ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
         return cls(
             control=control,
             series_db=series_db,
@@ -106,6 +112,7 @@ class Parts:
             series=series.SeriesProjection(telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
             gateways=gateways.GatewayStore(series_db, hub),
+            gaps=gap_store.GapStore(series_db),
             live=hub,
             plans=plans,
             band=band,
@@ -116,7 +123,12 @@ class Parts:
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        return (self.series, self.photos, self.gateways, self.progress)
+        return (self.series, self.photos, self.gateways, self.gaps, self.progress)
+
+    @property
+    def books(self) -> Books:
+        counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        return Books(self.ledger, counted, self.gaps)
 
     def close(self) -> None:
         self.ledger.close()
@@ -158,6 +170,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             band=settings.alerts.band,
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
+            archive_dir=settings.archive_dir,
         )
         try:
             await _serve(settings, clock, parts, link, channels, listener)
@@ -197,7 +210,7 @@ async def _serve(
         gateways=parts.gateways,
         indicators=parts.indicators,
         alerts=parts.book,
-        ledger=parts.ledger,
+        books=parts.books,
         live=parts.live,
         clock=clock,
         band=parts.band,
@@ -238,6 +251,9 @@ async def _serve(
             ),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(
+                ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
+            ),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
         log.info("central is ready: %s", address(settings.http))

@@ -17,7 +17,7 @@ from plumbline.metrics import BY_CODE, Flaw
 from plumbline_central import placing
 from plumbline_central.live import LiveHub
 from plumbline_central.placing import Boot, Fixes
-from plumbline_central.project import LedgerRow, Readable
+from plumbline_central.project import LedgerRow, Readable, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors, fixes
 from plumbline_central.stores.port import FramePoint, TelemetryStore
@@ -44,7 +44,7 @@ _ROWS_PER_CURSOR: Final = 64
 class _Stretch:
     """Rows with no anchor between them, on their way into the store."""
 
-    last_id: int = 0
+    rows: list[LedgerRow] = field(default_factory=list)
     points: list[FramePoint] = field(default_factory=list)
     doubtful: dict[tuple[Boot, int], list[int]] = field(default_factory=dict)
     """(boot, ledger id) -> first and last time since boot, and how many have no place."""
@@ -66,6 +66,7 @@ class SeriesProjection:
         self._db = db
         self._ledger = ledger
         self._live = live
+        self._tally: Tally | None = None
         self._saved = 0
         self._known: dict[Boot, Fixes] = {}
 
@@ -85,8 +86,14 @@ class SeriesProjection:
     def cursor(self) -> int:
         self._known.clear()
         with self._db.read() as db:
-            self._saved = cursors.get(db, self.name)
+            self._tally = cursors.get(db, self.name)
+        self._saved = self._tally.through
         return self._saved
+
+    def tally(self) -> Tally:
+        if self._tally is None:
+            self.cursor()
+        return self._tally or Tally()
 
     def waiting(self) -> int:
         """How many records are in no series yet, because nobody knows when they were."""
@@ -119,12 +126,12 @@ class SeriesProjection:
         with self._db.write() as db:
             db.execute("DELETE FROM doubtful_row")
             fixes.forget(db, self.name)
-            cursors.move(db, self.name, 0)
-        self._saved = 0
+            cursors.move(db, self.name, Tally())
+        self._tally, self._saved = Tally(), 0
 
     def _take(self, stretch: _Stretch, row: LedgerRow, learnt: dict[Boot, Fixes]) -> None:
         """Add a row's readings to the stretch, each at its place."""
-        stretch.last_id = row.id
+        stretch.rows.append(row)
         for record in row.records:
             body = record.body
             if isinstance(body, Frame) and record.clock in TRUSTED:  # nearly all: without a call in between
@@ -161,7 +168,8 @@ class SeriesProjection:
         for points in _portions(stretch.points):
             self._store.write(points)
         told += stretch.points
-        if not (stretch.doubtful or learnt or stretch.last_id - self._saved >= _ROWS_PER_CURSOR):
+        self._tally = tally = self.tally().plus(stretch.rows)
+        if not (stretch.doubtful or learnt or tally.through - self._saved >= _ROWS_PER_CURSOR):
             return
         with self._db.write() as db:
             db.executemany(
@@ -173,8 +181,8 @@ class SeriesProjection:
             for boot, known in (learnt or {}).items():
                 fixes.add(db, self.name, boot, known)
                 db.execute("UPDATE doubtful_row SET waiting = 0 WHERE gateway = ? AND boot = ?", boot)
-            cursors.move(db, self.name, stretch.last_id)
-        self._saved = stretch.last_id
+            cursors.move(db, self.name, tally)
+        self._saved = tally.through
         self._known |= learnt or {}
 
     def _learnt(self, row: LedgerRow) -> dict[Boot, Fixes]:
