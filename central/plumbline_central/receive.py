@@ -220,3 +220,7 @@ def _answer_to(batch: codec.Batch, answers: dict[LaneKey, _Answer]) -> _Answer:
     if answer is None:
         answer = answers[lane] = _Answer(GatewayTopics(batch.site, batch.gateway).ack, lane)
     return answer
+
+
+def _dead(delivery: Delivery, why: str, now_us: int) -> DeadLetter:
+    return DeadLetter(received_us=now_us, topic=delivery.topic, payload=delivery.payload, why=why)
