@@ -71,6 +71,9 @@ COUNTERS: Final = (
 LaneKey = tuple[str, str, Lane]
 """(gateway, epoch, lane)"""
 
+LinkRow = tuple[int, int, str, str, str, str, int, int, bytes, bytes, bytes]
+"""(id, received_us, site, gateway, epoch, lane, first, last, prev, head, payload)"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
@@ -269,6 +272,21 @@ class Ledger:
                     taken=((first, last),) if taken is None else _taken_from(taken) or (),
                     payload=payload,
                 )
+
+    def links(self, after_id: int, limit: int) -> Iterator[LinkRow]:
+        """Up to `limit` rows past `after_id` as they came, ascending by id; a few are held at a time."""
+        while limit > 0:
+            with self._db.read() as db:
+                chunk = db.execute(
+                    "SELECT id, received_us, site, gateway, epoch, lane, first, last, prev, head,"
+                    " CAST(payload AS BLOB) FROM batch WHERE id > ? ORDER BY id LIMIT ?",
+                    (after_id, min(limit, 64)),
+                ).fetchall()
+            if not chunk:
+                return
+            yield from chunk
+            after_id = chunk[-1][0]
+            limit -= len(chunk)
 
     def counters(self) -> dict[str, int]:
         """Since the file was made; see `COUNTERS`."""
