@@ -36,8 +36,8 @@ _PARTS: Final = {
         about="The gateway: run, check, status, tail.", modules=("plumbline_edge.cli",), extra="edge"
     ),
     "central": _Part(
-        about="The central service: run, init, site, enroll, plan, gaps, verify, rebuild.",
-        modules=("plumbline_central.cli",),
+        about="The central service: run, init, site, enroll, plan, gaps, verify, rebuild, head, stamp, export.",
+        modules=("plumbline_central.cli", "plumbline_central.proof.cli"),
         extra="central",
     ),
     "sim": _Part(about="Simulated meters and cameras.", modules=("plumbline_sim.cli",), extra="sim"),

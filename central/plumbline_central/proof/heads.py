@@ -17,8 +17,11 @@ from plumbline import signing
 from plumbline.clock import Clock, from_us, to_us
 from plumbline.errors import PlumblineError, Refused
 from plumbline.signing import DeviceKey
+from plumbline_central.ledger import Ledger
 from plumbline_central.proof import merkle
+from plumbline_central.proof.compare import Finding, compare
 from plumbline_central.proof.treelog import Tail, TreeLog, changed, no_progress
+from plumbline_central.registry import Gateway
 from plumbline_central.schema import Database, Migrations
 
 log = logging.getLogger(__name__)
@@ -197,6 +200,38 @@ def make_head(
     head = Head.sign(key, size=size, root=root, at_us=to_us(now), tails=tails_digest(tails))
     book.keep(head, tails)
     return head
+
+
+def check(
+    ledger: Ledger,
+    tree: TreeLog,
+    book: HeadBook,
+    gateways: Sequence[Gateway],
+    key: str,
+    shown: Callable[[int], None] = no_progress,
+) -> list[Finding]:
+    """Whether the ledger still contains the tree of the newest head: every row read again. Empty where it does.
+
+    `key`: central's public key. Raises Refused where the head itself, or the leaves kept beside the ledger, are not
+    what was signed: then there is nothing to compare with.
+    """
+    newest = book.newest()
+    if newest is None:
+        return []
+    newest.check_signature(key)
+    tails = book.tails(newest.size)
+    if tails_digest(tails) != newest.tails:
+        raise Refused("the lanes' ends kept with the newest head are not those that were signed")
+    frontier = merkle.Frontier()
+    frontier.extend(tree.leaves(0, newest.size))
+    if frontier.root() != newest.root:
+        raise Refused(
+            "the leaves in proof.db do not lead to the newest head: proof.db was changed",
+            hint="Compare an export with a head kept elsewhere: plumbline_verify.py --head.",
+        )
+    with ledger.snapshot():  # a service may be writing
+        rows = ledger.links(0, 1 << 62)
+        return compare(tree.leaves(0, newest.size), rows, tails, gateways, shown)
 
 
 class DailyHeads:

@@ -1,0 +1,182 @@
+"""A central's data folder with two sites' gateways in it, and what an intruder can do to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from plumbline import chain, codec, signing
+from plumbline.messages import Body, Event, Frame, Gap, Lane, Photo, Progress, Record, ZoneProgress
+from plumbline.signing import DeviceKey
+from plumbline_central.ledger import Arrival, Ledger
+from plumbline_central.proof.folder import open_proofs
+from plumbline_central.registry import Registry
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+@dataclass
+class PaperGateway:
+    """Keeps its whole history, so that any range of any lane can be packed at any time."""
+
+    name: str = "gw-1"
+    site: str = "a12"
+    epoch: str = "e1"
+    key: DeviceKey = field(default_factory=lambda: DeviceKey(Ed25519PrivateKey.generate()))
+    lanes: dict[Lane, list[Record]] = field(default_factory=dict)
+    heads: dict[Lane, list[bytes]] = field(default_factory=dict)
+
+    def record(self, body: Body, *, lane: Lane = "data") -> Record:
+        records = self.lanes.setdefault(lane, [])
+        heads = self.heads.setdefault(lane, [chain.start(self.name, self.epoch, lane)])
+        seq = len(records) + 1
+        made = Record(
+            seq=seq,
+            at_us=1_790_000_000_000_000 + seq * 1_000_000,
+            boot="b" * 32,
+            mono_us=seq * 1_000_000,
+            clock="synced",
+            body=body,
+        )
+        raw = codec.canonical(seq, made.at_us, made.boot, made.mono_us, made.clock, codec.encode_body(body))
+        records.append(made)
+        heads.append(chain.link(heads[-1], seq, raw))
+        return made
+
+    def frames(self, count: int, *, device: str = "m1") -> None:
+        for _ in range(count):
+            seq = len(self.lanes.get("data", ())) + 1
+            values = (23_000 + seq, None if seq % 7 == 0 else seq * 1000, -seq)
+            flaws = ((1, 102),) if seq % 7 == 0 else ()
+            self.record(Frame(device=device, metrics=(1, 28, 11), values=values, flaws=flaws))
+
+    def event(self, text: str) -> None:
+        self.record(Event(code="started", text=text), lane="status")
+
+    def gap(self, first: int, last: int, *, lane: Lane = "data") -> None:
+        """Say that these records are gone."""
+        heads = self.heads[lane]
+        self.record(
+            Gap(lane=lane, first=first, last=last, why="size", prev=heads[first - 1], head=heads[last]),
+            lane="status",
+        )
+
+    def photo(self) -> None:
+        self.record(Photo(camera="c1", photo="p1", jpeg=b"\xff\xd8" + bytes(300)), lane="photo")
+        zones = (ZoneProgress(id="z1", percent=41.5, low=38.25, high=44.0, visible=0.75, stage=3),)
+        self.record(
+            Progress(camera="c1", photo="p1", percent=41.5, low=None, high=1e300, zones=zones, grid=(3, 200))
+        )
+
+    def pack(self, first: int, last: int, *, lane: Lane = "data") -> bytes:
+        packed = self.lanes[lane][first - 1 : last]
+        return codec.pack_batch(
+            packed,
+            [codec.encode_body(record.body) for record in packed],
+            site=self.site,
+            gateway=self.name,
+            epoch=self.epoch,
+            lane=lane,
+            prev=self.heads[lane][first - 1],
+            head=self.heads[lane][last],
+            algorithm=signing.ALGORITHM,
+            sign=self.key.sign,
+        )
+
+
+@dataclass
+class World:
+    """A data folder, and the gateways that fill it."""
+
+    folder: Path
+    gateways: dict[str, PaperGateway] = field(default_factory=dict)
+    received_us: int = 1_790_000_100_000_000
+
+    def enroll(self, gateway: PaperGateway) -> PaperGateway:
+        self.gateways[gateway.name] = gateway
+        registry = Registry.open(self.folder / "control.db")
+        registry.add_site(gateway.site)
+        registry.enroll(gateway.name, gateway.site, gateway.key.public)
+        registry.close()
+        return gateway
+
+    def receive(self, *payloads: bytes) -> None:
+        ledger = Ledger.open(self.folder / "ledger.db")
+        for payload in payloads:
+            self.received_us += 1_000_000
+            arrival = Arrival(received_us=self.received_us, payload=payload, batch=codec.open_batch(payload))
+            (outcome,) = ledger.append([arrival])
+            assert outcome.status == "stored", outcome
+        ledger.close()
+
+    def proofs(self):
+        return open_proofs(self.folder)
+
+    def meddle(self, script: str, *values: object) -> None:
+        """What somebody with the file and an SQL prompt can do."""
+        db = sqlite3.connect(self.folder / "ledger.db")
+        with db:
+            for number, statement in enumerate(filter(None, map(str.strip, script.split(";")))):
+                db.execute(statement, values if number == 0 else ())
+        db.close()
+
+
+@pytest.fixture
+def new_world(tmp_path):
+    def make(name: str = "data") -> World:
+        folder = tmp_path / name
+        folder.mkdir()
+        return World(folder)
+
+    return make
+
+
+@pytest.fixture
+def world(new_world):
+    return new_world()
+
+
+@pytest.fixture
+def now():
+    return NOW
+
+
+@pytest.fixture
+def paper_gateway():
+    return PaperGateway
+
+
+@pytest.fixture
+def site(world):
+    """Two gateways of one site and one of another, 14 batches: out of order, overlapping, with a declared gap."""
+    one = world.enroll(PaperGateway("gw-1"))
+    two = world.enroll(PaperGateway("gw-2", epoch="e2"))
+    other = world.enroll(PaperGateway("gw-9", site="b7", epoch="e9"))
+    for gateway in (one, two, other):
+        gateway.event("hello")
+        gateway.frames(60)
+        gateway.photo()
+        gateway.frames(20, device="m2")
+    one.gap(21, 30)  # the outbox had been full
+    world.receive(
+        one.pack(1, 1, lane="status"),
+        one.pack(1, 10),
+        two.pack(1, 10),
+        other.pack(1, 20),
+        one.pack(41, 50),  # live readings first
+        one.pack(11, 20),
+        two.pack(11, 30),
+        one.pack(1, 1, lane="photo"),
+        one.pack(31, 45),  # overlaps
+        one.pack(51, 81),
+        one.pack(2, 2, lane="status"),
+        two.pack(31, 81),
+        other.pack(21, 81),
+        other.pack(1, 1, lane="status"),
+    )
+    return world
