@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sqlite3
+import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from plumbline import chain, codec, signing
 from plumbline.messages import Body, Event, Frame, Gap, Lane, Photo, Progress, Record, ZoneProgress
 from plumbline.signing import DeviceKey
 from plumbline_central.ledger import Arrival, Ledger
+from plumbline_central.proof.export import export
 from plumbline_central.proof.folder import open_proofs
 from plumbline_central.registry import Registry
 
@@ -180,3 +183,28 @@ def site(world):
         other.pack(1, 1, lane="status"),
     )
     return world
+
+
+@pytest.fixture(scope="session")
+def verifier():
+    """The stand-alone program, loaded as a module."""
+    path = Path(__file__).parents[3] / "deploy/verify/plumbline_verify.py"
+    spec = importlib.util.spec_from_file_location("plumbline_verify", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def evidence(site, tmp_path):
+    """The evidence file of the whole site, after two daily heads."""
+    path = tmp_path / "evidence.zip"
+    with site.proofs() as proofs:
+        export(proofs, path, NOW)
+    gateway = site.gateways["gw-1"]
+    gateway.frames(9)
+    site.receive(gateway.pack(82, 90))
+    with site.proofs() as proofs:
+        export(proofs, path, NOW + timedelta(days=1))
+    return path
