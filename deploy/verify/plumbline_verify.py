@@ -21,6 +21,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -749,10 +750,12 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
         _whole(manifest["size"])
         _ = [scope[part] is None or _name(scope[part]) for part in ("site", "gateway")]
         for gateway in manifest["gateways"]:
-            _ = (_name(gateway["id"]), _name(gateway["site"]), _one_of(("ed25519",), gateway["algorithm"]))
+            _one_of(("ed25519",), gateway["algorithm"])
+            _ = (_name(gateway["id"]), _name(gateway["site"]))
             _ = (_hex(gateway["key"], 32), _hex(gateway["signature"], 64))
-        _ = [_one_of(_WANTED, name) for name in manifest["sha256"] if not name.startswith("stamps/")]
-        _ = [_hex(digest, 32) for digest in manifest["sha256"].values()]
+        for name, digest in manifest["sha256"].items():
+            _one_of((*_WANTED, name if name.startswith("stamps/") else ""), name)
+            _hex(digest, 32)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unusable(f"manifest.json is not understood: {error!r}") from None
 
@@ -1007,8 +1010,23 @@ class _Lane:
     links: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     unsigned: list[Envelope] = field(default_factory=list)
+    posed: Ranges = field(default_factory=list)
+    """What batches of other devices pretend to be."""
     moved: list[tuple[Envelope, int]] = field(default_factory=list)
+    inside: list[tuple[int, bytes]] = field(default_factory=list)
+    """Heads inside of batches, where others begin or end."""
     found: bool = False
+
+    def ends(self) -> Iterator[tuple[int, bytes]]:
+        """(seq, the chain's head after it), as each batch and each gap says."""
+        for first, last, prev, head in self.links:
+            yield first - 1, prev
+            yield last, head
+        for gap in self.gaps:
+            if gap.last:
+                yield gap.first - 1, gap.prev
+                yield gap.last, gap.head
+        yield from self.inside
 
 
 class _Examination:
@@ -1037,6 +1055,7 @@ class _Examination:
                 )
             self.gateways[name] = (gateway["site"], bytes.fromhex(known))
         self.bad: list[Envelope] = []
+        self.tails_sealed = True
         self.wrong_leaves: list[tuple[bytes, Envelope]] = []
         self.lost_leaves: set[bytes] = set()
         self.holes = 0
@@ -1056,6 +1075,7 @@ class _Examination:
         sealed = self.check_seals()
         rooted = self.walk()
         self.diagnose()
+        self.check_overlaps()
         trusted = sealed and rooted
         for key in sorted({*self.lanes, *(lane for lane in self.export.tails if lane[0] in self.gateways)}):
             self.check_lane(key, self.lane(key), trusted=trusted)
@@ -1083,6 +1103,7 @@ class _Examination:
                 self.fault(SEAL, f"the tree head of {head.size} batches is not as central signed it")
         tails = [[*lane, last, head] for lane, (last, head) in sorted(export.tails.items())]
         if _sha(pack(tails)) != export.newest.tails:
+            self.tails_sealed = False
             self.fault(SEAL, "the list of the lanes' ends is not the one under the newest tree head")
         self.check_manifest()
         for name, digest in self.export.manifest["sha256"].items():
@@ -1242,12 +1263,17 @@ class _Examination:
         """Whether the signature is good for something else than what the batch says; that is then named."""
         epochs = {(gateway, epoch) for gateway, epoch, _ in [*self.export.tails, *self.lanes]}
         for name, (site, key) in self.gateways.items():
+            if name != e.gateway and ed25519(key, e.statement(), e.signature):
+                lane.posed.append((e.first, e.last))
+                self.fault(DEVICE, f"signed by {name}", e.key, e.first)
+                return True
             for gateway, epoch in epochs:
-                if gateway == name and (name, epoch) != (e.gateway, e.epoch):
-                    said = e.statement(site=site, gateway=name, epoch=epoch)
-                    if ed25519(key, said, e.signature) or ed25519(key, e.statement(), e.signature):
-                        self.fault(DEVICE, f"signed by {name} (epoch {epoch})", e.key, e.first)
-                        return True
+                other = gateway == name and (name, epoch) != (e.gateway, e.epoch)
+                if other and ed25519(key, e.statement(site=site, gateway=name, epoch=epoch), e.signature):
+                    lane.posed.append((e.first, e.last))
+                    self.lane((name, epoch, e.lane)).links.append((e.first, e.last, e.prev, e.head))
+                    self.fault(DEVICE, f"signed by {name} (epoch {epoch}) as its own", e.key, e.first)
+                    return True
         site, key = self.gateways[e.gateway]
         count = e.last - e.first + 1
         for by in range(1, 17):
@@ -1261,7 +1287,15 @@ class _Examination:
                         word, f"{by} records were {did} a batch signed as {e.first} to {last}", e.key, e.first
                     )
                     return True
-        nearby = [e.first + by for by in range(-16, 17)]
+        top = max(
+            [
+                e.last,
+                *(last for _, last, _, _ in lane.links),
+                *(bad.last for bad in self.bad if bad.key == e.key),
+            ]
+        )
+        tail = self.export.tails.get(e.key, (0, b""))[0]
+        nearby = [e.first + tail - top, *(e.first + by for by in range(-16, 17))]
         for first in dict.fromkeys([*nearby, *sorted(firsts, key=lambda f: abs(f - e.first))[:LOOKED_INTO]]):
             if first < 1 or first == e.first:
                 continue
@@ -1273,54 +1307,73 @@ class _Examination:
 
     # -- lane by lane
 
+    def check_overlaps(self) -> None:
+        """Note what a batch says of the chain where another one, or a gap, begins or ends inside it."""
+        wanted: dict[LaneKey, list[int]] = {}
+        for key, lane in self.lanes.items():
+            reach, ends = 0, sorted({seq for seq, _ in lane.ends()})
+            inside: set[int] = set()
+            for first, last, _, _ in sorted(lane.links):
+                if first <= reach or lane.gaps:
+                    for number in range(
+                        bisect_left(ends, min(first, reach)), bisect_right(ends, max(last, reach))
+                    ):
+                        inside.add(ends[number])
+                reach = max(reach, last)
+            if inside:
+                wanted[key] = sorted(inside)
+        if not wanted:
+            return
+        for _, _, payload in self.export.batches():
+            try:
+                envelope = open_envelope(payload)
+                spots = wanted.get(envelope.key, [])
+                spots = spots[bisect_left(spots, envelope.first) : bisect_left(spots, envelope.last)]
+                if not spots or not self.is_signed(envelope):
+                    continue
+                heads = chain_heads(envelope.prev, envelope.first, open_lines(envelope))
+            except Damaged:
+                continue
+            if heads[-1] == envelope.head:
+                self.lane(envelope.key).inside += [(seq, heads[seq - envelope.first + 1]) for seq in spots]
+
     def check_lane(self, key: LaneKey, lane: _Lane, *, trusted: bool) -> None:
         heads: dict[int, bytes] = {0: chain_start(*key)}
-        signed = [(first, last) for first, last, _, _ in lane.links]
-        ends = [(first - 1, prev) for first, _, prev, _ in lane.links] + [
-            (last, head) for _, last, _, head in lane.links
-        ]
-        declared: Ranges = []
-        unknown_from = 0
-        for gap in lane.gaps:
-            if gap.last:
-                declared.append((gap.first, gap.last))
-                ends += [(gap.first - 1, gap.prev), (gap.last, gap.head)]
-            else:
-                unknown_from = min(gap.first, unknown_from or gap.first)
-        two_stories = False
-        for seq, head in ends:
-            if heads.setdefault(seq, head) != head and not two_stories:
-                two_stories = True
+        for seq, head in lane.ends():
+            if heads.setdefault(seq, head) != head:
                 self.fault(ALTERED, "what comes next goes on from another chain", key, seq)
+                break
+        signed = joined((first, last) for first, last, _, _ in lane.links)
+        declared = joined((gap.first, gap.last) for gap in lane.gaps if gap.last)
+        unknown_from = min((gap.first for gap in lane.gaps if not gap.last), default=0)
         have = joined([*signed, *declared])
-        self.report.records += sum(last - first + 1 for first, last in joined(signed))
-        self.report.declared_lost += sum(
-            b - a + 1 for r in joined(declared) for a, b in lacking(joined(signed), *r)
-        )
+        self.report.records += sum(last - first + 1 for first, last in signed)
+        self.report.declared_lost += sum(b - a + 1 for r in declared for a, b in lacking(signed, *r))
         self.report.open_ended += bool(unknown_from)
         last, head = self.export.tails.get(key, (0, b""))
-        claimed = [*have]
+        claimed = [*have, *lane.posed, *self.claims(key, lane, have, last)]
+        self.check_holes(key, joined(claimed), last, unknown_from, trusted=trusted)
+        if self.tails_sealed and have and have[-1][1] > last:
+            self.fault(INSERTED, f"central knew of records up to {last} only", key, last + 1)
+        elif self.tails_sealed and last in heads and head and heads[last] != head:
+            self.fault(ALTERED, "the chain's end is not the one that central signed", key, last)
+        own = {f.word for f in self.report.faults if (f.gateway, f.epoch, f.lane) == key}
+        if not own & {MISSING, INSERTED, CUT}:
+            for envelope, first in lane.moved:
+                self.fault(REORDERED, f"signed as records from {first} on", key, envelope.first)
+
+    def claims(self, key: LaneKey, lane: _Lane, have: Ranges, last: int) -> Ranges:
+        """Name the batches that the gateway did not sign; what those that replaced others stand for."""
+        claimed: Ranges = []
         for envelope in lane.unsigned:
             whose = lacking(have, envelope.first, envelope.last)
-            if not whose or envelope.first > last:
+            if not whose or (self.tails_sealed and envelope.first > last):
                 self.fault(INSERTED, "a batch that the gateway did not sign", key, envelope.first)
             else:
                 claimed += whose
-                self.fault(
-                    ALTERED,
-                    f"records to {envelope.last} are not as the gateway signed them",
-                    key,
-                    envelope.first,
-                )
-        self.check_holes(key, joined(claimed), last, unknown_from, trusted=trusted)
-        if have and have[-1][1] > last:
-            self.fault(INSERTED, f"central knew of records up to {last} only", key, last + 1)
-        elif last in heads and head and heads[last] != head:
-            self.fault(ALTERED, "the chain's end is not the one that central signed", key, last)
-        own = {f.word for f in self.report.faults if (f.gateway, f.epoch, f.lane) == key}
-        if lane.moved and not own & {MISSING, INSERTED, CUT}:
-            for envelope, first in lane.moved:
-                self.fault(REORDERED, f"signed as records from {first} on", key, envelope.first)
+                why = f"records to {envelope.last} are not as the gateway signed them"
+                self.fault(ALTERED, why, key, envelope.first)
+        return claimed
 
     def check_holes(self, key: LaneKey, have: Ranges, last: int, unknown_from: int, *, trusted: bool) -> None:
         top = have[-1][1] if have else 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sqlite3
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from plumbline.signing import DeviceKey
 from plumbline_central.ledger import Arrival, Ledger
 from plumbline_central.proof.export import export
 from plumbline_central.proof.folder import open_proofs
+from plumbline_central.proof.heads import make_head
 from plumbline_central.registry import Registry
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -117,6 +119,18 @@ class World:
             assert outcome.status == "stored", outcome
         ledger.close()
 
+    def copy(self, folder: Path) -> World:
+        shutil.copytree(self.folder, folder)
+        gateways = {
+            name: replace(
+                gateway,
+                lanes={lane: list(records) for lane, records in gateway.lanes.items()},
+                heads={lane: list(heads) for lane, heads in gateway.heads.items()},
+            )
+            for name, gateway in self.gateways.items()
+        }
+        return World(folder, gateways, self.received_us)
+
     def proofs(self):
         return open_proofs(self.folder)
 
@@ -130,21 +144,6 @@ class World:
 
 
 @pytest.fixture
-def new_world(tmp_path):
-    def make(name: str = "data") -> World:
-        folder = tmp_path / name
-        folder.mkdir()
-        return World(folder)
-
-    return make
-
-
-@pytest.fixture
-def world(new_world):
-    return new_world()
-
-
-@pytest.fixture
 def now():
     return NOW
 
@@ -154,8 +153,7 @@ def paper_gateway():
     return PaperGateway
 
 
-@pytest.fixture
-def site(world):
+def fill(world: World) -> None:
     """Two gateways of one site and one of another, 14 batches: out of order, overlapping, with a declared gap."""
     one = world.enroll(PaperGateway("gw-1"))
     two = world.enroll(PaperGateway("gw-2", epoch="e2"))
@@ -182,7 +180,42 @@ def site(world):
         other.pack(21, 81),
         other.pack(1, 1, lane="status"),
     )
+
+
+@pytest.fixture(scope="session")
+def first_day(tmp_path_factory):
+    """Made once; each test works on its own copy."""
+    world = World(tmp_path_factory.mktemp("first_day") / "data")
+    world.folder.mkdir()
+    fill(world)
     return world
+
+
+@pytest.fixture(scope="session")
+def second_day(first_day, tmp_path_factory):
+    """After two daily heads, with the second's evidence file."""
+    world = first_day.copy(tmp_path_factory.mktemp("second_day") / "data")
+    with world.proofs() as proofs:
+        make_head(proofs.tree, proofs.book, proofs.key, NOW)
+    gateway = world.gateways["gw-1"]
+    gateway.frames(9)
+    world.receive(gateway.pack(82, 90))
+    with world.proofs() as proofs:
+        export(proofs, world.folder / "evidence.zip", NOW + timedelta(days=1))
+    return world
+
+
+@pytest.fixture
+def site(request, tmp_path):
+    """The data folder: of the second day where the test also wants its evidence file."""
+    day = "second_day" if "evidence" in request.fixturenames else "first_day"
+    return request.getfixturevalue(day).copy(tmp_path / "data")
+
+
+@pytest.fixture
+def evidence(site, tmp_path):
+    """The evidence file of the whole site, after two daily heads."""
+    return (site.folder / "evidence.zip").rename(tmp_path / "evidence.zip")
 
 
 @pytest.fixture(scope="session")
@@ -194,17 +227,3 @@ def verifier():
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def evidence(site, tmp_path):
-    """The evidence file of the whole site, after two daily heads."""
-    path = tmp_path / "evidence.zip"
-    with site.proofs() as proofs:
-        export(proofs, path, NOW)
-    gateway = site.gateways["gw-1"]
-    gateway.frames(9)
-    site.receive(gateway.pack(82, 90))
-    with site.proofs() as proofs:
-        export(proofs, path, NOW + timedelta(days=1))
-    return path
