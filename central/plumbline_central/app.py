@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline.signing import DeviceKey
 from plumbline_central import registry
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.evaluate import Evaluator
@@ -28,6 +29,9 @@ from plumbline_central.ledger import Ledger
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
+from plumbline_central.proof import folder as proof_folder
+from plumbline_central.proof.heads import DailyHeads, HeadBook
+from plumbline_central.proof.treelog import TreeLog
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, gateways, photos, sqlite
@@ -51,6 +55,8 @@ class Parts:
 
     control: Database
     series_db: Database
+    proof_db: Database
+    key: DeviceKey
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
@@ -91,6 +97,8 @@ class Parts:
         return cls(
             control=control,
             series_db=series_db,
+            proof_db=Database.open(data_dir / "proof.db", proof_folder.MIGRATIONS),
+            key=proof_folder.central_key(data_dir),
             registry=registry.Registry(control),
             ledger=Ledger.open(data_dir / "ledger.db"),
             indicators=Indicators(control, plans),
@@ -111,7 +119,11 @@ class Parts:
     def projections(self) -> tuple[Projection, ...]:
         return (self.series, self.photos, self.gateways, self.progress)
 
+    def daily_heads(self, clock: Clock) -> DailyHeads:
+        return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
+
     def close(self) -> None:
+        self.proof_db.close()
         self.ledger.close()
         self.series_db.close()
         self.control.close()
@@ -231,6 +243,7 @@ async def _serve(
             ),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(parts.daily_heads(clock).run(), name="tree heads"),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
         log.info("central is ready: %s", address(settings.http))

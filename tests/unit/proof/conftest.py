@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -218,12 +219,22 @@ def evidence(site, tmp_path):
     return (site.folder / "evidence.zip").rename(tmp_path / "evidence.zip")
 
 
+def _module(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def verifier():
     """The stand-alone program, loaded as a module."""
-    path = Path(__file__).parents[3] / "deploy/verify/plumbline_verify.py"
-    spec = importlib.util.spec_from_file_location("plumbline_verify", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return _module("plumbline_verify", Path(__file__).parents[3] / "deploy/verify/plumbline_verify.py")
+
+
+@pytest.fixture
+def intruder(evidence, verifier):
+    """The evidence file in the hands of somebody without keys."""
+    module = _module("plumbline_tests_intruder", Path(__file__).with_name("intruder.py"))
+    return module.Intruder(evidence, verifier)

@@ -1,10 +1,8 @@
 """The six tampers, each done to an evidence file by somebody without keys, who then makes all fit as far as that goes."""
 
 import json
-import sys
 import zlib
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,16 +12,6 @@ from plumbline.signing import DeviceKey
 from plumbline_central.proof.export import export, gateway_statement, manifest_statement
 from plumbline_central.proof.heads import Head
 from plumbline_central.registry import Gateway
-
-sys.path.insert(0, str(Path(__file__).parent))
-from intruder import Intruder
-
-sys.path.pop(0)
-
-
-@pytest.fixture
-def intruder(evidence, verifier):
-    return Intruder(evidence, verifier)
 
 
 @pytest.fixture
