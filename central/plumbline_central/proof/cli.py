@@ -129,11 +129,11 @@ def export(
         _bar("batches", proofs.ledger.last_id(), hidden=as_json) as shown,
     ):
         done = write_export(proofs, out, now, site=site, gateway=gateway, shown=shown)
-    counts = {"lanes": done.lanes, "batches": done.batches, "records": done.records}
+    counts = {"lanes": done.lanes, "batches": done.batches}
     if as_json:
         print(json.dumps({"file": str(out), **counts, "head": done.head.to_json()}))
         return
-    print(f"{out}: {done.lanes} lanes, {done.batches} batches, {done.records} records")
+    print(f"{out}: {done.lanes} lanes, {done.batches} batches")
     print(f"head of {done.head.size} batches, root {done.head.root.hex()}")
 
 

@@ -39,7 +39,6 @@ class Written:
     head: Head
     lanes: int
     batches: int
-    records: int
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class _Lanes:
     found: dict[tuple[str, str, str, str], _Lane] = field(default_factory=dict)
 
     def count(self, lane: tuple[str, str, str, str], index: int, first: int, last: int) -> None:
-        """`records` counts those that batches hold; where batches overlap, one is counted twice."""
+        """Batches may overlap: `records` counts a record once for each batch that holds it."""
         counted = self.found.setdefault(lane, _Lane(index))
         counted.last_leaf = index
         counted.first, counted.last = min(counted.first, first), max(counted.last, last)
@@ -171,7 +170,6 @@ def _write(
         head=head,
         lanes=len(counts),
         batches=sum(counted.batches for counted in counts),
-        records=sum(counted.records for counted in counts),
     )
 
 

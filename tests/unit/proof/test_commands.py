@@ -53,7 +53,13 @@ def test_export_writes_a_file_that_the_program_finds_good(command, verifier, tmp
     assert code == 0
     assert "4 lanes, 11 batches" in said
     assert verifier.main([str(tmp_path / "e.zip")]) == 0
-    assert json.loads(command("export", "--out", tmp_path / "e.zip", "--json")[1])["batches"] == 14
+
+
+def test_export_tells_programs_what_it_wrote(command, tmp_path):
+    _, said, _ = command("export", "--out", tmp_path / "e.zip", "--json")
+    told = json.loads(said)
+
+    assert (told["lanes"], told["batches"], told["head"]["size"]) == (6, 14, 14)
 
 
 @pytest.mark.parametrize(

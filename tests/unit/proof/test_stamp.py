@@ -125,7 +125,7 @@ def test_an_altered_response_is_refused(authority, answered):
             stamp.check(bytes(bad), b"a tree head", nonce=nonce, ca_pem=authority.ca.read_bytes())
 
 
-def test_the_commands_write_a_request_and_keep_the_answer(site, authority, tmp_path, capsys):
+def test_the_commands_write_a_request_and_keep_the_answer(site, authority, verifier, tmp_path, capsys):
     data = ["--data", str(site.folder)]
 
     assert run(["central", "head", *data]) == 0
@@ -136,6 +136,10 @@ def test_the_commands_write_a_request_and_keep_the_answer(site, authority, tmp_p
     assert "the head of 14 batches existed on" in capsys.readouterr().out
     with site.proofs() as proofs:
         assert proofs.book.stamps() == {14: response.read_bytes()}
+    assert run(["central", "export", "--out", str(tmp_path / "e.zip"), *data]) == 0
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened, tsa_ca=str(authority.ca))
+    assert (report.faults, report.stamps_checked, report.stamps_unchecked) == ([], 1, 0)
     authority.openssl(
         "ts", "-verify", "-data", tmp_path / "head-14.json", "-in", response, "-CAfile", authority.ca
     )  # raises where foreign eyes do not agree
