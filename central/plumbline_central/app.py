@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline.signing import DeviceKey
 from plumbline_central import registry
 from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
@@ -30,6 +31,9 @@ from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
+from plumbline_central.proof import folder as proof_folder
+from plumbline_central.proof.heads import DailyHeads, HeadBook
+from plumbline_central.proof.treelog import TreeLog
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
@@ -53,6 +57,8 @@ class Parts:
 
     control: Database
     series_db: Database
+    proof_db: Database
+    key: DeviceKey
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
@@ -104,6 +110,8 @@ class Parts:
         return cls(
             control=control,
             series_db=series_db,
+            proof_db=Database.open(data_dir / "proof.db", proof_folder.MIGRATIONS),
+            key=proof_folder.central_key(data_dir),
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
@@ -130,7 +138,11 @@ class Parts:
         counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
         return Books(self.ledger, counted, self.gaps)
 
+    def daily_heads(self, clock: Clock) -> DailyHeads:
+        return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
+
     def close(self) -> None:
+        self.proof_db.close()
         self.ledger.close()
         self.series_db.close()
         self.control.close()
@@ -254,6 +266,7 @@ async def _serve(
             tasks.create_task(
                 ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
             ),
+            tasks.create_task(parts.daily_heads(clock).run(), name="tree heads"),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
         log.info("central is ready: %s", address(settings.http))

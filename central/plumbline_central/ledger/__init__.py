@@ -7,7 +7,17 @@ numbered 1, 2, 3 … without a hole; old ones live in archive files and are read
 
 from plumbline_central.ledger.archive import Segment
 from plumbline_central.ledger.log import Ledger
-from plumbline_central.ledger.rows import COUNTERS, Account, Arrival, DeadLetter, Hole, LaneKey, Outcome, Row
+from plumbline_central.ledger.rows import (
+    COUNTERS,
+    Account,
+    Arrival,
+    DeadLetter,
+    Hole,
+    LaneKey,
+    LinkRow,
+    Outcome,
+    Row,
+)
 
 __all__ = [
     "COUNTERS",
@@ -17,6 +27,7 @@ __all__ = [
     "Hole",
     "LaneKey",
     "Ledger",
+    "LinkRow",
     "Outcome",
     "Row",
     "Segment",

@@ -16,7 +16,7 @@ from plumbline_central.continuity import Link, Neighbour
 from plumbline_central.ledger import archive as archives
 from plumbline_central.ledger import rows, tables
 from plumbline_central.ledger.archive import Archive, Away
-from plumbline_central.ledger.rows import LaneKey
+from plumbline_central.ledger.rows import LaneKey, LinkRow
 from plumbline_central.project import LedgerRow
 
 _RECORDS_AT_ONCE: Final = 20_000
@@ -32,6 +32,17 @@ def after(db: sqlite3.Connection, archive: Archive, after_id: int, limit: int) -
     with archive.reading(segment.file) as file:
         archived = _after(file, after_id, limit)
     return archived or after(db, archive, segment.last_id, limit)
+
+
+def links_after(db: sqlite3.Connection, archive: Archive, after_id: int) -> list[LinkRow]:
+    """The next few rows past `after_id` as they came, ascending; fewer where a segment ends."""
+    found = _links_after(db, after_id)
+    segment = archives.containing(db, after_id + 1)
+    if segment is None:
+        return found
+    with archive.reading(segment.file) as file:
+        archived = _links_after(file, after_id)
+    return archived or links_after(db, archive, segment.last_id)
 
 
 def of_lane(db: sqlite3.Connection, archive: Archive, lane: LaneKey, past: tuple[int, int]) -> list[rows.Row]:
@@ -91,6 +102,14 @@ def _after(db: sqlite3.Connection, after_id: int, limit: int) -> list[LedgerRow]
             cursor.close()
             break
     return found
+
+
+def _links_after(db: sqlite3.Connection, after_id: int) -> list[LinkRow]:
+    return db.execute(
+        "SELECT id, received_us, site, gateway, epoch, lane, first, last, prev, head, CAST(payload AS BLOB)"
+        " FROM batch WHERE id > ? ORDER BY id LIMIT ?",
+        (after_id, _CHUNK),
+    ).fetchall()
 
 
 def _of_lane(db: sqlite3.Connection, lane: LaneKey, past: tuple[int, int]) -> list[rows.Row]:

@@ -19,7 +19,17 @@ from plumbline_central.continuity import head_at
 from plumbline_central.ledger import across, append, coverage, tables
 from plumbline_central.ledger import archive as archives
 from plumbline_central.ledger.archive import Archive, OnStep, Segment
-from plumbline_central.ledger.rows import COUNTERS, Account, Arrival, DeadLetter, Hole, LaneKey, Outcome, Row
+from plumbline_central.ledger.rows import (
+    COUNTERS,
+    Account,
+    Arrival,
+    DeadLetter,
+    Hole,
+    LaneKey,
+    LinkRow,
+    Outcome,
+    Row,
+)
 from plumbline_central.ledger.tails import Tails
 from plumbline_central.project import LedgerRow
 from plumbline_central.schema import Database
@@ -165,6 +175,17 @@ class Ledger:
                 return
             yield from chunk
             past = (chunk[-1].link.first, chunk[-1].id)
+
+    def links(self, after_id: int, limit: int) -> Iterator[LinkRow]:
+        """Up to `limit` rows past `after_id` as they came, ascending; a few are held at a time. Raises as `read` does."""
+        while limit > 0:
+            with self._db.read() as db:
+                chunk = across.links_after(db, self._archive, after_id)[:limit]
+            if not chunk:
+                return
+            yield from chunk
+            after_id = chunk[-1][0]
+            limit -= len(chunk)
 
     def head_after(self, lane: LaneKey, seq: int) -> bytes | None:
         """The chain's head after record `seq`, where a stored batch tells it. Raises as `read` does."""

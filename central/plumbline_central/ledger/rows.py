@@ -32,6 +32,9 @@ COUNTERS: Final = (
 LaneKey = tuple[str, str, Lane]
 """(gateway, epoch, lane)"""
 
+LinkRow = tuple[int, int, str, str, str, str, int, int, bytes, bytes, bytes]
+"""(id, received_us, site, gateway, epoch, lane, first, last, prev, head, payload)"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
