@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from plumbline_edge.uplink.window import Flight
+from plumbline_edge.uplink.window import HURRIES, Flight
 
 FIRST_PATIENCE_S: Final = 10.0
 LONGEST_PATIENCE_S: Final = 300.0
@@ -57,9 +57,9 @@ class Pace:
         """How long to wait for the answer to a batch; `behind` so many bytes where some of them are a large batch's."""
         patience = self._first_s
         if self.smoothed_s is not None:
-            patience = max(self._first_s / 5, self.smoothed_s + 4 * self._deviation_s)
-        patience += _SLOW_S * max(0.0, behind / self.backlog_bytes - 1)
-        return min(self._longest_s, patience * 2.0 ** min(max(self._silences, attempt - 3), 16))
+            patience = max(self._first_s, 2 * self.smoothed_s, self.smoothed_s + 4 * self._deviation_s)
+        patience += _SLOW_S * behind / self.backlog_bytes
+        return min(self._longest_s, patience * 2.0 ** min(max(self._silences, attempt - 1 - HURRIES), 16))
 
     def reconnected(self) -> None:
         """Another connection, perhaps another path; what the link carries is likely what it carried."""

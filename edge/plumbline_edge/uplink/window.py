@@ -22,7 +22,7 @@ LIVE_S: Final = 60.0
 """A record that could not be sent for so long is backlog: where the link is slower than the meters, the newest minute
 still goes out as live."""
 _SAMPLE_EVERY_S: Final = 5.0
-_HURRIES: Final = 2
+HURRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +140,12 @@ class Window:
     def hurry(self, arrived: Flight, by: float) -> None:
         """What was sent before `arrived` and did not arrive with it is lost, for the link keeps the order.
 
-        Twice it then goes again at `by`; a third time its patience runs to the end, or a batch that central keeps
+        It then goes again at `by`; after HURRIES times its patience runs to the end, or a batch that central keeps
         silent about would travel for ever.
         """
         self.flights = tuple(
             replace(f, deadline=min(f.deadline, by))
-            if f.sent_at < arrived.sent_at and f.attempt <= _HURRIES
+            if f.sent_at < arrived.sent_at and f.attempt <= HURRIES
             else f
             for f in self.flights
         )

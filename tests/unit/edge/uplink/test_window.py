@@ -11,9 +11,10 @@ from plumbline import ranges
 from plumbline_edge.uplink.window import LIVE_S, MAX_RECORDS, SLOTS, Choice, Flight, Window, offers
 
 
-def flight(first: int, last: int, *, live: bool = False, deadline: float = 10.0, attempt: int = 1) -> Flight:
+def flight(first: int, last: int, *, live: bool = False, deadline: float = 10.0, attempt: int = 1, sent_at: float = 0.0) -> Flight:
     return Flight(
-        first=first, last=last, live=live, attempt=attempt, size=100, sent_at=0.0, deadline=deadline
+        first=first, last=last, live=live, attempt=attempt, size=100, sent_at=sent_at,
+        first_sent_at=sent_at, deadline=deadline
     )
 
 
@@ -159,8 +160,20 @@ def test_only_the_batch_whose_own_deadline_passed_is_offered_again():
     late = window.expire(5)
 
     assert [(f.first, f.last) for f in late] == [(1, 10)]
-    assert window.offers(5, 20, ()).live == Choice(first=1, last=10, live=True, attempt=2)
+    assert window.offers(5, 20, ()).live == Choice(first=1, last=10, live=True, attempt=2, since=0.0)
     assert [(f.first, f.last) for f in window.flights] == [(11, 20)]
+
+
+def test_what_later_batches_overtook_goes_again_soon_but_not_for_ever():
+    window = Window("data", last=0)
+    window.sent(flight(1, 10, sent_at=0, deadline=50))
+    window.sent(flight(11, 20, sent_at=1, deadline=50, attempt=9))
+    window.sent(flight(21, 30, sent_at=3, deadline=50))
+    window.sent(flight(41, 50, sent_at=4, deadline=50))
+    window.settle(((21, 30),))
+    window.hurry(flight(21, 30, sent_at=3), by=5)
+
+    assert [(f.first, f.deadline) for f in window.flights] == [(1, 5), (11, 50), (41, 50)]
 
 
 def test_what_an_answer_leaves_of_a_batch_is_sent_again_as_ranges_of_its_own():
@@ -172,8 +185,8 @@ def test_what_an_answer_leaves_of_a_batch_is_sent_again_as_ranges_of_its_own():
     window.sent(flight(first.first, first.last, live=True, deadline=99))
 
     assert arrived == []
-    assert first == Choice(first=31, last=40, live=True, attempt=2)
-    assert window.offers(10, 100, ((1, 30), (41, 60))).live == Choice(first=61, last=100, live=True, attempt=2)
+    assert first == Choice(first=31, last=40, live=True, attempt=2, since=0.0)
+    assert window.offers(10, 100, ((1, 30), (41, 60))).live == Choice(first=61, last=100, live=True, attempt=2, since=0.0)
 
 
 def test_a_batch_counts_as_arrived_once_everything_in_it_is_settled():
