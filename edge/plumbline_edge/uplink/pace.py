@@ -71,7 +71,9 @@ class Pace:
         took_s = now - flight.sent_at
         if flight.attempt > 1:
             if self._quickest_s is not None and took_s < self._quickest_s:
-                self._smooth(now - flight.first_sent_at)  # too quick: it answers an earlier attempt, patience was short
+                self._was_silent(
+                    now, flight
+                )  # too quick: it answers an earlier attempt, so patience was short
             return
         self._silences = 0
         if flight.crowded:
@@ -89,10 +91,14 @@ class Pace:
 
         Batches that were on their way together are one silence.
         """
-        if not heard and flight.sent_at >= self._silent_since:
+        if not heard:
+            self._was_silent(now, flight)
+        self._halve(now, flight)
+
+    def _was_silent(self, now: float, flight: Flight) -> None:
+        if flight.sent_at >= self._silent_since:
             self._silences += 1
             self._silent_since = now
-        self._halve(now, flight)
 
     def _smooth(self, took_s: float) -> None:
         if self.smoothed_s is None:

@@ -155,7 +155,10 @@ class Window:
         late = [flight for flight in self.flights if flight.deadline <= now]
         if late:
             self.flights = tuple(flight for flight in self.flights if flight.deadline > now)
-            again = (Choice(first=f.first, last=f.last, live=f.live, attempt=f.attempt + 1) for f in late)
+            again = (
+                Choice(first=f.first, last=f.last, live=f.live, attempt=f.attempt + 1, since=f.first_sent_at)
+                for f in late
+            )
             self.lost = tuple(sorted((*self.lost, *again), key=lambda choice: choice.first))
         return late
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -291,12 +292,11 @@ def test_after_a_reconnect_live_readings_go_at_once_and_the_backlog_within_two_s
 def test_a_batch_that_came_out_too_large_is_cut_and_a_record_that_is_too_large_is_parked(fakes):
     outbox, central = fakes.outbox(), fakes.central()
     huge = codec.MAX_PAYLOAD_BYTES
-    chance = __import__("random").Random(1)
+    chance = random.Random(1)
     pictures = [chance.randbytes(size) for size in (400_000, 400_000, 400_000, huge, 10)]
     outbox.append("photo", *(Photo(camera="c", photo="p", jpeg=jpeg) for jpeg in pictures))
     uplink = fakes.uplink(outbox, central)
     uplink._pace.batch_bytes = 4 * huge  # an estimate that was wrong
-    run_in = outbox.run_in
 
     async def scenario() -> None:
         async with running(uplink):
@@ -306,7 +306,6 @@ def test_a_batch_that_came_out_too_large_is_cut_and_a_record_that_is_too_large_i
 
     assert set(central.stored[("e1", "photo")]) == {1, 2, 3, 5}
     assert [(first, last) for _, first, last, _ in outbox.parked] == [(4, 4)]
-    assert run_in
 
 
 def test_at_the_days_budget_the_backlog_waits_for_midnight_while_status_goes_on(fakes, tmp_path):
@@ -330,32 +329,14 @@ def test_at_the_days_budget_the_backlog_waits_for_midnight_while_status_goes_on(
             await asyncio.sleep(6)
             seen.append((len(central.stored[DATA]), uplink.gauges()["bytes_sent_today"]))
 
-    # the file is written in a thread, which virtual time would not wait for
-    uplink._remember_spent = lambda _now: asyncio.sleep(0)
     fakes.live(scenario)
 
     assert 0 < seen[0][0] < 4000
     assert seen[0][1] == 1.0
+    assert seen[0][2].day == "2026-07-01"
+    assert seen[0][2].sent > 4000
     assert seen[1][0] > seen[0][0]
     assert msgspec.json.decode((tmp_path / "sent_today.json").read_bytes())["day"] == "2026-07-02"
-
-
-async def test_the_days_count_is_written_a_minute_after_something_went(fakes, tmp_path):
-    file = SpentFile(tmp_path / "sent_today.json")
-    budget = Budget(1.0, zone=ZoneInfo("UTC"), clock=ManualClock(datetime(2026, 7, 1, tzinfo=UTC)))
-    outbox, central = fakes.outbox(), fakes.central()
-    uplink = fakes.uplink(outbox, central, budget=budget, spent_file=file)
-    outbox.write("data", 1)
-    async with running(uplink):
-        await uplink.drained()
-        now = asyncio.get_running_loop().time()
-        await uplink._remember_spent(now + 50)
-        early = file.read()
-        await uplink._remember_spent(now + 70)
-        written = file.read()
-
-    assert early is None
-    assert written.sent == uplink.counters["bytes_sent"]
 
 
 def test_gauges_say_what_is_on_its_way_and_how_the_link_does(fakes):

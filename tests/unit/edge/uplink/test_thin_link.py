@@ -76,7 +76,9 @@ def a_site(fakes, *, seed: int, days_offline: float, photos: int):
     outbox = fakes.outbox()
     polls = int(days_offline * 86_400 / EVERY_S)
     outbox.append("data", *(frame(chance, n % METERS) for n in range(polls * METERS)))
-    outbox.append("photo", *(Photo(camera="c", photo=str(n), jpeg=chance.randbytes(120_000)) for n in range(photos)))
+    outbox.append(
+        "photo", *(Photo(camera="c", photo=str(n), jpeg=chance.randbytes(120_000)) for n in range(photos))
+    )
     outbox.append("status", *(Event(code="x", text=str(n)) for n in range(20)))
     return outbox, chance
 
