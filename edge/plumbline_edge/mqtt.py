@@ -154,13 +154,17 @@ class MqttLink:
             keepalive=settings.keepalive_s,
             will=self._will,
             tls_context=settings.tls(),
-            socket_options=[
-                # what the far side's kernel has not acknowledged for so long breaks the connection
-                (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1e3 * self._silence_s)),
-            ],
+            socket_options=_socket_options(self._silence_s),
         )
         client.pending_calls_threshold = 1000  # its warning per pending call costs a third of the throughput
         return client
+
+
+def _socket_options(silence_s: float) -> list[tuple[int, int, int]]:
+    """On Linux what the far side's kernel has not acknowledged for so long breaks the connection."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1e3 * silence_s))]
 
 
 def _break(client: aiomqtt.Client) -> None:

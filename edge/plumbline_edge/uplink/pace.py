@@ -70,10 +70,9 @@ class Pace:
         """Central's answer to this batch; to be told only of the newest of several that came with one answer."""
         took_s = now - flight.sent_at
         if flight.attempt > 1:
-            if self._quickest_s is not None and took_s < self._quickest_s:
-                self._was_silent(
-                    now, flight
-                )  # too quick: it answers an earlier attempt, so patience was short
+            if self._quickest_s is not None and self.smoothed_s is not None and took_s < self._quickest_s:
+                # too quick: it answers an earlier attempt, so patience may be too short; which one, nobody knows
+                self._smooth(min(now - flight.first_sent_at, 2 * self.smoothed_s))
             return
         self._silences = 0
         if flight.crowded:
@@ -91,14 +90,10 @@ class Pace:
 
         Batches that were on their way together are one silence.
         """
-        if not heard:
-            self._was_silent(now, flight)
-        self._halve(now, flight)
-
-    def _was_silent(self, now: float, flight: Flight) -> None:
-        if flight.sent_at >= self._silent_since:
+        if not heard and flight.sent_at >= self._silent_since:
             self._silences += 1
             self._silent_since = now
+        self._halve(now, flight)
 
     def _smooth(self, took_s: float) -> None:
         if self.smoothed_s is None:

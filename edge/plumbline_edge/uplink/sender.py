@@ -86,8 +86,9 @@ class Uplink:
 
     def reconnected(self) -> None:
         """The link is new: what was on its way may be gone."""
-        for stream, window in self._windows.items():
-            window.start_over(self._outbox.last(stream))
+        self._windows = {
+            stream: Window(stream[1], last=self._outbox.last(stream)) for stream in self._outbox.streams()
+        }
         self._pace.reconnected()
         if self._sessions:
             self.counters["reconnects"] += 1

@@ -81,7 +81,10 @@ class Horizon:
 
 
 class Window:
-    """One stream's batches on their way, what was lost of them, and where its backlog ends."""
+    """One stream's batches on their way, what was lost of them, and where its backlog ends.
+
+    A new link gets a new window: what was on its way may be gone, and all there is up to `last` is backlog.
+    """
 
     def __init__(self, lane: Lane, *, last: int) -> None:
         self.lane = lane
@@ -91,13 +94,6 @@ class Window:
         self.horizon = Horizon(last)
         self._passed: Ranges = ()
         self._live_before = False
-
-    def start_over(self, last: int) -> None:
-        """The link is new: what was on its way may be gone, and all there is up to `last` is backlog."""
-        self.flights = ()
-        self.lost = ()
-        self.horizon = Horizon(last)
-        self._passed = ()
 
     def pass_over(self, first: int, last: int) -> None:
         """The log has nothing to send there, whatever it says of it: do not ask again before the link is new."""
