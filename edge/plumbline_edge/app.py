@@ -36,7 +36,7 @@ from plumbline_edge.outbox import Damaged, Limits, Outbox, salvage
 from plumbline_edge.recorder import Recorder
 from plumbline_edge.schedule import Taken, due_capture
 from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
-from plumbline_edge.uplink import Uplink
+from plumbline_edge.uplink import Budget, SpentFile, Uplink
 
 if TYPE_CHECKING:
     from plumbline_edge.camera.capture import CameraWatch
@@ -84,7 +84,14 @@ async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> No
             will=_state(settings, outbox.epoch, clock, online=False),
             subscribe=topics.ack,
         )
-        uplink = Uplink(outbox, link, topics, key)
+        spent_file = SpentFile(state_dir / "sent_today.json")
+        budget = Budget(
+            settings.uplink.daily_mb,
+            zone=ZoneInfo(settings.timezone),
+            clock=clock,
+            spent=spent_file.read(),
+        )
+        uplink = Uplink(outbox, link, topics, key, budget=budget, spent_file=spent_file)
         recorder = Recorder(outbox, clock, uplink.wake)
         async with asyncio.TaskGroup() as transport:
             carrying = [
