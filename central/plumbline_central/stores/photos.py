@@ -53,8 +53,7 @@ class PhotoStore:
     def __init__(self, db: Database, live: LiveHub | None = None) -> None:
         self._db = db
         self._live = live
-        self._tally: Tally | None = None
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
@@ -98,15 +97,10 @@ class PhotoStore:
         return int(kept)
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            self._tally = cursors.get(db, self.name)
-        self._saved = self._tally.through
-        return self._saved
+        return self._cursor.load()
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._cursor.tally()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         tally = self.tally().plus(rows)
@@ -116,8 +110,8 @@ class PhotoStore:
             for record in row.records
             if isinstance(record.body, Photo)
         ]
-        if not photos and tally.through - self._saved < _ROWS_PER_CURSOR:
-            self._tally = tally
+        if not photos and not self._cursor.is_due(tally):
+            self._cursor.reach(tally)
             return  # most rows hold readings only; passing them again costs less than a commit
         with self._db.write() as db:
             db.executemany(
@@ -128,7 +122,7 @@ class PhotoStore:
                 ],
             )
             cursors.move(db, self.name, tally)
-        self._tally, self._saved = tally, tally.through
+        self._cursor.saved(tally)
         if self._live is not None:
             for row, at_us, photo in photos:
                 said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
@@ -138,7 +132,7 @@ class PhotoStore:
         with self._db.write() as db:
             db.execute("DELETE FROM photo")
             cursors.move(db, self.name, Tally())
-        self._tally, self._saved = Tally(), 0
+        self._cursor.saved(Tally())
 
 
 def _info(site: str, row: tuple[str, str, str, int, int, int, str]) -> PhotoInfo:

@@ -29,8 +29,7 @@ class SeriesProjection:
         self._store = store
         self._db = db
         self._live = live
-        self._tally: Tally | None = None
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
 
     @classmethod
     def open(cls, path: Path, store: TelemetryStore, live: LiveHub | None = None) -> Self:
@@ -41,15 +40,10 @@ class SeriesProjection:
         self._db.close()
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            self._tally = cursors.get(db, self.name)
-        self._saved = self._tally.through
-        return self._saved
+        return self._cursor.load()
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._cursor.tally()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         tally = self.tally().plus(rows)
@@ -69,9 +63,10 @@ class SeriesProjection:
         ]
         for start in range(0, len(points), _POINTS_AT_ONCE):
             self._store.write(points[start : start + _POINTS_AT_ONCE])
-        if tally.through - self._saved >= _ROWS_PER_CURSOR:
+        if self._cursor.is_due(tally):
             self._save(tally)
-        self._tally = tally
+        else:
+            self._cursor.reach(tally)
         if self._live is not None:
             for point in _newest(points):
                 self._live.publish("frame", point.site, _spoken(point))
@@ -83,7 +78,7 @@ class SeriesProjection:
     def _save(self, tally: Tally) -> None:
         with self._db.write() as db:
             cursors.move(db, self.name, tally)
-        self._tally, self._saved = tally, tally.through
+        self._cursor.saved(tally)
 
 
 def _newest(points: Sequence[FramePoint]) -> list[FramePoint]:
