@@ -9,7 +9,7 @@ from functools import partial
 from plumbline import chain, codec, ranges
 from plumbline.errors import Refused
 from plumbline.messages import Lane
-from plumbline.ranges import Ranges
+from plumbline.ranges import Range, Ranges
 from plumbline_central.continuity import Link, Neighbour, conflict
 from plumbline_central.gaps import Declared, declared_in, lacking
 from plumbline_central.ingest import check_signature
@@ -149,9 +149,15 @@ def _walk(
     on_step: Callable[[int], None],
 ) -> LaneFault | None:
     covered = ledger.coverage(*lane)
+    settled: list[Range] = []
     taken: Ranges = ()
     near: list[Neighbour] = []
     for row in ledger.rows(*lane):
+        while (
+            taken and taken[0][1] < row.link.first - 1
+        ):  # no later row can touch it: a holed lane stays cheap
+            settled.append(taken[0])
+            taken = taken[1:]
         near = [neighbour for neighbour in near if neighbour[0].last >= row.link.first - 1]
         checked = _checked(row, lane, gateway, near)
         why = checked if isinstance(checked, str) else _twice(row, taken)
@@ -168,6 +174,7 @@ def _walk(
         ]
         report.batches += 1
         on_step(report.batches)
+    taken = (*settled, *taken)
     if taken != covered:
         return _fault(
             lane, _first_difference(taken, covered), None, "the ledger's coverage and its rows differ"

@@ -41,18 +41,12 @@ class ProgressProjection:
         self._kept = 0
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            row = db.execute(
-                "SELECT ledger_id, applied, passed_over FROM alert_cursor WHERE projection = ?", (self.name,)
-            ).fetchone()
-        self._tally = Tally(through=row[0], applied=row[1], passed_over=row[2]) if row else Tally()
+        self._tally = self._on_disk()
         self._kept = self._tally.through
         return self._kept
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._tally or self._on_disk()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         tally = self.tally().plus(rows)
@@ -90,6 +84,13 @@ class ProgressProjection:
             fixes.forget(db, self.name)
             db.execute("DELETE FROM alert_cursor WHERE projection = ?", (self.name,))
         self._tally, self._kept = Tally(), 0
+
+    def _on_disk(self) -> Tally:
+        with self._db.read() as db:
+            row = db.execute(
+                "SELECT ledger_id, applied, passed_over FROM alert_cursor WHERE projection = ?", (self.name,)
+            ).fetchone()
+        return Tally(through=row[0], applied=row[1], passed_over=row[2]) if row else Tally()
 
     def _take(self, writer: BookWriter, received_us: int, stored: StoredRecord) -> dict[str, Any]:
         """Keep and judge one observation; what the live page is told of it."""

@@ -160,7 +160,7 @@ def move(ledger: Database, archive: Archive, first_id: int, on_step: OnStep) -> 
     path = archive.folder / file
     part = path.with_suffix(".part")
     try:
-        archive.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        _make(archive.folder)
         with suppress(FileNotFoundError):
             part.unlink()
         _copy(ledger, first_id, last_id, part)
@@ -281,6 +281,14 @@ def _read_only(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def _make(folder: Path) -> None:
+    """`folder`, durably: a new folder is lost in a power cut until the one that holds it is synced."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    for path in new:
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Final
 
 from plumbline_central.project import Tally
-from plumbline_central.schema import Migrations
+from plumbline_central.schema import Database, Migrations
 
 MIGRATIONS: Final[Migrations] = (
     (
@@ -38,3 +38,43 @@ def move(db: sqlite3.Connection, name: str, tally: Tally) -> None:
         "INSERT OR REPLACE INTO projection_cursor (name, ledger_id, applied, passed_over) VALUES (?, ?, ?, ?)",
         (name, tally.through, tally.applied, tally.passed_over),
     )
+
+
+class Cursor:
+    """One projection's tally: in memory as far as it has come, on disk as far as it was saved.
+
+    For projections that most rows have nothing for: they save every `rows_between` rows, and what they read again
+    after a restart is counted again from the tally on disk.
+    """
+
+    def __init__(self, db: Database, name: str, rows_between: int) -> None:
+        self._db = db
+        self._name = name
+        self._rows_between = rows_between
+        self._reached: Tally | None = None
+        self._saved = 0
+
+    def load(self) -> int:
+        """Back to what is on disk; the last row there."""
+        self._reached = self._on_disk()
+        self._saved = self._reached.through
+        return self._saved
+
+    def tally(self) -> Tally:
+        """Usable from any thread: it remembers nothing."""
+        return self._reached or self._on_disk()
+
+    def is_due(self, tally: Tally) -> bool:
+        return tally.through - self._saved >= self._rows_between
+
+    def reach(self, tally: Tally) -> None:
+        """Effects up to `tally` are made; the disk says less for now."""
+        self._reached = tally
+
+    def saved(self, tally: Tally) -> None:
+        """`move` to `tally` was committed."""
+        self._reached, self._saved = tally, tally.through
+
+    def _on_disk(self) -> Tally:
+        with self._db.read() as db:
+            return get(db, self._name)

@@ -37,8 +37,7 @@ class GapStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._tally: Tally | None = None
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -57,15 +56,10 @@ class GapStore:
         return [_declared(row) for row in rows]
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            self._tally = cursors.get(db, self.name)
-        self._saved = self._tally.through
-        return self._saved
+        return self._cursor.load()
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._cursor.tally()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         tally = self.tally().plus(rows)
@@ -75,8 +69,8 @@ class GapStore:
             for record in row.records
             if (declared := declared_in(row.site, row.gateway, row.epoch, record)) is not None
         ]
-        if not found and tally.through - self._saved < _ROWS_PER_CURSOR:
-            self._tally = tally
+        if not found and not self._cursor.is_due(tally):
+            self._cursor.reach(tally)
             return
         with self._db.write() as db:
             db.executemany(
@@ -103,13 +97,13 @@ class GapStore:
                 ],
             )
             cursors.move(db, self.name, tally)
-        self._tally, self._saved = tally, tally.through
+        self._cursor.saved(tally)
 
     def reset(self) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM gap_declared")
             cursors.move(db, self.name, Tally())
-        self._tally, self._saved = Tally(), 0
+        self._cursor.saved(Tally())
 
 
 def _declared(row: tuple[Any, ...]) -> Declared:

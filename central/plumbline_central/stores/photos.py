@@ -67,8 +67,7 @@ class PhotoStore:
     def __init__(self, db: Database, live: LiveHub | None = None) -> None:
         self._db = db
         self._live = live
-        self._tally: Tally | None = None
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
@@ -112,15 +111,10 @@ class PhotoStore:
         return int(kept)
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            self._tally = cursors.get(db, self.name)
-        self._saved = self._tally.through
-        return self._saved
+        return self._cursor.load()
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._cursor.tally()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         tally = self.tally().plus(rows)
@@ -131,8 +125,8 @@ class PhotoStore:
             if isinstance(record.body, Photo)
         ]
         news = [(boot, came) for row in rows for boot, came in placing.learnt(row).items()]
-        if not photos and not news and tally.through - self._saved < _ROWS_PER_CURSOR:
-            self._tally = tally
+        if not photos and not news and not self._cursor.is_due(tally):
+            self._cursor.reach(tally)
             return  # most rows hold readings only; passing them again costs less than a commit
         told: list[tuple[str, dict[str, str]]] = []
         with self._db.write() as db:
@@ -146,7 +140,7 @@ class PhotoStore:
             for boot in {boot for boot, _ in news}:
                 self._move(db, boot)
             cursors.move(db, self.name, tally)
-        self._tally, self._saved = tally, tally.through
+        self._cursor.saved(tally)
         if self._live is not None:
             for site, said in told:
                 self._live.publish("photo", site, said)
@@ -156,7 +150,7 @@ class PhotoStore:
             db.execute("DELETE FROM photo")
             fixes.forget(db, self.name)
             cursors.move(db, self.name, Tally())
-        self._tally, self._saved = Tally(), 0
+        self._cursor.saved(Tally())
 
     def _keep(self, db: sqlite3.Connection, row: LedgerRow, record: Record, p: Photo) -> int:
         """Put one photo where it belongs; that time, or 0."""

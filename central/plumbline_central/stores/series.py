@@ -66,8 +66,7 @@ class SeriesProjection:
         self._db = db
         self._ledger = ledger
         self._live = live
-        self._tally: Tally | None = None
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
         self._known: dict[Boot, Fixes] = {}
 
     @classmethod
@@ -85,15 +84,10 @@ class SeriesProjection:
 
     def cursor(self) -> int:
         self._known.clear()
-        with self._db.read() as db:
-            self._tally = cursors.get(db, self.name)
-        self._saved = self._tally.through
-        return self._saved
+        return self._cursor.load()
 
     def tally(self) -> Tally:
-        if self._tally is None:
-            self.cursor()
-        return self._tally or Tally()
+        return self._cursor.tally()
 
     def waiting(self) -> int:
         """How many records are in no series yet, because nobody knows when they were."""
@@ -127,7 +121,7 @@ class SeriesProjection:
             db.execute("DELETE FROM doubtful_row")
             fixes.forget(db, self.name)
             cursors.move(db, self.name, Tally())
-        self._tally, self._saved = Tally(), 0
+        self._cursor.saved(Tally())
 
     def _take(self, stretch: _Stretch, row: LedgerRow, learnt: dict[Boot, Fixes]) -> None:
         """Add a row's readings to the stretch, each at its place."""
@@ -168,8 +162,9 @@ class SeriesProjection:
         for points in _portions(stretch.points):
             self._store.write(points)
         told += stretch.points
-        self._tally = tally = self.tally().plus(stretch.rows)
-        if not (stretch.doubtful or learnt or tally.through - self._saved >= _ROWS_PER_CURSOR):
+        tally = self.tally().plus(stretch.rows)
+        if not (stretch.doubtful or learnt or self._cursor.is_due(tally)):
+            self._cursor.reach(tally)
             return
         with self._db.write() as db:
             db.executemany(
@@ -182,7 +177,7 @@ class SeriesProjection:
                 fixes.add(db, self.name, boot, known)
                 db.execute("UPDATE doubtful_row SET waiting = 0 WHERE gateway = ? AND boot = ?", boot)
             cursors.move(db, self.name, tally)
-        self._saved = tally.through
+        self._cursor.saved(tally)
         self._known |= learnt or {}
 
     def _learnt(self, row: LedgerRow) -> dict[Boot, Fixes]:
