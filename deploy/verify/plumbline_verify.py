@@ -74,9 +74,9 @@ def _pack_int(out: bytearray, n: int) -> None:
         out.append(n & 0xFF)
     elif n >= 0:
         if n < 1 << 8:
-            out += b"\xcc" + n.to_bytes(1, "big")
+            out += bytes((0xCC, n))
         elif n < 1 << 16:
-            out += b"\xcd" + n.to_bytes(2, "big")
+            out += bytes((0xCD, n >> 8, n & 0xFF))
         elif n < 1 << 32:
             out += b"\xce" + n.to_bytes(4, "big")
         else:
@@ -203,7 +203,24 @@ class _Reader:
 
     def _array(self, count: int, depth: int) -> list[Any]:
         self._room(count, depth)
-        return [self.value(depth + 1) for _ in range(count)]
+        raw, at, found = self.raw, self.at, []
+        for _ in range(count):  # most of what there is are columns of small numbers
+            code = raw[at] if at < len(raw) else 0xC1
+            if code < 0x80:
+                found.append(code)
+                at += 1
+            elif code >= 0xE0:
+                found.append(code - 0x100)
+                at += 1
+            elif code == 0xCD and at + 2 < len(raw):
+                found.append(raw[at + 1] << 8 | raw[at + 2])
+                at += 3
+            else:
+                self.at = at
+                found.append(self.value(depth + 1))
+                at = self.at
+        self.at = at
+        return found
 
     def _map(self, count: int, depth: int) -> dict[Any, Any]:
         self._room(count, depth)
@@ -415,6 +432,8 @@ def open_lines(envelope: Envelope) -> list[Line]:
         if count > MAX_RECORDS or not len(at_us) == len(mono_us) == count:
             raise Damaged("columns of different lengths")
         bodies = _bodies(order, groups, others)
+        if not {type(text) for text, _ in [*boots, *clocks]} <= {str}:
+            raise Damaged("columns of other things than they should be")
         rows = zip(_summed(at_us), _spread(boots, count), _summed(mono_us), _spread(clocks, count), bodies)
         return [Line(*row) for row in rows]
     except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
@@ -426,6 +445,8 @@ def _summed(steps: list[int]) -> list[int]:
     for step in steps:
         at += step
         found.append(at)
+    if found and not (min(found) >= -(1 << 63) and max(found) < 1 << 63 and type(at) is int):
+        raise Damaged("times beyond 64 bits")
     return found
 
 
@@ -456,11 +477,14 @@ def _frames(group: list[Any], count: int) -> list[bytes]:
         raise ValueError
     columns = []
     for i in range(len(metrics)):
-        at, column = 0, []
+        at = 0
+        column: list[int | None] = []
         for step in steps[i * count : (i + 1) * count]:
-            if step is not None:
+            if step is None:
+                column.append(None)
+            else:
                 at += step
-            column.append(None if step is None else at)
+                column.append(at)
         columns.append(column)
     bad: list[list[list[int]]] = [[] for _ in range(count)]
     for row, position, flaw in flaws:
@@ -468,13 +492,29 @@ def _frames(group: list[Any], count: int) -> list[bytes]:
             raise ValueError
         bad[row].append([position, flaw])
     frames = []
-    for row in range(count):
-        body = {"kind": "frame", "device": device, "metrics": metrics}
-        body["values"] = [column[row] for column in columns]
-        if bad[row]:
-            body["flaws"] = bad[row]
-        frames.append(pack(body))
-    return frames
+    for flawed in (False, True):  # what all rows begin with
+        begin = bytearray((0x80 | 4 + flawed,))
+        for part in ("kind", "frame", "device", device, "metrics", metrics, "values"):
+            _pack_into(begin, part)
+        _pack_length(begin, len(metrics), 0x90, 16, (0, 0xDC, 0xDD))
+        frames.append(begin)
+    rows = zip(*columns) if columns else [()] * count
+    return [_frame(frames[bool(flawed)], row, flawed) for row, flawed in zip(rows, bad)]
+
+
+def _frame(begin: bytearray, values: Iterable[int | None], flaws: list[list[int]]) -> bytes:
+    body = bytearray(begin)
+    for value in values:
+        if value is None:
+            body.append(0xC0)
+        elif 0 <= value < 0x80:
+            body.append(value)
+        else:
+            _pack_int(body, value)
+    if flaws:
+        _pack_into(body, "flaws")
+        _pack_into(body, flaws)
+    return bytes(body)
 
 
 def chain_heads(prev: bytes, first: int, lines: Iterable[Line]) -> list[bytes]:
@@ -900,7 +940,8 @@ def _gaps_in(envelope: Envelope, lines: list[Line]) -> Iterator[Gap]:
         )
         ints = type(gap.first) is int and type(gap.last) is int
         texts = isinstance(gap.epoch, str) and isinstance(gap.lane, str)
-        if ints and texts and isinstance(gap.prev, bytes) and isinstance(gap.head, bytes) and gap.first > 0:
+        heads = isinstance(gap.prev, bytes) and isinstance(gap.head, bytes)
+        if ints and texts and heads and gap.first > 0 and (gap.last == 0 or gap.first <= gap.last):
             yield gap
 
 

@@ -1,5 +1,6 @@
 """The stand-alone program: does it read what the product writes, and does it bear what nobody should write."""
 
+import dataclasses
 import hashlib
 import json
 import random
@@ -8,11 +9,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import codec
@@ -116,6 +118,48 @@ def test_the_own_ed25519_agrees_with_the_library(verifier, message, seed):
 
     assert verifier.ed25519_slow(public, message, private.sign(message))
     assert not verifier.ed25519_slow(public, message + b"!", private.sign(message))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [[1 << 63, 1 << 63], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
+        [[0.5, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
+        [[1, 1], [1, 1], [[5, 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
+        [[1, 1], [1, 1], [["b", 1]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
+        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x"]],
+        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, 7], [], [b"x"]],
+        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1 << 63, 1 << 63], []]], []],
+        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [0.5, 1], []]], []],
+        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1, 1], [[9, 0, 1]]]], []],
+        [[], [], [], [], [], []],
+        5,
+        {},
+    ],
+)
+def test_columns_that_do_not_fit_are_damaged(verifier, columns):
+    packed = zlib.compress(msgspec.msgpack.encode(columns))
+    head = bytes(32)
+    outer = [1, "a12", "gw-1", "e1", "data", 1, 2, head, head, "ed25519", bytes(64), packed]
+    envelope = verifier.open_envelope(msgspec.msgpack.encode(outer))
+
+    with pytest.raises(verifier.Damaged):
+        verifier.open_lines(envelope)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=40), st.integers(0, 2000))
+def test_any_columns_are_lines_with_a_chain_or_damaged(verifier, noise, at):
+    payload = bytearray((ROOT / "tests/golden/wire/batch.v1.msgpack").read_bytes())
+    envelope = verifier.open_envelope(bytes(payload))
+    plain = bytearray(zlib.decompress(envelope.packed))
+    plain[at % len(plain) : at % len(plain) + len(noise)] = noise
+    spoilt = dataclasses.replace(envelope, packed=zlib.compress(bytes(plain)))
+    try:
+        lines = verifier.open_lines(spoilt)
+    except verifier.Damaged:
+        return
+    assert len(verifier.chain_heads(spoilt.prev, spoilt.first, lines)) == len(lines) + 1
 
 
 def test_the_golden_batches_lead_to_their_heads(verifier):
