@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from harness.central_file import Kept, Key, declared, seqs
@@ -51,6 +51,16 @@ class Verdict:
             f" duplicate {self.duplicate}, changed {self.changed}, invented {self.invented}, undeclared holes"
             f" {self.undeclared_holes}; {self.unread} of {self.answered} answers ended with a poll in progress"
         )
+
+
+def total(verdicts: Sequence[Verdict]) -> Verdict:
+    """What several installations found together."""
+    sums = {
+        one.name: sum(getattr(verdict, one.name) for verdict in verdicts)
+        for one in fields(Verdict)
+        if one.name != "late_p95_s"
+    }
+    return Verdict(**sums, late_p95_s=max(verdict.late_p95_s for verdict in verdicts))
 
 
 def check(

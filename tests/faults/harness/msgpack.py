@@ -40,6 +40,30 @@ def unpack(raw: bytes) -> Any:
     return value
 
 
+def pack(value: int | str | list[int | str]) -> bytes:
+    """The shortest MessagePack of whole numbers, text and lists of up to 15 of them."""
+    if isinstance(value, list):
+        return bytes((0x90 | len(value),)) + b"".join(pack(one) for one in value)
+    if isinstance(value, str):
+        raw = value.encode()
+        return (bytes((0xA0 | len(raw),)) if len(raw) < 32 else bytes((0xD9, len(raw)))) + raw
+    if -32 <= value < 128:
+        return struct.pack(">b", value)
+    for code, layout, low, high in (
+        (0xCC, ">B", 0, 0xFF),
+        (0xCD, ">H", 0, 0xFFFF),
+        (0xCE, ">I", 0, 0xFFFF_FFFF),
+        (0xCF, ">Q", 0, (1 << 64) - 1),
+        (0xD0, ">b", -(1 << 7), 0),
+        (0xD1, ">h", -(1 << 15), 0),
+        (0xD2, ">i", -(1 << 31), 0),
+        (0xD3, ">q", -(1 << 63), 0),
+    ):
+        if low <= value <= high:
+            return bytes((code,)) + struct.pack(layout, value)
+    raise ValueError(value)
+
+
 def _value(raw: bytes, at: int) -> tuple[Any, int]:
     code = raw[at]
     at += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import sqlite3
 import tempfile
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.central_file import Key
-from harness.msgpack import unpack
+from harness.msgpack import pack, unpack
 
 Committed = dict[tuple[Key, int], bytes]
 """Body bytes by (gateway, epoch, lane) and sequence number."""
@@ -19,7 +20,7 @@ Committed = dict[tuple[Key, int], bytes]
 @contextlib.contextmanager
 def copied(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a copy of the file with its log, so that looking changes nothing of what is looked at."""
-    with tempfile.TemporaryDirectory(prefix="plf-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="plf-") as folder:
         copy = Path(folder) / path.name
         for ending in ("", "-wal"):
             file = path.with_name(path.name + ending)
@@ -69,6 +70,28 @@ def is_sound(path: Path) -> str:
     """SQLite's own verdict on the file: "ok", or what is wrong."""
     with copied(path) as db:
         return str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def chain_breaks(path: Path) -> int:
+    """Records whose hash does not lead from the record before them to their own head (docs/wire.md, "A batch")."""
+    with copied(path) as db:
+        broken = 0
+        for lane, _, _ in _lanes(db):
+            before_seq, before = 0, b""
+            for seq, at_us, boot, mono_us, clock, body, head in db.execute(
+                "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record WHERE lane = ? ORDER BY seq", (lane,)
+            ):
+                record = pack([seq, at_us, boot, mono_us, clock]) + body
+                digest = hashlib.sha256(record).digest()
+                if before_seq and seq == before_seq + 1:
+                    broken += hashlib.sha256(before + seq.to_bytes(8, "big") + digest).digest() != head
+                before_seq, before = seq, head
+        return broken
+
+
+def epochs(path: Path) -> int:
+    with copied(path) as db:
+        return len({epoch for _, epoch, _ in _lanes(db)})
 
 
 def counter_of(body: bytes, metric: int) -> tuple[str, int] | None:

@@ -1,67 +1,55 @@
-"""F1: the gateway is killed at random instants of its life, start-up included."""
+"""F1, F8, F10: gateway, broker and central are killed with -9, at random instants and around central's commit."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from harness import drivers
-from harness.central_file import Key, count_covered, read_ledger
-from harness.checker import check
-from harness.drivers import Gateway
-from harness.meters import CODES
-from harness.nemesis import streams
-from harness.outbox_file import Committed, committed, newest
+from harness.checker import Verdict, total
+from harness.drivers import FAULTS, Gateway, Program
+from harness.nemesis import plan, streams
 from harness.result import Result
+from harness.stack import Stack, stack
 
 _AT_ONCE = 3
 """Gateways that live and die side by side."""
 _FIRST_READING_S = 10.0
+CRASHES = ("before the commit", "after the commit", "before the answer", "after the answer", "at any instant")
 
 
-def run(count: int, seed: int, folder: Path) -> Result:
-    return asyncio.run(_run(count, seed, folder))
+def gateway(count: int, seed: int, folder: Path) -> Result:
+    """F1"""
+    return asyncio.run(_gateway(count, seed, folder))
 
 
-async def _run(count: int, seed: int, folder: Path) -> Result:
-    port = drivers.free_port()
+def broker(count: int, seed: int, folder: Path) -> Result:
+    """F8"""
+    return asyncio.run(_broker(count, seed, folder))
+
+
+def central(count: int, seed: int, folder: Path) -> Result:
+    """F10"""
+    return asyncio.run(_central(count, seed, folder))
+
+
+async def _gateway(count: int, seed: int, folder: Path) -> Result:
     lives = min(_AT_ONCE, count)
-    names = [f"gw-{n}" for n in range(lives)]
-    broker, central = drivers.broker(folder, port), drivers.central(folder, port)
-    groups = {name: [f"{name}-m{i}" for i in range(2)] for name in names}
-    async with drivers.ended(broker, central), drivers.meters(folder, groups, seed) as ports:
-        gateways = [
-            Gateway(
-                folder=folder / name,
-                name=name,
-                ports={m: ports[m] for m in groups[name]},
-                broker_port=port,
+    async with stack(folder, seed, gateways=lives) as site:
+        shares = [count // lives + (n < count % lives) for n in range(lives)]
+        waits = await asyncio.gather(
+            *(
+                _lives(site, one, share, rng)
+                for one, share, rng in zip(site.gateways, shares, streams(seed, lives), strict=True)
             )
-            for name in names
-        ]
-        drivers.enroll(folder, {gateway.name: gateway.key for gateway in gateways})
-        await broker.start()
-        await central.start()
-        async with drivers.ended(*(gateway.program for gateway in gateways)):
-            shares = [count // lives + (n < count % lives) for n in range(lives)]
-            found = await asyncio.gather(
-                *(
-                    _lives(gateway, share, rng, drivers.oplog(folder, gateway.name))
-                    for gateway, share, rng in zip(gateways, shares, streams(seed, lives), strict=True)
-                )
-            )
-            await drained(folder, gateways, within_s=60)
-            codes = [await gateway.program.stop() for gateway in gateways]
-        everything = {k: v for records, _ in found for k, v in records.items()}
-        for gateway in gateways:
-            everything |= committed(gateway.outbox)
-        await central.stop()
-    verdict = check(
-        read_ledger(drivers.ledger(folder)), everything, [drivers.oplog(folder, name) for name in names], CODES
-    )
-    slowest = max(seconds for _, waits in found for seconds in waits)
+        )
+        await site.start_gateways()
+        verdict = await site.finish()
+    slowest = max(max(mine, default=0.0) for mine in waits)
     return Result(
         name="F1 kill -9 of the gateway",
         promise="0 committed lost, 0 duplicated; first new reading within 10 s of the restart",
@@ -71,57 +59,123 @@ async def _run(count: int, seed: int, folder: Path) -> Result:
             "lost": verdict.lost,
             "duplicate": verdict.duplicate,
             "changed": verdict.changed + verdict.invented,
-            "answers cut off": verdict.unread,
-            "of": verdict.answered,
+            "answers cut off": f"{verdict.unread} of {verdict.answered}",
             "slowest first reading, s": slowest,
         },
-        ok=verdict.ok and slowest <= _FIRST_READING_S and not any(codes)
+        ok=verdict.ok and slowest <= _FIRST_READING_S
         # a kill costs at most the poll cycle in progress: one answer of each meter, or two that are being kept
-        and verdict.unread <= 4 * count + 4 * lives,
+        and verdict.unread <= 4 * (count + lives),
     )
 
 
-async def _lives(
-    gateway: Gateway, count: int, rng: random.Random, oplog: Path
-) -> tuple[Committed, list[float]]:
-    """Start and kill `count` times; everything that was on the card at some kill, and the waits for a first answer."""
-    seen: Committed = {}
+async def _lives(site: Stack, one: Gateway, count: int, rng: random.Random) -> list[float]:
+    """Start and kill `count` times, look at the card after each; the waits for a first answer."""
     waits: list[float] = []
-    ends: dict[Key, int] = {}
+    oplog = site.oplog(one)
     for _ in range(count):
         before, began = drivers.size(oplog), time.monotonic()
-        await gateway.start()
+        await one.start()
         if rng.random() < 0.1:  # while it starts
             await asyncio.sleep(rng.uniform(0, 0.8))
         else:
             await drivers.until(
-                lambda before=before: drivers.size(oplog) > before, 30, f"first answer to {gateway.name}"
+                lambda before=before: drivers.size(oplog) > before, 30, f"first answer to {one.name}"
             )
             waits.append(time.monotonic() - began)
             await asyncio.sleep(rng.uniform(0.0, 1.2))
-        if not gateway.program.alive:
-            raise RuntimeError(f"{gateway.name} ended by itself, see {gateway.program.log}")
-        await gateway.program.kill()
-        if gateway.outbox.exists():
-            seen |= await asyncio.to_thread(committed, gateway.outbox, ends)
-            ends = await asyncio.to_thread(newest, gateway.outbox)
-    before = drivers.size(oplog)
-    await gateway.start()
-    await drivers.until(lambda: drivers.size(oplog) > before, 30, f"first answer to {gateway.name}")
-    return seen, waits
+        if not one.program.alive:
+            raise RuntimeError(f"{one.name} ended by itself, see {one.program.log}")
+        await one.program.kill()
+        await site.look(one)
+    return waits
 
 
-async def drained(folder: Path, gateways: list[Gateway], within_s: float) -> float:
-    """Wait until central has all that the gateways had when this was called; how long it took."""
-    wanted: dict[Key, int] = {}
-    for gateway in gateways:
-        await drivers.until(gateway.outbox.exists, within_s, f"{gateway.name} made no outbox")
-        wanted |= await asyncio.to_thread(newest, gateway.outbox)
+async def _broker(count: int, seed: int, folder: Path) -> Result:
+    pauses: list[float] = []
 
-    def arrived() -> bool:
-        if not drivers.ledger(folder).exists():
-            return False
-        there = count_covered(drivers.ledger(folder))
-        return all(there.get(key, 0) >= count for key, count in wanted.items())
+    async def lane(share: int, seed: int, folder: Path) -> Verdict:
+        async with stack(folder, seed, gateways=2, every_s=0.1) as site:
+            await site.start_gateways()
+            for strike in plan(seed, share, ["kill"], low_s=0.2, high_s=1.0):
+                before = _written(site)
+                pauses.append(
+                    await drivers.until(lambda b=before: _written(site) != b, 60, "new batches at central")
+                )
+                await asyncio.sleep(strike.after_s)
+                await site.broker.kill()
+                await site.broker.start()
+            return await site.finish(within_s=120)
 
-    return await drivers.until(arrived, within_s, "everything at central")
+    verdict = await _side_by_side(lane, count, seed, folder)
+    return Result(
+        name="F8 kill -9 of the broker, default settings",
+        promise="0 lost, 0 duplicated",
+        figures={
+            "kills": count,
+            "committed": verdict.committed,
+            "lost": verdict.lost,
+            "duplicate": verdict.duplicate,
+            "changed": verdict.changed + verdict.invented,
+            "longest pause at central, s": max(pauses),
+        },
+        ok=verdict.ok and verdict.committed > count,
+    )
+
+
+def _written(site: Stack) -> tuple[int, int]:
+    return drivers.size(site.ledger.with_name("ledger.db-wal")), drivers.size(site.ledger)
+
+
+async def _side_by_side(
+    lane: Callable[[int, int, Path], Awaitable[Verdict]], count: int, seed: int, folder: Path
+) -> Verdict:
+    """`count` strikes over a few installations at once; what all of them found."""
+    lanes = min(_AT_ONCE, max(count // 5, 1))
+    shares = [count // lanes + (n < count % lanes) for n in range(lanes)]
+    folders = [folder / f"site-{n}" for n in range(lanes)]
+    for one in folders:
+        one.mkdir()
+    verdicts = await asyncio.gather(
+        *(lane(share, seed + n, one) for n, (share, one) in enumerate(zip(shares, folders, strict=True)))
+    )
+    return total(verdicts)
+
+
+async def _central(count: int, seed: int, folder: Path) -> Result:
+    struck = dict.fromkeys(CRASHES, 0)
+
+    async def lane(share: int, seed: int, folder: Path) -> Verdict:
+        rng, port = random.Random(seed), drivers.free_port()
+        service = Program(argv=(), log=folder / "central.log")
+        async with stack(folder, seed, gateways=2, every_s=0.1, central=service, port=port) as site:
+            await site.start_gateways()
+            for strike in plan(seed, share, CRASHES, low_s=0.0, high_s=0.6):
+                service.argv = _intake(folder, port, strike.what, rng.randint(1, 4), strike.after_s)
+                process = await service.start()
+                await asyncio.wait_for(process.wait(), 90)
+                if process.returncode != -9:
+                    raise RuntimeError(f"central ended with {process.returncode}, see {service.log}")
+                struck[strike.what] += 1
+            service.argv = _intake(folder, port, "never", 0, 0)
+            await service.start()
+            return await site.finish(within_s=120)
+
+    verdict = await _side_by_side(lane, count, seed, folder)
+    return Result(
+        name="F10 kill -9 of central around its commit",
+        promise="0 lost, 0 stored twice",
+        figures={
+            "kills": count,
+            **struck,
+            "committed": verdict.committed,
+            "lost": verdict.lost,
+            "duplicate": verdict.duplicate,
+            "changed": verdict.changed + verdict.invented,
+        },
+        ok=verdict.ok and verdict.committed > count,
+    )
+
+
+def _intake(folder: Path, port: int, crash: str, nth: int, after_s: float) -> tuple[str, ...]:
+    script = str(FAULTS / "children" / "intake.py")
+    return (sys.executable, script, str(folder / "central"), str(port), crash, str(nth), str(after_s))
