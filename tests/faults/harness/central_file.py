@@ -44,6 +44,8 @@ def count_covered(path: Path) -> dict[Key, int]:
     counts: dict[Key, int] = defaultdict(int)
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'batch'").fetchone():
+            return {}  # it has only just been made
         for gateway, epoch, lane, first, last, taken in db.execute(
             "SELECT gateway, epoch, lane, first, last, taken FROM batch"
         ):

@@ -209,8 +209,9 @@ class Gateway:
     every_s: float = 0.2
     broker_host: str = "127.0.0.1"
     meter_host: str = "127.0.0.1"
+    broker_extra: str = ""
     extra: str = ""
-    """More lines of its site file."""
+    """More lines under [broker], and at the end of its site file."""
     inside: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     health_every_s: float = 5
@@ -226,6 +227,7 @@ class Gateway:
             f'site = "{SITE}"\ngateway = "{self.name}"\nstate_dir = "{self.state_dir}"\n'
             f"health_every_s = {self.health_every_s}\n"
             f'[broker]\nhost = "{self.broker_host}"\nport = {self.broker_port}\n'
+            f"{self.broker_extra}\n"
             + "".join(
                 f'[[meters]]\nname = "{name}"\nprofile = "{PROFILE}"\nhost = "{self.meter_host}"\nport = {port}\n'
                 f"every_s = {self.every_s}\ntimeout_s = 1\n"

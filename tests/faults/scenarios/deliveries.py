@@ -67,7 +67,7 @@ def run(count: int, seed: int, folder: Path) -> Result:
             "lost": lost,
             "duplicate": twice,
             "changed": changed,
-            **statuses,
+            **{f"batches {status}": n for status, n in statuses.items()},
         },
         ok=not (lost or twice or changed) and len(kept) == len(said) and not statuses["refused"],
     )
