@@ -34,7 +34,7 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway central_intake vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway outbox central_intake vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock

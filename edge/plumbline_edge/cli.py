@@ -13,6 +13,8 @@ import typer
 
 from plumbline.signing import DeviceKey
 from plumbline_edge.config import load_site
+from plumbline_edge.forecast import expected_bytes_per_day
+from plumbline_edge.meters.profile import find_profile
 from plumbline_edge.settings import SiteSettings
 
 app = typer.Typer()
@@ -38,6 +40,10 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         times = ", ".join(camera.at)
         print(f"  camera {camera.name}: {camera.floors} floors x {camera.bays} bays, photos at {times}")
     print(
+        f"  outbox {settings.outbox.max_mb:g} MB: about {_days_offline(settings):.0f} days without a network"
+        " before readings are thinned"
+    )
+    print(
         f"  enrol it once: plumbline central enroll {settings.gateway} --site {settings.site} --key {key.public}"
     )
 
@@ -55,6 +61,13 @@ def run(site: Site) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)
     os.execv(sys.executable, [sys.executable, "-m", "plumbline_edge.app", str(descriptor)])  # noqa: S606
+
+
+def _days_offline(settings: SiteSettings) -> float:
+    meters = [(meter.every_s, len(find_profile(meter.profile).registers)) for meter in settings.meters]
+    photos = sum(len(camera.at) for camera in settings.cameras)
+    per_day = expected_bytes_per_day(meters=meters, health_every_s=settings.health_every_s, photos=photos)
+    return settings.outbox.max_mb * 1e6 / per_day
 
 
 def _key(settings: SiteSettings) -> DeviceKey:

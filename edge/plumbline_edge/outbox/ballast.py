@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+
+def free_bytes(folder: Path) -> int:
+    """What the card has left for us."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 class Ballast:
     """`load` it while there is room, `drop` it when there is none."""
 
-    def __init__(self, path: Path, size_bytes: int) -> None:
+    def __init__(self, path: Path, size_bytes: int, free_bytes: Callable[[Path], int] = free_bytes) -> None:
         self._path = path
         self._size_bytes = size_bytes
+        self._free_bytes = free_bytes
 
     @property
     def there(self) -> bool:
@@ -21,12 +29,16 @@ class Ballast:
         except OSError:
             return False
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the card itself has next to nothing left."""
+        return self._free_bytes(self._path.parent) < self._size_bytes // 4
+
     def load(self) -> bool:
         """Take the room, where twice as much is free; whether it is taken now."""
         if self.there:
             return True
-        disk = os.statvfs(self._path.parent)
-        if disk.f_bavail * disk.f_frsize < 2 * self._size_bytes:
+        if self._free_bytes(self._path.parent) < 2 * self._size_bytes:
             return False
         try:
             with self._path.open("wb") as file:

@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 _HIGH_WATER: Final = 0.90
 """Share of its bound at which the outbox begins to make room, and the share at which it stops."""
 _LOW_WATER: Final = 0.85
-_AT_THE_BOUND: Final = 0.95
-"""Used up to this share the outbox's own bound cannot be what was reached: it is the card."""
 _STEPS_AT_ONCE: Final = 8
 """Steps of making room between which others get at the file."""
 _CHECK_CALLBACKS: Final = 2_000
@@ -223,12 +221,15 @@ class Outbox:
         self._mark.close()
 
     def _append(self, drafts: Sequence[Draft]) -> None:
-        try:
-            self._commit(drafts)
-        except CardFull:
-            self._free_anything()
-            self._commit(drafts)
         store = self._store
+        while True:
+            try:
+                self._commit(drafts)
+            except CardFull:
+                if not self._free_anything():
+                    raise
+            else:
+                break
         self._note_mark(store)
         if store.used_bytes > _HIGH_WATER * store.room_bytes:
             self._loop.call_soon_threadsafe(self._crowded.set)
@@ -239,18 +240,23 @@ class Outbox:
             store.insert(change, drafts)
             store.write_acknowledged(self._heard)
 
-    def _free_anything(self) -> None:
-        """The bound or the card is reached in the middle of a commit: make room now. Raises CardFull if none can be."""
+    def _free_anything(self) -> bool:
+        """The bound, or the card's own end, is reached in the middle of a commit; whether any room could be made."""
         store = self._store
-        if store.used_bytes < _AT_THE_BOUND * store.room_bytes and self._ballast.drop():
+        squeezed = self._ballast.is_needed and self._ballast.drop()
+        if squeezed:
             store.squeeze()
             self.counters["outbox_squeezed"] += 1
             log.error("the card is full: the outbox gives up its ballast and stays as large as it is")
-        freed = 0
-        while freed < _STEPS_AT_ONCE and retention.make_room(store, self._heard, self._now()):
-            freed += 1
+        freed = squeezed
+        with store.widened():
+            for _ in range(_STEPS_AT_ONCE):
+                if not retention.make_room(store, self._heard, self._now()):
+                    break
+                freed = True
         with reading():
             store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return freed
 
     def _make_some_room(self) -> bool:
         """A few steps; whether to go on."""
@@ -260,12 +266,12 @@ class Outbox:
         if store.used_bytes <= _HIGH_WATER * store.room_bytes and not self._making_room:
             return False
         self._making_room = True
-        for _ in range(_STEPS_AT_ONCE):
-            if store.used_bytes <= _LOW_WATER * store.room_bytes or not retention.make_room(
-                store, self._heard, self._now()
-            ):
-                self._making_room = False
-                break
+        enough = _LOW_WATER * store.room_bytes
+        with store.widened():
+            for _ in range(_STEPS_AT_ONCE):
+                if store.used_bytes <= enough or not retention.make_room(store, self._heard, self._now()):
+                    self._making_room = False
+                    break
         self._note_mark(store)
         return self._making_room
 

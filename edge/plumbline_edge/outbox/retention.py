@@ -15,6 +15,7 @@ from msgspec import structs
 from plumbline import codec, ranges
 from plumbline.messages import Frame, Gap, GapReason, Health, Lane
 from plumbline.ranges import Ranges
+from plumbline_edge.outbox.gaps import merged
 from plumbline_edge.outbox.rows import Draft, Stamp, Stream
 from plumbline_edge.outbox.store import Change, Row, Store
 from plumbline_edge.outbox.thin import Seen, bucket, summaries
@@ -125,22 +126,45 @@ def _thin_some(store: Store, stream: Stream, acknowledged: Acknowledged, now: St
     return bool(worth_it and seen)
 
 
-def _drop_health(store: Store, acknowledged: Acknowledged, now: Stamp) -> bool:
-    """Old health goes before the oldest readings; events, gaps and anchors stay."""
+def _condense_status(store: Store, acknowledged: Acknowledged, now: Stamp) -> bool:
+    """Old health goes, and many gap records become few; events and anchors stay."""
     for stream in _streams(store, "status"):
+        before = store.lanes[stream].thinned
         while rows := _old_status(store, stream):
-            health = [
-                row
-                for row in rows
-                if not _has(acknowledged.get(stream, ()), row[0])
-                and isinstance(codec.decode_body(row[5]), Health)
-            ]
+            if _condense_some(store, stream, rows, acknowledged, now):
+                return True
+        if before:  # from the beginning: what was too little then may be worth it by now
             with store.transaction() as change:
-                _let_go(store, change, stream, list(_consecutive(health)), GapReason.SIZE, now)
-                _note_thinned(store, change, stream, rows[-1][0])
-            if health:
+                _note_thinned(store, change, stream, 0)
+            if _condense_some(store, stream, _old_status(store, stream), acknowledged, now):
                 return True
     return False
+
+
+def _condense_some(
+    store: Store, stream: Stream, rows: list[Row], acknowledged: Acknowledged, now: Stamp
+) -> bool:
+    said = [(row, codec.decode_body(row[5])) for row in rows]
+    going = [
+        (row, body)
+        for row, body in said
+        if isinstance(body, Health | Gap) and not _has(acknowledged.get(stream, ()), row[0])
+    ]
+    runs = list(_consecutive([row for row, _ in going]))
+    few = merged(_absolute(body, stream[0]) for _, body in going if isinstance(body, Gap))
+    worth_it = bool(going) and len(runs) + len(few) <= len(going) // 2
+    with store.transaction() as change:
+        if worth_it:
+            _let_go(store, change, stream, runs, GapReason.SIZE, now)
+            store.insert(change, [Draft.at(now, "status", gap) for gap in few])
+        if rows:
+            _note_thinned(store, change, stream, rows[-1][0])
+    return worth_it
+
+
+def _absolute(gap: Gap, epoch: str) -> Gap:
+    """A gap record that says of which epoch it speaks: what replaces it may stand in a later one."""
+    return structs.replace(gap, epoch=gap.epoch or epoch)
 
 
 def _old_status(store: Store, stream: Stream) -> list[Row]:
@@ -159,7 +183,13 @@ def _drop_oldest(store: Store, acknowledged: Acknowledged, now: Stamp) -> bool:
     return False
 
 
-_STEPS: Final[tuple[Step, ...]] = (_drop_photos, _drop_acknowledged, _thin_frames, _drop_health, _drop_oldest)
+_STEPS: Final[tuple[Step, ...]] = (
+    _drop_photos,
+    _drop_acknowledged,
+    _thin_frames,
+    _condense_status,
+    _drop_oldest,
+)
 
 
 def _streams(store: Store, lane: Lane) -> list[Stream]:

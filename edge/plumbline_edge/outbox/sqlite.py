@@ -12,7 +12,6 @@ from plumbline.errors import ConfigError, PlumblineError, Unreachable
 from plumbline_edge.outbox.rows import CardFull, Damaged
 
 PAGE_BYTES: Final = 4096
-_CHECKPOINT_PAGES: Final = 500
 _CARD: Final = "Check the card: full, read-only, or worn out."
 _CARD_TROUBLE: Final = frozenset(
     {
@@ -41,7 +40,6 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -1000")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.Error as error:
         db.close()
@@ -55,6 +53,7 @@ def bound(db: sqlite3.Connection, *, file_bytes: int, wal_bytes: int) -> None:
     """From now on the file grows to `file_bytes` at most, and the log is cut back to `wal_bytes`."""
     db.execute(f"PRAGMA max_page_count = {max(file_bytes // PAGE_BYTES, 16)}")
     db.execute(f"PRAGMA journal_size_limit = {wal_bytes}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // PAGE_BYTES // 4}")
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

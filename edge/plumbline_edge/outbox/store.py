@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self, cast
+from typing import Final, Self, cast
 
 from plumbline import chain, codec, ranges
 from plumbline.errors import ConfigError, Refused
@@ -17,9 +17,10 @@ from plumbline_edge.outbox import schema
 from plumbline_edge.outbox.rows import LANES, Damaged, Draft, Limits, Run, Stream
 from plumbline_edge.outbox.sqlite import PAGE_BYTES, bound, connect, reading, transaction, used_bytes
 
-_ROW_BYTES = 120
+_SPARE_PAGES: Final = 32
+_ROW_BYTES: Final = 120
 """What a record costs in the file besides its body."""
-_SELECT = "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record"
+_SELECT: Final = "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record"
 Row = tuple[int, int, str, int, str, bytes, bytes]
 """(seq, at_us, boot, mono_us, clock, body, head)"""
 
@@ -115,6 +116,16 @@ class Store:
         """What the file may hold."""
         (pages,) = self.db.execute("PRAGMA max_page_count").fetchone()
         return int(pages) * PAGE_BYTES
+
+    @contextmanager
+    def widened(self) -> Iterator[None]:
+        """Inside the block the bound is a few pages wider: what makes room may need some before it gives more."""
+        (pages,) = self.db.execute("PRAGMA max_page_count").fetchone()
+        self.db.execute(f"PRAGMA max_page_count = {pages + _SPARE_PAGES}")
+        try:
+            yield
+        finally:
+            self.db.execute(f"PRAGMA max_page_count = {pages}")
 
     def squeeze(self) -> None:
         """The card has no more: from now on the file may only use the pages it has."""
