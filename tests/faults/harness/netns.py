@@ -50,7 +50,10 @@ class Cable:
             )
 
     def _drop(self, namespace: str, rule: str) -> None:
-        rules = f'table ip fault {{ chain in {{ type filter hook input priority 0; iifname "cable" {rule}; }} }}\n'
+        rules = (
+            "table ip fault {\n chain in {\n  type filter hook input priority 0;\n"
+            f'  iifname "cable" {rule}\n }}\n}}\n'
+        )
         _run(*self.inside(namespace), "nft", "-f", "-", said=rules)
 
 
