@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from harness.central_file import Kept, Key, declared, seqs
+from harness.msgpack import unpack
 from harness.outbox_file import Committed
 
 COUNTER_METRIC = "energy_import_total"
@@ -76,6 +77,7 @@ def check(
     duplicate += sum(times - 1 for counts in at_central.values() for times in counts.values())
     answers = read_answers(oplogs)
     changed, invented, twice = _compare(kept, answers, codes or {})
+    changed += _altered(kept, committed)
     stored_answers = {_name(one) for one in kept if one.kind == "frame"}
     return Verdict(
         committed=len(committed),
@@ -134,6 +136,22 @@ def _compare(
         if any(one.values.get(codes[metric]) != steps for metric, steps in said.items() if metric in codes):
             changed += 1
     return changed, invented, sum(n - 1 for n in times.values())
+
+
+def _altered(kept: list[Kept], committed: Committed) -> int:
+    """Records that say something else at central than they did on the gateway's card."""
+    altered = 0
+    for one in kept:
+        raw = committed.get((one.key, one.seq))
+        if raw is None:
+            continue
+        said = unpack(raw)
+        if one.kind == "frame" and said["kind"] == "frame":
+            values = dict(zip(said["metrics"], said["values"], strict=True))
+            altered += (one.device, one.values) != (said["device"], values)
+        else:
+            altered += one.body != said
+    return altered
 
 
 def _name(one: Kept) -> tuple[str, int] | None:

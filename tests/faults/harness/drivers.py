@@ -236,6 +236,13 @@ class Gateway:
             + self.extra
         )
 
+    def move(self, state_dir: Path) -> None:
+        """Keep records and key on another card; before the first start."""
+        assert self.state_dir is not None
+        shutil.copytree(self.state_dir, state_dir)
+        self.file.write_text(self.file.read_text().replace(str(self.state_dir), str(state_dir)))
+        self.state_dir = state_dir
+
     @property
     def file(self) -> Path:
         return self.folder / "site.toml"
