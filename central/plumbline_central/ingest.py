@@ -42,8 +42,7 @@ def judge(topic: str, payload: bytes, enrolled: Callable[[str], Gateway | None])
 
     batch = codec.open_batch(payload, check)
     try:
-        for record in batch.records:
-            sense.check(record)
+        sense.check_all(batch.records)
     except Refused as why:
         raise Senseless(batch, why) from None
     return batch

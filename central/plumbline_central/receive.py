@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Protocol
 
 import msgspec
@@ -18,16 +20,19 @@ from plumbline import codec, ranges, sense
 from plumbline.clock import Clock, to_us
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Ack, GatewayState, Refusal
+from plumbline.ranges import Range, Ranges
 from plumbline.topics import GatewayTopics, parse
 from plumbline_central.ingest import Senseless, judge
 from plumbline_central.ledger import Arrival, DeadLetter, LaneKey, Ledger, Outcome
 from plumbline_central.mqtt import Delivery
 from plumbline_central.registry import Gateway
+from plumbline_central.waiting import Held, Waiting
 
 log = logging.getLogger(__name__)
 
 _GROUP: Final = 200
-_GROUP_BYTES: Final = 4 << 20
+_GROUP_BYTES: Final = 1 << 20
+"""What one commit holds at most; compressed, that is less than a second's work, which bounds how late an answer is."""
 _RETRY_S: Final = 5.0
 _decode_state = msgspec.json.Decoder(GatewayState).decode
 
@@ -42,10 +47,11 @@ class Post(Protocol):
 
 @dataclass(slots=True)
 class _Answer:
-    """What one lane is to be told: all that is stored, and what of this group never will be."""
+    """What one lane is to be told: what is stored of what came, and what of this group never will be."""
 
     topic: str
     lane: LaneKey
+    stored: list[Range] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
 
@@ -54,7 +60,7 @@ class _Taken:
     """A group after its commit: the acknowledgements to send, and what the broker may then forget."""
 
     acks: tuple[tuple[str, bytes], ...]
-    deliveries: tuple[Delivery, ...]
+    group: tuple[Held, ...]
 
 
 class Receiver:
@@ -77,13 +83,15 @@ class Receiver:
         self._clock = clock
         self._on_stored = on_stored
         self._on_state = on_state
-        self._arrived: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._waiting = Waiting()
+        self._arrived = asyncio.Event()
         self._taken: asyncio.Queue[_Taken] = asyncio.Queue(maxsize=4)
         self._disk_failures = 0
         self._refusals: dict[str, str] = {}
 
     def received(self, delivery: Delivery) -> None:
-        self._arrived.put_nowait(delivery)
+        self._waiting.add(delivery)
+        self._arrived.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -97,16 +105,14 @@ class Receiver:
             self._on_stored()
             await self._taken.put(taken)
 
-    async def _next_group(self) -> list[Delivery]:
-        """Everything that waits, but not more than a commit should hold."""
-        group = [await self._arrived.get()]
-        size_bytes = len(group[0].payload)
-        while len(group) < _GROUP and size_bytes < _GROUP_BYTES and not self._arrived.empty():
-            group.append(self._arrived.get_nowait())
-            size_bytes += len(group[-1].payload)
-        return group
+    async def _next_group(self) -> list[Held]:
+        """A fair part of what waits, not more than a commit should hold."""
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.next_group(most=_GROUP, most_bytes=_GROUP_BYTES)
 
-    async def _take_when_disk_allows(self, group: list[Delivery]) -> _Taken:
+    async def _take_when_disk_allows(self, group: list[Held]) -> _Taken:
         """A full disk stops the intake, not the service: nothing is acknowledged, so nothing is lost."""
         while True:
             try:
@@ -122,17 +128,19 @@ class Receiver:
                     self._disk_failures = 0
                 return taken
 
-    def _take(self, group: Sequence[Delivery]) -> _Taken:
+    def _take(self, group: Sequence[Held]) -> _Taken:
         now_us = to_us(self._clock.wall())
         arrivals: list[Arrival] = []
         dead: list[DeadLetter] = []
         senseless: list[Senseless] = []
-        for delivery in group:
+        enrolled = cache(self._enrolled)  # who spoke once is not looked up again in the same group
+        for held in group:
+            delivery = held.delivery
             try:
                 if delivery.topic.endswith("/state"):
                     self._note_state(delivery, now_us)
                 else:
-                    batch = judge(delivery.topic, delivery.payload, self._enrolled)
+                    batch = judge(delivery.topic, delivery.payload, enrolled)
                     arrivals.append(Arrival(received_us=now_us, payload=delivery.payload, batch=batch))
             except Refused as why:
                 self._say_refused(delivery.topic, why)
@@ -163,19 +171,19 @@ class Receiver:
             if outcome.status == "refused":
                 answer.refused.append(Refusal(batch.first, batch.last, outcome.why))
                 log.error("%s lane of %s: %s", batch.lane, topic, outcome.why)
+            else:
+                answer.stored.append((batch.first, batch.last))
         return [(answer.topic, codec.encode_ack(self._ack(answer))) for answer in answers.values()]
 
     def _ack(self, answer: _Answer) -> Ack:
         _, epoch, lane = answer.lane
-        covered = self._ledger.coverage(*answer.lane)
-        through = ranges.through(covered)
-        return Ack(
-            epoch=epoch,
-            lane=lane,
-            through=through,
-            also=covered[1:] if through else covered,
-            refused=tuple(answer.refused),
-        )
+        through, also = self._acknowledged(answer.lane, answer.stored)
+        return Ack(epoch=epoch, lane=lane, through=through, also=also, refused=tuple(answer.refused))
+
+    def _acknowledged(self, lane: LaneKey, stored: Sequence[Range]) -> tuple[int, Ranges]:
+        # The seam: the ledger can answer this without reading a lane's every island.
+        covered = self._ledger.coverage(*lane)
+        return ranges.through(covered), also_near(covered, stored)
 
     def _note_state(self, delivery: Delivery, now_us: int) -> None:
         if not delivery.payload:
@@ -211,8 +219,25 @@ class Receiver:
                     log.debug("an acknowledgement was not sent: %s", why)
                 elif why is not None:
                     raise why
-            for delivery in taken.deliveries:
+            for delivery in self._waiting.finish(taken.group):
                 delivery.done()
+
+
+def also_near(covered: Ranges, stored: Iterable[Range]) -> Ranges:
+    """The islands of `covered` past its beginning that hold any of `stored`.
+
+    Not all of them: a lane that lost every second batch on its way would make each answer longer than the batches.
+    A gateway that sends something again is told its island then.
+    """
+    islands = covered[1:] if ranges.through(covered) else covered
+    found: set[Range] = set()
+    for first, last in stored:
+        for island in islands[max(bisect_right(islands, (first, last)) - 1, 0) :]:
+            if island[0] > last:
+                break
+            if island[1] >= first:
+                found.add(island)
+    return tuple(sorted(found))
 
 
 def _dead(delivery: Delivery, why: str, now_us: int) -> DeadLetter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 ALGORITHM: Final = "sha256"
@@ -18,4 +19,13 @@ def start(gateway: str, epoch: str, lane: str) -> bytes:
 
 def link(previous: bytes, seq: int, record: bytes) -> bytes:
     """The head after the record with bytes `record`: H(previous, seq, H(record))."""
-    return hashlib.sha256(previous + seq.to_bytes(8, "big") + hashlib.sha256(record).digest()).digest()
+    return follow(previous, seq, (record,))
+
+
+def follow(previous: bytes, first: int, records: Iterable[bytes]) -> bytes:
+    """The head after all of `records`, numbered from `first`."""
+    sha256 = hashlib.sha256
+    head = previous
+    for seq, record in enumerate(records, first):
+        head = sha256(head + seq.to_bytes(8, "big") + sha256(record).digest()).digest()
+    return head

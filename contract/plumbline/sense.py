@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from plumbline import chain
 from plumbline.errors import Refused
-from plumbline.messages import Anchor, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
+from plumbline.messages import Anchor, Body, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
 from plumbline.topics import is_name
 
 LATEST_US: Final = 4_102_444_800_000_000  # the year 2100
-_INT64: Final = range(-(1 << 63) + 1, 1 << 63)
+_LOWEST: Final = -(1 << 63)
+_HIGHEST: Final = (1 << 63) - 1
+_INT64: Final = range(_LOWEST + 1, _HIGHEST + 1)
 _SEQS: Final = range(1 << 53)
 _MAX_ZONES: Final = 4096
 _MAX_ENTRIES: Final = 512
@@ -27,43 +29,45 @@ def check(record: Record) -> None:
         raise Refused(f"record {record.seq}: {why}")
 
 
+def check_all(records: Iterable[Record]) -> None:
+    """`check` for each of `records`, several times faster for frames: the metrics they share are looked at once."""
+    sound_metrics: set[tuple[int, ...]] = set()
+    for record in records:
+        body = record.body
+        if not (isinstance(body, Frame) and body.metrics in sound_metrics and _sound(record, body)):
+            check(record)
+            if isinstance(body, Frame):
+                sound_metrics.add(body.metrics)
+
+
 def _doubts(record: Record) -> Iterator[str]:
     if not 0 <= record.at_us < LATEST_US:
         yield "its time lies before 1970 or after 2100"
     if record.mono_us not in _INT64:
         yield "its time since boot is no number of ours"
-    body = record.body
-    match body:
-        case Frame():
-            yield from _frame_doubts(body)
-        case Progress():
-            yield from _progress_doubts(body)
-        case Photo():
-            yield from _names([body.camera])
-            yield from _texts([body.photo, body.mask, body.source])
-            if not (0 <= body.width_px < _MAX_SIDE_PX and 0 <= body.height_px < _MAX_SIDE_PX):
-                yield "a picture of an impossible size"
-        case Health():
-            yield from _health_doubts(body)
-        case Event():
-            yield from _texts([body.code, body.subject, body.text])
-        case Summary():
-            yield from _summary_doubts(body)
-        case Gap():
-            yield from _gap_doubts(body)
-        case Anchor():
-            yield from _texts([body.before])
-            if body.offset_us not in _INT64 or (body.before_us or 0) not in _INT64:
-                yield "a clock offset beyond 64 bits"
+    yield from _BODY_DOUBTS[type(record.body)](record.body)
+
+
+def _sound(record: Record, frame: Frame) -> bool:
+    """Whether a record with `frame`, whose metrics are sound, leaves no doubt."""
+    width = len(frame.metrics)
+    return (
+        0 <= record.at_us < LATEST_US
+        and record.mono_us in _INT64
+        and is_name(frame.device)
+        and len(frame.values) == width
+        and _storable(frame.values)
+        and (not frame.flaws or all(0 <= at < width and 0 <= flaw < 1 << 16 for at, flaw in frame.flaws))
+    )
 
 
 def _frame_doubts(frame: Frame) -> Iterator[str]:
     yield from _names([frame.device])
     if len(frame.values) != len(frame.metrics) or len(set(frame.metrics)) != len(frame.metrics):
         yield "values and metrics do not match"
-    if any(value is not None and value not in _INT64 for value in frame.values):
+    if not _storable(frame.values):
         yield "a value beyond 64 bits"
-    if any(code not in range(1 << 16) for code in frame.metrics):
+    if frame.metrics and (min(frame.metrics) < 0 or max(frame.metrics) >= 1 << 16):
         yield "a metric code beyond 16 bits"
     if any(not (0 <= at < len(frame.values) and 0 <= flaw < 1 << 16) for at, flaw in frame.flaws):
         yield "a flaw of no value"
@@ -94,6 +98,13 @@ def _progress_doubts(progress: Progress) -> Iterator[str]:
         yield "an impossible grid"
 
 
+def _photo_doubts(photo: Photo) -> Iterator[str]:
+    yield from _names([photo.camera])
+    yield from _texts([photo.photo, photo.mask, photo.source])
+    if not (0 <= photo.width_px < _MAX_SIDE_PX and 0 <= photo.height_px < _MAX_SIDE_PX):
+        yield "a picture of an impossible size"
+
+
 def _health_doubts(health: Health) -> Iterator[str]:
     if max(len(health.counters), len(health.gauges), len(health.devices)) > _MAX_ENTRIES:
         yield "too many entries"
@@ -107,12 +118,16 @@ def _health_doubts(health: Health) -> Iterator[str]:
         yield "a number that is none"
 
 
+def _event_doubts(event: Event) -> Iterator[str]:
+    yield from _texts([event.code, event.subject, event.text])
+
+
 def _summary_doubts(summary: Summary) -> Iterator[str]:
     yield from _names([summary.device])
     columns = (summary.good, summary.low, summary.mean, summary.high, summary.newest)
     if any(len(column) != len(summary.metrics) for column in columns):
         yield "columns of different lengths"
-    if any(value is not None and value not in _INT64 for column in columns for value in column):
+    if not all(_storable(column) for column in columns):
         yield "a value beyond 64 bits"
     if any(code not in range(1 << 16) for code in summary.metrics):
         yield "a metric code beyond 16 bits"
@@ -133,6 +148,24 @@ def _gap_doubts(gap: Gap) -> Iterator[str]:
         yield "a time before 1970 or after 2100"
 
 
+def _anchor_doubts(anchor: Anchor) -> Iterator[str]:
+    yield from _texts([anchor.before])
+    if anchor.offset_us not in _INT64 or (anchor.before_us or 0) not in _INT64:
+        yield "a clock offset beyond 64 bits"
+
+
+_BODY_DOUBTS: Final[dict[type[Body], Callable[[Any], Iterator[str]]]] = {
+    Frame: _frame_doubts,
+    Progress: _progress_doubts,
+    Photo: _photo_doubts,
+    Health: _health_doubts,
+    Event: _event_doubts,
+    Summary: _summary_doubts,
+    Gap: _gap_doubts,
+    Anchor: _anchor_doubts,
+}
+
+
 def _names(names: Iterable[str]) -> Iterator[str]:
     if not all(is_name(name) for name in names):
         yield "a device, camera or zone whose name is none"
@@ -141,6 +174,14 @@ def _names(names: Iterable[str]) -> Iterator[str]:
 def _texts(texts: Iterable[str]) -> Iterator[str]:
     if any(len(text) > _MAX_TEXT for text in texts):
         yield "a text without end"
+
+
+def _storable(values: Sequence[int | None]) -> bool:
+    """Whether all of them fit into 64 bits, and their opposites too."""
+    try:
+        return not values or (min(values) > _LOWEST and max(values) <= _HIGHEST)  # type: ignore[type-var, operator]
+    except TypeError:  # there are holes
+        return _storable([value for value in values if value is not None])
 
 
 def _finite(numbers: Iterable[float | None]) -> bool:

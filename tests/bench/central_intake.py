@@ -6,99 +6,49 @@ import asyncio
 import json
 import os
 import platform
-import random
 import resource
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import aiomqtt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from bare_pipeline import messages
+from bare_pipeline import run as run_bare
+from paper_site import GATEWAYS, METERS, VALUES, Packing, Site
 
-from plumbline import chain, codec, signing
+from plumbline import codec, columns
 from plumbline.clock import SystemClock, from_us
-from plumbline.messages import Frame, Record
-from plumbline.metrics import METRICS
-from plumbline.signing import DeviceKey
-from plumbline.topics import GatewayTopics
 from plumbline_central.ingest import judge
 from plumbline_central.ledger import Arrival, Ledger
 from plumbline_central.mqtt import Delivery, MqttLink
 from plumbline_central.project import catch_up
 from plumbline_central.receive import Receiver
-from plumbline_central.registry import Gateway
+from plumbline_central.registry import Gateway, Registry
 from plumbline_central.settings import BrokerSettings
 from plumbline_central.stores.series import SeriesProjection
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
 from plumbline_central.verify import verify
+from plumbline_edge.outbox import Draft, Outbox
 
-GATEWAYS, METERS, VALUES = 4, 10, 30
-BATCHES = {1: 400, 30: 40}
+Enrolled = Callable[[str], Gateway | None]
+MARK = "getpriority"
+
+BATCHES = {1: 250, 50: 8}
+"""Live: a batch of each second's 10 frames; backlog: the most a gateway sends at once, 500 frames."""
+REPEATS = 5
 MACHINE = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-TOPICS = [GatewayTopics("bench", f"gw-{n}") for n in range(GATEWAYS)]
 
 
 def say(name: str, value: float, unit: str) -> None:
     print(json.dumps({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "machine": MACHINE}))
-
-
-class Site:
-    """Gateways with 10 meters of 30 values each, polled once a second; walks in small steps, like real loads."""
-
-    def __init__(self, seconds_per_batch: int) -> None:
-        self.keys = [DeviceKey(Ed25519PrivateKey.generate()) for _ in range(GATEWAYS)]
-        random_ = random.Random(7)
-        codes = tuple(metric.code for metric in METRICS[:VALUES])
-        now = [[random_.randrange(1_000, 100_000) for _ in range(VALUES)] for _ in range(METERS)]
-        self.batches: list[tuple[str, bytes]] = []
-        heads = [chain.start(topics.gateway, "e1", "data") for topics in TOPICS]
-        seqs = [1] * GATEWAYS
-        for batch in range(BATCHES[seconds_per_batch]):
-            for g, topics in enumerate(TOPICS):
-                records, raws, prev = [], [], heads[g]
-                for second in range(seconds_per_batch):
-                    at_us = 1_790_000_000_000_000 + (batch * seconds_per_batch + second) * 1_000_000
-                    for meter in range(METERS):
-                        now[meter] = [value + random_.randrange(-20, 21) for value in now[meter]]
-                        body = Frame(device=f"m{meter}", metrics=codes, values=tuple(now[meter]))
-                        raw = codec.encode_body(body)
-                        line = codec.canonical(seqs[g], at_us + meter, "b" * 32, at_us, "synced", raw)
-                        heads[g] = chain.link(heads[g], seqs[g], line)
-                        records.append(
-                            Record(
-                                seq=seqs[g],
-                                at_us=at_us + meter,
-                                boot="b" * 32,
-                                mono_us=at_us,
-                                clock="synced",
-                                body=body,
-                            )
-                        )
-                        raws.append(raw)
-                        seqs[g] += 1
-                payload = codec.pack_batch(
-                    records,
-                    raws,
-                    site=topics.site,
-                    gateway=topics.gateway,
-                    epoch="e1",
-                    lane="data",
-                    prev=prev,
-                    head=heads[g],
-                    algorithm=signing.ALGORITHM,
-                    sign=self.keys[g].sign,
-                )
-                self.batches.append((topics.up, payload))
-        self.readings = GATEWAYS * BATCHES[seconds_per_batch] * seconds_per_batch * METERS * VALUES
-
-    def lookup(self, name: str) -> Gateway | None:
-        n = int(name.removeprefix("gw-"))
-        return Gateway(id=name, site="bench", key=self.keys[n].public, algorithm=signing.ALGORITHM)
 
 
 class NullPost:
@@ -107,14 +57,19 @@ class NullPost:
 
 
 def timed(name: str, readings: int, work: Callable[[], object]) -> None:
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, cpu = spent(work)
     say(name, readings / wall, "readings/s")
     say(f"{name}, CPU", cpu / readings * 1e6, "ms per 1,000 readings")
 
 
-async def intake(site: Site, ledger: Ledger, after: Callable[[], None]) -> None:
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of wall and of this process's CPU time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+async def intake(site: Site, enrolled: Enrolled, ledger: Ledger, after: Callable[[], None]) -> None:
     """Everything from the broker's hand-over to the word that it may forget."""
     done = asyncio.Event()
     left = len(site.batches)
@@ -126,7 +81,7 @@ async def intake(site: Site, ledger: Ledger, after: Callable[[], None]) -> None:
             done.set()
 
     receiver = Receiver(
-        ledger, site.lookup, NullPost(), SystemClock(), on_stored=after, on_state=lambda state, at_us: None
+        ledger, enrolled, NullPost(), SystemClock(), on_stored=after, on_state=lambda state, at_us: None
     )
     running = asyncio.create_task(receiver.run())
     for topic, payload in site.batches:
@@ -135,14 +90,105 @@ async def intake(site: Site, ledger: Ledger, after: Callable[[], None]) -> None:
     running.cancel()
 
 
-def measure(site: Site, folder: Path, seconds_per_batch: int) -> None:
+def against_bare(site: Site, folder: Path, label: str) -> None:
+    """Intake and the bare pipeline in turns, the same readings; the ratio is of CPU time, which others disturb least."""
     n = site.readings
-    label = f"{seconds_per_batch * METERS * VALUES} readings a batch"
+    bare = [one for each in site.packings for one in messages(each.records, each.topics.gateway)]
+    enrolled = cached(site.enroll(folder / "control.db"))
+    runs: list[tuple[float, float, float]] = []
+    for repeat in range(REPEATS):
+        ledger = Ledger.open(folder / f"against-{repeat}.db")
+        wall, cpu = spent(lambda: asyncio.run(intake(site, enrolled, ledger, lambda: None)))  # noqa: B023
+        ledger.close()
+        _, bare_cpu = spent(lambda: run_bare(bare))
+        runs.append((n / wall, n / cpu, bare_cpu / cpu))
+    walls, cpus, ratios = zip(*runs, strict=True)
+    say(f"intake to acknowledgement, {label}, median of {REPEATS}", median(walls), "readings/s")
+    say(f"intake to acknowledgement, {label}, best of {REPEATS}", max(walls), "readings/s")
+    say(f"intake to acknowledgement, {label}, median of {REPEATS}", median(cpus), "readings per CPU second")
+    say(f"intake to acknowledgement, {label}, CPU", 1e6 / median(cpus), "ms per 1,000 readings")
+    say(f"intake against JSON to lines without check, signature or disk, {label}", median(ratios), "times")
+
+
+def cached(registry: Registry) -> Enrolled:
+    """As fast as a registry can answer: what the figures are about is the rest."""
+    return {gateway.id: gateway for gateway in registry.gateways()}.get
+
+
+def packing(site: Site, folder: Path, label: str) -> None:
+    """The edge's half: what a gateway does to send its backlog."""
+    n = site.readings
+    timed(f"pack, {label}", n, lambda: [each.pack() for each in site.packings])
+    laid = [msgspec.msgpack.encode(columns.lay_out(each.records, each.raws)) for each in site.packings]
+    for level in (1, 3, 6):
+        sizes = [len(zlib.compress(plain, level)) for plain in laid]
+        wall, _ = spent(lambda: [zlib.compress(plain, level) for plain in laid])  # noqa: B023
+        say(f"zlib {level}, {label}", wall / n * 1e6, "ms per 1,000 readings")
+        say(f"zlib {level}, {label}, packed columns", sum(sizes) / n, "bytes per reading")
+    asyncio.run(drain(site, folder, label))
+
+
+async def drain(site: Site, folder: Path, label: str) -> None:
+    """One gateway's share of the site, from its outbox to payloads."""
+    mine = [each for each in site.packings if each.topics == site.topics[0]]
+    async with Outbox(folder / "outbox.db", gateway=site.topics[0].gateway) as outbox:
+        for each in mine:
+            await outbox.append(
+                [
+                    Draft(
+                        lane="data", at_us=r.at_us, boot=r.boot, mono_us=r.mono_us, clock=r.clock, body=r.body
+                    )
+                    for r in each.records
+                ]
+            )
+        wall, cpu, after = time.perf_counter(), time.process_time(), 0
+        for each in mine:
+            some = await outbox.run_after("data", after, max_records=len(each.records), max_bytes=1 << 30)
+            assert some is not None
+            Packing(list(some.records), list(some.bodies), each.topics, some.prev, some.head, each.key).pack()
+            after = some.last
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    n = len(mine) * site.per_batch
+    say(f"gateway drains its outbox to payloads, {label}", n / wall, "readings/s")
+    say(f"gateway drains its outbox to payloads, {label}, CPU", cpu / n * 1e6, "ms per 1,000 readings")
+
+
+def fsyncs(seconds: int, label: str) -> None:
+    """Runs the intake once more under strace, in a process of its own; counts between two marks."""
+    with tempfile.NamedTemporaryFile("r", suffix=".strace") as trace:
+        calls = f"trace=fsync,fdatasync,{MARK}"
+        command = ["strace", "-f", "--seccomp-bpf", "-o", trace.name, "-e", calls]
+        try:
+            ran = subprocess.run([*command, sys.executable, __file__, "marked", str(seconds)], check=False)
+        except FileNotFoundError:
+            return
+        lines = trace.read().splitlines()
+    marks = [i for i, line in enumerate(lines) if MARK in line]
+    if ran.returncode == 0 and len(marks) == 2:  # where tracing is forbidden there is nothing to say
+        between = [line for line in lines[marks[0] : marks[1]] if "sync(" in line]
+        readings = BATCHES[seconds] * GATEWAYS * seconds * METERS * VALUES
+        say(f"fsyncs, {label}", len(between) / readings * 1e3, "per 1,000 readings")
+
+
+def marked(seconds: int) -> None:
+    """The intake between two system calls that nothing else makes."""
+    site = Site(seconds, BATCHES[seconds])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ledger, enrolled = Ledger.open(folder / "ledger.db"), cached(site.enroll(folder / "control.db"))
+        os.getpriority(os.PRIO_PROCESS, 0)
+        asyncio.run(intake(site, enrolled, ledger, lambda: None))
+        os.getpriority(os.PRIO_PROCESS, 0)
+        ledger.close()
+
+
+def measure(site: Site, folder: Path, label: str) -> None:
+    n = site.readings
+    registry = site.enroll(folder / "control.db")
+    enrolled = registry.gateway
     sizes = [len(payload) for _, payload in site.batches]
     say(f"wire, {label}", sum(sizes) / n, "bytes per reading")
-    timed(
-        f"judge, {label}", n, lambda: [judge(topic, payload, site.lookup) for topic, payload in site.batches]
-    )
+    timed(f"judge, {label}", n, lambda: [judge(topic, payload, enrolled) for topic, payload in site.batches])
     arrivals = [
         Arrival(received_us=1, payload=payload, batch=codec.open_batch(payload))
         for _, payload in site.batches
@@ -155,7 +201,11 @@ def measure(site: Site, folder: Path, seconds_per_batch: int) -> None:
     )
     alone.close()
     ledger = Ledger.open(folder / "ledger.db")
-    timed(f"intake to acknowledgement, {label}", n, lambda: asyncio.run(intake(site, ledger, lambda: None)))
+    timed(
+        f"intake to acknowledgement with the registry on disk, {label}",
+        n,
+        lambda: asyncio.run(intake(site, enrolled, ledger, lambda: None)),
+    )
     again = Ledger.open(folder / "ledger.db")
     timed(f"ledger read, {label}", n, lambda: [again.read(at, 1) for at in range(len(site.batches))])
     store = SqliteTelemetryStore.open(folder / "series.db")
@@ -169,7 +219,7 @@ def measure(site: Site, folder: Path, seconds_per_batch: int) -> None:
         one_metric * GATEWAYS,
         lambda: store.series("bench", "m3", "voltage_l1", start, end),
     )
-    timed(f"verify, {label}", n, lambda: verify(again, site.lookup))
+    timed(f"verify, {label}", n, lambda: verify(again, enrolled))
 
     for part in (ledger, again, store, series):
         part.close()
@@ -181,7 +231,7 @@ def measure(site: Site, folder: Path, seconds_per_batch: int) -> None:
     timed(
         f"intake with series, {label}",
         n,
-        lambda: asyncio.run(intake(site, whole, lambda: catch_up(whole, series) and None)),
+        lambda: asyncio.run(intake(site, enrolled, whole, lambda: catch_up(whole, series) and None)),
     )
     for part in (whole, store, series):
         part.close()
@@ -212,7 +262,12 @@ async def over_mqtt(site: Site, folder: Path, mosquitto: str) -> None:
         receiver.received(Delivery(delivery.topic, delivery.payload, forget))
 
     receiver = Receiver(
-        ledger, site.lookup, link, SystemClock(), on_stored=lambda: None, on_state=lambda state, at_us: None
+        ledger,
+        cached(site.enroll(folder / "mqtt-control.db")),
+        link,
+        SystemClock(),
+        on_stored=lambda: None,
+        on_state=lambda state, at_us: None,
     )
     connected = asyncio.Event()
     tasks = [asyncio.create_task(receiver.run()), asyncio.create_task(link.keep(received, connected.set))]
@@ -246,15 +301,22 @@ async def publish(port: int, batches: list[tuple[str, bytes]]) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["marked"]:
+        marked(int(sys.argv[2]))
+        return
     if sys.argv[1:2] == ["publish"]:
         kept = Path(sys.argv[3]).read_bytes()
         asyncio.run(publish(int(sys.argv[2]), msgspec.msgpack.decode(kept, type=list[tuple[str, bytes]])))
         return
     mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-    for seconds in BATCHES:
+    for seconds, count in BATCHES.items():
         with tempfile.TemporaryDirectory() as folder:
-            site = Site(seconds)
-            measure(site, Path(folder), seconds)
+            site = Site(seconds, count)
+            label = f"{site.per_batch} readings a batch"
+            against_bare(site, Path(folder), label)
+            fsyncs(seconds, label)
+            packing(site, Path(folder), label)
+            measure(site, Path(folder), label)
             if mosquitto is not None:
                 asyncio.run(over_mqtt(site, Path(folder), mosquitto))
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

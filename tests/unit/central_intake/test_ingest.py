@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import Refused
-from plumbline_central.ingest import judge
+from plumbline.messages import Frame
+from plumbline_central.ingest import Senseless, judge
 from plumbline_central.registry import Gateway
 
 
@@ -59,3 +60,12 @@ def test_a_signed_batch_of_an_enrolled_gateway_passes(gateway, payload):
     batch = judge(gateway.topic, payload, gateway.lookup)
 
     assert gateway.lanes["data"] == list(batch.records)
+
+
+def test_a_refusal_for_lack_of_sense_names_the_record(gateway):
+    gateway.frames(2)
+    gateway.record(Frame(device="no name", metrics=(1,), values=(1,)))
+    gateway.frames(2)
+
+    with pytest.raises(Senseless, match="record 3: a device, camera or zone whose name is none"):
+        judge(gateway.topic, gateway.pack(1, 5), gateway.lookup)

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plumbline import codec
+from plumbline import codec, ranges
 from plumbline.clock import ManualClock
 from plumbline.errors import Unreachable
 from plumbline.messages import Ack, Frame, GatewayState, Photo, Refusal
@@ -34,13 +36,14 @@ class PaperPost:
 class Intake:
     def __init__(self, ledger, gateway):
         self.post = PaperPost()
+        self.enrolled = {gateway.name: gateway.enrolled}
         self.states = []
         self.stored = 0
         self.done = asyncio.Event()
         self.ledger = ledger
         self.receiver = Receiver(
             ledger,
-            gateway.lookup,
+            self.enrolled.get,
             self.post,
             ManualClock(datetime(2026, 5, 1, tzinfo=UTC)),
             on_stored=lambda: setattr(self, "stored", self.stored + 1),
@@ -99,6 +102,48 @@ async def test_a_group_is_answered_once_per_lane_with_all_that_is_stored(intake,
     last = {ack.lane: ack for _, ack in intake.post.sent}
     assert last["data"] == Ack(epoch="e1", lane="data", through=5, also=((11, 20), (25, 30)))
     assert last["photo"] == Ack(epoch="e1", lane="photo", through=0, also=((2, 5),))
+
+
+async def test_an_answer_names_no_island_that_its_group_did_not_touch(intake, gateway):
+    gateway.frames(30)
+    for first in (4, 14, 24):
+        await intake.take((gateway.topic, gateway.pack(first, first + 2)))
+
+    await intake.take((gateway.topic, gateway.pack(15, 18)))
+
+    assert [ack.also for _, ack in intake.post.sent] == [((4, 6),), ((14, 16),), ((24, 26),), ((14, 18),)]
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(0, 5)).map(lambda r: (r[0], r[0] + r[1])), max_size=9
+)
+
+
+@given(RANGES, RANGES)
+def test_the_islands_near_are_those_that_hold_something_of_what_came(spans, stored):
+    covered = ()
+    for span in spans:
+        covered = ranges.add(covered, span)
+
+    assert receive.also_near(covered, stored) == tuple(
+        island
+        for island in covered
+        if island[0] > 1 and any(ranges.missing((island,), span) != (span,) for span in stored)
+    )
+
+
+async def test_one_gateways_flood_keeps_no_other_waiting(intake, gateway, new_gateway, monkeypatch):
+    monkeypatch.setattr(receive, "_GROUP", 10)
+    gateway.frames(60)
+    other = new_gateway(name="gw-2")
+    other.frames(1)
+    intake.enrolled[other.name] = other.enrolled
+    flood = [(gateway.topic, gateway.pack(n, n)) for n in range(1, 61)]
+
+    await intake.take(*flood, (other.topic, other.pack(1, 1)))
+
+    assert "plumbline/1/a12/gw-2/ack" in [topic for topic, _ in intake.post.sent[:2]]
+    assert max(ack.through for _, ack in intake.post.sent) == 60
 
 
 async def test_a_duplicate_is_acknowledged_again(intake, gateway):

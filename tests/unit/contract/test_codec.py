@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import zlib
 from pathlib import Path
@@ -135,6 +136,23 @@ def test_what_was_packed_is_what_is_opened(records):
 
     assert list(batch.records) == records
     assert (batch.first, batch.last) == (records[0].seq, records[-1].seq)
+
+
+@given(st.lists(st.none() | st.sampled_from([2**63 - 1, -(2**63), 0, 5, -(2**62)]), min_size=1, max_size=6))
+def test_values_from_one_end_of_64_bits_to_the_other_travel_too(values):
+    records = [
+        Record(
+            seq=seq,
+            at_us=seq,
+            boot="b",
+            mono_us=seq,
+            clock="synced",
+            body=Frame(device="m", metrics=(1, 2), values=(value, 7)),
+        )
+        for seq, value in enumerate(values, 1)
+    ]
+
+    assert list(open_signed(pack(records)).records) == records
 
 
 def test_a_whole_number_where_a_float_belongs_keeps_its_own_bytes():
@@ -274,6 +292,34 @@ def test_v1_records_still_hash_the_same():
     ]
 
 
+@given(st.integers(1, 2**40), st.lists(st.binary(max_size=80), max_size=5))
+def test_following_the_chain_is_linking_record_by_record(first, records):
+    prev = head = chain.start("gw1", "e", "data")
+    for seq, raw in enumerate(records, first):
+        head = hashlib.sha256(head + seq.to_bytes(8, "big") + hashlib.sha256(raw).digest()).digest()
+
+    assert chain.follow(prev, first, records) == head
+
+
+def test_v1_columns_are_still_laid_out_the_same():
+    packed = codec.pack_batch(
+        RECORDS,
+        [codec.encode_body(r.body) for r in RECORDS],
+        **IDENTITY,
+        prev=bytes(32),
+        head=bytes(32),
+        algorithm=signing.ALGORITHM,
+        sign=KEY.sign,
+    )
+    golden = (GOLDEN / "batch.v1.msgpack").read_bytes()
+
+    assert columns_of(packed) == columns_of(golden)
+
+
+def columns_of(payload: bytes) -> object:
+    return msgspec.msgpack.decode(zlib.decompress(msgspec.msgpack.decode(payload)[-1]))
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_no_acknowledgement(payload):
     with contextlib.suppress(Refused):
@@ -313,6 +359,15 @@ def forged(columns: list, *, first: int = 1, last: int = 1) -> bytes:
         ([[0], [0], [["b" * (1 << 20), 1]], [["synced", 1]], [0], [["d", [], [], []]], []], 1),
         ([[0], [0], [["b", 1]], [["synced", 1 << 60]], [0], [["d", [], [], []]], []], 1),
         ([[0], [0], [["b", 1]], [["synced", 1]], [-1], [], [codec.encode_body(Frame(device="d", metrics=(1,), values=()))]], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [-2], [["d", [], [], []]], []], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [1], [["d", [], [], []]], [codec.encode_body(Event(code="x"))]], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [0], [["d", [], [], []]], [codec.encode_body(Event(code="x"))]], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [0], [["d", [], [], []], ["e", [], [], []]], []], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [0], [["d", [1], [2**63], []]], []], 1),
+        ([[0], [0], [["b", 1]], [["synced", 1]], [0], [["d", [1], [5], [[0, 1, 9]]]], []], 1),
+        ([[0, 1], [0, 1], [["b", 2]], [["synced", 2]], [0, 0], [["d", [1], [2**62, 2**62], []]], []], 2),
+        ([[0, 1], [0, 1], [["b", 2]], [["synced", 2]], [0, 0], [["d", [1, 2], [None, 1, -2**63, -1], []]], []], 2),
+        ([[2**62, 2**62], [0, 1], [["b", 2]], [["synced", 2]], [0, 0], [["d", [], [], []]], []], 2),
     ],
 )  # fmt: skip
 def test_columns_that_would_cost_time_memory_or_sense_are_refused(columns, last):

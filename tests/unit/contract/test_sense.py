@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plumbline import sense
 from plumbline.errors import Refused
@@ -93,6 +95,49 @@ def test_a_time_outside_the_calendar_is_named(at_us):
 def test_what_makes_no_sense_is_named(body):
     with pytest.raises(Refused, match="record 7"):
         sense.check(record(body))
+
+
+def first_doubt(check, *args):
+    try:
+        check(*args)
+    except Refused as why:
+        return str(why)
+    return None
+
+
+VALUE = st.none() | st.sampled_from([0, -5, 2**63 - 1, 2**63, -(2**63), -(2**63) + 1])
+FLAW = st.tuples(st.sampled_from([0, 1, 2, -1]), st.sampled_from([1, 100, 2**16, -1]))
+CODES = st.lists(st.sampled_from([1, 2, 40, 2**16 - 1, 2**16, -1]), max_size=3).map(tuple)
+SOUND = st.builds(
+    Frame,
+    device=st.sampled_from(["m1", "m2"]),
+    metrics=st.just((1, 2)),
+    values=st.tuples(st.none() | st.integers(-9, 9), st.integers(-9, 9)),
+    flaws=st.sampled_from([(), ((1, 100),)]),
+)
+SPOILERS = {
+    "device": st.sampled_from(["m1", "M", ""]),
+    "metrics": CODES,
+    "values": st.tuples(VALUE, VALUE) | st.lists(VALUE, max_size=3).map(tuple),
+    "flaws": st.lists(FLAW, max_size=2).map(tuple),
+}
+DOUBTFUL = st.one_of([st.builds(changed, SOUND, **{name: spoiled}) for name, spoiled in SPOILERS.items()])
+"""One field at a time: two doubts would hide each other."""
+TIMES = {
+    "at_us": st.sampled_from([0, 1, -1, sense.LATEST_US]),
+    "mono_us": st.sampled_from([0, -5, 2**63, -(2**63)]),
+}
+OTHERS = st.sampled_from([PROGRESS, changed(GAP, last=2), SUMMARY])
+RECORDS = (DOUBTFUL | SOUND | OTHERS).map(record) | st.builds(record, SOUND | DOUBTFUL, **TIMES)
+
+
+@given(st.lists(SOUND.map(record), max_size=2), st.lists(RECORDS, max_size=3))
+@settings(max_examples=500)
+def test_a_batch_is_checked_as_its_records_are(sound, doubtful):
+    records = [*sound, *doubtful]
+    doubts = [why for one in records if (why := first_doubt(sense.check, one)) is not None]
+
+    assert first_doubt(sense.check_all, records) == (doubts[0] if doubts else None)
 
 
 def test_a_name_does_not_end_in_a_new_line():
