@@ -43,9 +43,9 @@ class LoopDisk:
     def mount(self, *options: str) -> None:
         _run("mount", "-o", ",".join(("loop", *options)), str(self.image), str(self.at))
 
-    def remount(self, how: str) -> None:
-        """`ro` or `rw`."""
-        _run("mount", "-o", f"remount,{how}", str(self.at))
+    def turn_read_only(self) -> None:
+        """As ext4 does by itself after an error, whoever is writing; `restore_power` ends it."""
+        _run("mount", "-o", "remount,abort", str(self.at))
 
 
 @contextlib.contextmanager

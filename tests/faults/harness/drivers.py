@@ -242,6 +242,7 @@ class Gateway:
         shutil.copytree(self.state_dir, state_dir)
         self.file.write_text(self.file.read_text().replace(str(self.state_dir), str(state_dir)))
         self.state_dir = state_dir
+        os.sync()  # that the copied key outlives what is done to the card next is this harness's business
 
     @property
     def file(self) -> Path:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness import drivers
 from harness.central_file import Key, count_covered, declared, read_ledger
@@ -15,6 +15,9 @@ from harness.checker import Verdict, check
 from harness.drivers import Gateway, Program
 from harness.meters import CODES
 from harness.outbox_file import Committed, committed, newest
+
+
+_ENDS: Final = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,15 +67,18 @@ class Stack:
         return await drivers.until(lambda: arrived(self.ledger, wanted), within_s, "everything at central")
 
     async def finish(self, within_s: float = 60) -> Verdict:
-        """Drain, end everything in order, compare."""
+        """Drain, end everything in order, compare. What still waits on a card at its end is sent after one more start."""
         await self.drained(within_s)
-        for gateway in self.gateways:
-            code = await gateway.program.stop()
-            if code:
-                raise RuntimeError(f"{gateway.name} ended with {code}, see {gateway.program.log}")
-            await self.look(gateway)
-        with contextlib.suppress(TimeoutError):  # the last words; what is missing then the comparison finds
-            await drivers.until(lambda: arrived(self.ledger, self.ends), 20, "the last words at central")
+        for _ in range(_ENDS):
+            for gateway in self.gateways:
+                code = await gateway.program.stop(60)
+                if code:
+                    raise RuntimeError(f"{gateway.name} ended with {code}, see {gateway.program.log}")
+                await self.look(gateway)
+            if arrived(self.ledger, self.ends):
+                break
+            await self.start_gateways()
+            await self.drained(within_s)
         await self.central.stop()
         self.kept = await asyncio.to_thread(read_ledger, self.ledger)
         logs = [self.oplog(gateway) for gateway in self.gateways if self.oplog(gateway).exists()]
