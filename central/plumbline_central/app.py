@@ -30,8 +30,7 @@ from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
-from plumbline_central.stores import cursors, gateways, photos, sqlite
-from plumbline_central.stores.series import SeriesProjection
+from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
 
 if TYPE_CHECKING:
     import uvicorn
@@ -56,7 +55,7 @@ class Parts:
     indicators: Indicators
     deliveries: Deliveries
     telemetry: sqlite.SqliteTelemetryStore
-    series: SeriesProjection
+    series: series.SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
     live: LiveHub
@@ -81,22 +80,30 @@ class Parts:
         migrate(control.path, registry.MIGRATIONS)
         series_db = Database.open(
             data_dir / "series.db",
-            (*cursors.MIGRATIONS, *sqlite.MIGRATIONS, *photos.MIGRATIONS, *gateways.MIGRATIONS),
+            (
+                *cursors.MIGRATIONS,
+                *fixes.MIGRATIONS,
+                *sqlite.MIGRATIONS,
+                *series.MIGRATIONS,
+                *photos.MIGRATIONS,
+                *gateways.MIGRATIONS,
+            ),
         )
         plans = PlanStore(control)
         band = band or Band()
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
         telemetry = sqlite.SqliteTelemetryStore(series_db)
+        ledger = Ledger.open(data_dir / "ledger.db")
         return cls(
             control=control,
             series_db=series_db,
             registry=registry.Registry(control),
-            ledger=Ledger.open(data_dir / "ledger.db"),
+            ledger=ledger,
             indicators=Indicators(control, plans),
             deliveries=Deliveries(control),
             telemetry=telemetry,
-            series=SeriesProjection(telemetry, series_db, hub),
+            series=series.SeriesProjection(telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
             gateways=gateways.GatewayStore(series_db, hub),
             live=hub,

@@ -131,6 +131,25 @@ def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[W
     return _settle(replace(watch, recent=recent), band)
 
 
+def redate(
+    watch: Watch, seen: Seen, was_at: datetime, planned: float | None, band: Band
+) -> tuple[Watch, Verdict | None]:
+    """An observation that was judged as of `was_at` turns out to be of another time, `seen.at`: judge it beside what
+    was planned then. `planned` None takes it out of the judgement.
+    """
+    recent = [point for point in watch.recent if point.ref != seen.ref]
+    newest_at = watch.newest_at
+    if newest_at == was_at:
+        newest_at = max([seen.at, *(point.at for point in recent)])
+    if len(recent) == len(watch.recent):
+        return replace(watch, newest_at=newest_at), None
+    if planned is not None:
+        moved = next(point for point in watch.recent if point.ref == seen.ref)
+        recent.append(replace(moved, at=seen.at, planned=planned))
+    recent.sort(key=lambda point: point.at)
+    return _settle(replace(watch, newest_at=newest_at, recent=tuple(recent)), band)
+
+
 def replan(
     watch: Watch, planned_at: Callable[[datetime], float], band: Band, *, version: int
 ) -> tuple[Watch, Verdict | None]:

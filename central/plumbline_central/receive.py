@@ -160,17 +160,13 @@ class Receiver:
         answers: dict[LaneKey, _Answer] = {}
         for why in senseless:
             batch = why.batch
-            lane = (batch.gateway, batch.epoch, batch.lane)
-            topic = GatewayTopics(batch.site, batch.gateway).ack
-            answer = answers.setdefault(lane, _Answer(topic, lane))
-            answer.refused.append(Refusal(batch.first, batch.last, str(why)))
+            _answer_to(batch, answers).refused.append(Refusal(batch.first, batch.last, str(why)))
         for arrival, outcome in zip(arrivals, outcomes, strict=True):
             batch = arrival.batch
-            topic = GatewayTopics(batch.site, batch.gateway).ack
-            answer = answers.setdefault(arrival.lane, _Answer(topic, arrival.lane))
+            answer = _answer_to(batch, answers)
             if outcome.status == "refused":
                 answer.refused.append(Refusal(batch.first, batch.last, outcome.why))
-                log.error("%s lane of %s: %s", batch.lane, topic, outcome.why)
+                log.error("%s lane of %s: %s", batch.lane, answer.topic, outcome.why)
             else:
                 answer.stored.append((batch.first, batch.last))
         return [(answer.topic, codec.encode_ack(self._ack(answer))) for answer in answers.values()]
@@ -221,6 +217,15 @@ class Receiver:
                     raise why
             for delivery in self._waiting.finish(taken.group):
                 delivery.done()
+
+
+def _answer_to(batch: codec.Batch, answers: dict[LaneKey, _Answer]) -> _Answer:
+    """The one answer that the lane of `batch` gets."""
+    lane = (batch.gateway, batch.epoch, batch.lane)
+    answer = answers.get(lane)
+    if answer is None:
+        answer = answers[lane] = _Answer(GatewayTopics(batch.site, batch.gateway).ack, lane)
+    return answer
 
 
 def also_near(covered: Ranges, stored: Iterable[Range]) -> Ranges:

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, Protocol, cast
+from typing import Final, Literal, Protocol, Self, cast
 
 from plumbline.errors import ConfigError
 
 Trust = Literal["synced", "unsynced", "unset", "simulated"]
+TRUSTED: Final = frozenset[Trust](("synced", "simulated"))
+"""Where the wall clock's own word is the time that counts."""
 
 ENVIRONMENT: Final = "PLUMBLINE_SIMULATED_CLOCK"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY_WAS_INSTALLED_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)
+_LEAST_FIRST: Final[tuple[Trust, ...]] = ("unset", "unsynced", "synced", "simulated")
 _STA_UNSYNC: Final = 0x0040  # linux/timex.h
 _STATUS_OFFSET: Final = (
     40  # struct timex: modes(4)+pad, offset, freq, maxerror, esterror are longs before status
@@ -78,6 +81,11 @@ class ScaledClock:
     real_mono: float
     speed: float
 
+    @classmethod
+    def starting(cls, start: datetime, speed: float) -> Self:
+        """One that says `start` now."""
+        return cls(start=start, real_mono=time.monotonic(), speed=speed)
+
     def wall(self) -> datetime:
         return self.start + timedelta(seconds=self.mono())
 
@@ -96,7 +104,7 @@ class ScaledClock:
 
 
 class ManualClock:
-    """A test's clock: it stands still until told."""
+    """A test's clock: it stands still until told. Started in 1970 with trust `unset`, it is a board without a battery."""
 
     def __init__(self, start: datetime, *, trust: Trust = "synced") -> None:
         self._start = start
@@ -114,6 +122,10 @@ class ManualClock:
 
     def trust(self) -> Trust:
         return self._trust
+
+    def set_trust(self, trust: Trust) -> None:
+        """From now on the wall clock is that good; what it says stays."""
+        self._trust = trust
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass; sleepers whose time has come wake up."""
@@ -133,6 +145,11 @@ class ManualClock:
                 await self._moved.wait()
         finally:
             self.sleeping -= 1
+
+
+def lesser(one: Trust, other: Trust) -> Trust:
+    """The word that promises less."""
+    return min(one, other, key=_LEAST_FIRST.index)
 
 
 def clock_from_environment() -> Clock:

@@ -167,14 +167,14 @@ def open_batch(payload: bytes, check: Callable[[Envelope], None] | None = None) 
         boots, clocks = columns.runs(laid.boots, count), columns.runs(laid.clocks, count)
         at_us, mono_us = columns.times(laid.at_us), columns.times(laid.mono_us)
         bodies, raws = columns.bodies(laid, decode_body)
+        seqs = range(header.first, header.last + 1)
+        stamps = zip(seqs, at_us, boots, mono_us, clocks, strict=True)
+        lines = [_encode(stamp) + raw for stamp, raw in zip(stamps, raws, strict=True)]
     except columns.MISFITS:
         raise Refused("its columns do not fit together") from None
     if not _TRUSTS.issuperset(clocks):
         raise Refused("unknown clock state")
-    seqs = range(header.first, header.last + 1)
     trusts = cast("list[Trust]", clocks)
-    stamps = zip(seqs, at_us, boots, mono_us, trusts, strict=True)
-    lines = [_encode(stamp) + raw for stamp, raw in zip(stamps, raws, strict=True)]
     head = chain.follow(header.prev, header.first, lines)
     if head != header.head:
         raise Refused(f"records {header.first}..{header.last} do not lead to the head that was signed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
@@ -82,7 +81,8 @@ def lay_out(records: Sequence[Record], bodies: Sequence[bytes], *, apart: bool =
 def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> tuple[list[Body], list[bytes]]:
     """The records' bodies and their canonical bytes, in the order of the batch; `decode` opens what is no frame.
 
-    Raises one of MISFITS.
+    Raises one of MISFITS, also for a value that has no canonical bytes. Whether the others can be stored is a
+    question of sense.
     """
     counts = Counter(columns.order)
     if counts[-1] != len(columns.others) or min(counts) < -1 or max(counts) >= len(columns.groups):
@@ -99,7 +99,7 @@ def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> tuple[list[Body
 
 
 def times(steps: list[int]) -> Sequence[int]:
-    """A column of times as they were. Raises one of MISFITS."""
+    """A column of times as they were."""
     return cast("Sequence[int]", _absolute(steps))
 
 
@@ -127,7 +127,7 @@ def _frames(group: Group, count: int) -> list[Frame]:
         raise ValueError
     rows: Iterable[tuple[int | None, ...]]
     if count == 1:  # one poll of a device, the usual live batch: there are no differences to undo
-        rows = (tuple(_in_64_bits(group.steps)),)
+        rows = (tuple(group.steps),)
     elif width:
         rows = zip(
             *(_absolute(group.steps[i : i + count]) for i in range(0, width * count, count)), strict=True
@@ -166,11 +166,11 @@ def _differences_with_holes(column: Values) -> Iterable[int | None]:
 
 
 def _absolute(column: Values) -> Values:
-    """The inverse of `_differences`. Raises one of MISFITS where a value leaves 64 bits."""
+    """The inverse of `_differences`."""
     try:
-        return _in_64_bits(list(accumulate(cast("Sequence[int]", column))))
+        return list(accumulate(cast("Sequence[int]", column)))
     except TypeError:
-        return _in_64_bits(list(_absolute_with_holes(column)))
+        return list(_absolute_with_holes(column))
 
 
 def _absolute_with_holes(column: Values) -> Iterable[int | None]:
@@ -181,12 +181,3 @@ def _absolute_with_holes(column: Values) -> Iterable[int | None]:
         else:
             before += step
             yield before
-
-
-def _in_64_bits(values: Values) -> Values:
-    """`values` as they are. Raises OverflowError where one could not be stored."""
-    try:
-        array("q", cast("Sequence[int]", values))
-    except TypeError:
-        array("q", [value for value in values if value is not None])
-    return values

@@ -10,19 +10,22 @@ import logging
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from plumbline import __version__
-from plumbline.clock import Clock, clock_from_environment, to_us
+from plumbline.clock import TRUSTED, Clock, clock_from_environment, to_us
 from plumbline.errors import ConfigError, PlumblineError, Unreachable
 from plumbline.messages import DeviceHealth, Event, EventCode, GatewayState
 from plumbline.signing import DeviceKey
 from plumbline.topics import GatewayTopics
+from plumbline_edge.clockwatch import ClockWatch
 from plumbline_edge.cycle import Cycle
 from plumbline_edge.health import HealthProbe
 from plumbline_edge.meters.bus import ModbusTcpBus
@@ -31,7 +34,7 @@ from plumbline_edge.meters.profile import find_profile
 from plumbline_edge.mqtt import MqttLink
 from plumbline_edge.outbox import Damaged, Limits, Outbox, salvage
 from plumbline_edge.recorder import Recorder
-from plumbline_edge.schedule import next_capture
+from plumbline_edge.schedule import Taken, due_capture
 from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
 from plumbline_edge.uplink import Uplink
 
@@ -43,6 +46,7 @@ log = logging.getLogger(__name__)
 _DRAIN_S = 20.0
 """Real seconds that a clean stop waits for central; what is left is sent after the next start."""
 _TRIM_EVERY_S = 600.0
+_PHOTOS_REMEMBERED = 64
 
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
@@ -122,6 +126,7 @@ async def _observe(
     periods = sorted({meter.every_s for meter in meters})
     cycles = [Cycle([m for m in meters if m.every_s == period], recorder, clock) for period in periods]
     cameras = _cameras(settings)
+    clock_watch = ClockWatch(recorder, clock)
 
     def devices() -> tuple[DeviceHealth, ...]:
         return (*(meter.health() for meter in meters), *(watch.health() for _, watch in cameras))
@@ -129,7 +134,7 @@ async def _observe(
     probe = HealthProbe(
         outbox,
         state_dir,
-        [*(c.counters for c in cycles), uplink.counters, outbox.counters],
+        [*(c.counters for c in cycles), uplink.counters, outbox.counters, clock_watch.counters],
         [uplink.gauges],
         devices,
         clock,
@@ -141,9 +146,12 @@ async def _observe(
     )  # fmt: skip
     async with asyncio.TaskGroup() as sources:
         reading = [
+            sources.create_task(clock_watch.run(), name="clock"),
             *(sources.create_task(cycle.run(), name="poll cycle") for cycle in cycles),
             *(
-                sources.create_task(_photograph(camera, watch, settings, clock, recorder), name=camera.name)
+                sources.create_task(
+                    _photograph(camera, watch, settings, clock, recorder, clock_watch), name=camera.name
+                )
                 for camera, watch in cameras
             ),
             sources.create_task(_report_health(probe, settings, clock, recorder), name="health"),
@@ -164,16 +172,30 @@ async def _observe(
 
 
 async def _photograph(
-    camera: CameraSettings, watch: CameraWatch, settings: SiteSettings, clock: Clock, recorder: Recorder
+    camera: CameraSettings,
+    watch: CameraWatch,
+    settings: SiteSettings,
+    clock: Clock,
+    recorder: Recorder,
+    clock_watch: ClockWatch,
 ) -> None:
     zone = ZoneInfo(settings.timezone)
+    since, taken = clock.mono(), deque[Taken](maxlen=_PHOTOS_REMEMBERED)
     while True:
-        due = next_capture(clock.wall(), camera.at, zone)
-        await clock.sleep((due - clock.wall()).total_seconds())
-        taken = recorder.now()
-        captured = await watch.capture(taken.at)
+        due = due_capture(clock.wall(), clock.mono(), since, taken, camera.at, zone)
+        if clock.wall() < due:
+            await clock_watch.until(due)
+            continue
+        now = recorder.now()
+        since = now.mono
+        taken.append(Taken(due=due, mono=since))
+        captured = await watch.capture(now.at)
+        progress, photo = captured.progress, captured.photo
+        if now.trust not in TRUSTED:  # the same wall time may come again with the next boot
+            name = f"{photo.photo}-{recorder.boot[:8]}"
+            progress, photo = replace(progress, photo=name), replace(photo, photo=name)
         with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
-            await recorder.keep([taken.saw(captured.progress), taken.saw(captured.photo)])
+            await recorder.keep([now.saw(progress), now.saw(photo)])
 
 
 async def _report_health(

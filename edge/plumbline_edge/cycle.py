@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -14,6 +13,7 @@ from plumbline.messages import Event, EventCode, Frame
 from plumbline_edge.meters.poll import Status
 from plumbline_edge.outage import Outage
 from plumbline_edge.recorder import Observation, Recorder
+from plumbline_edge.schedule import next_tick
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +70,13 @@ class Cycle:
             await asyncio.wait(asked)
         await self._keep(self._take_answers())
 
-    async def _next_tick(self, last: int | None) -> int:
-        """Sleep until the next whole multiple of the period; ticks that passed meanwhile are counted, not run."""
-        wall_s = self._clock.wall().timestamp()
-        tick = math.floor(wall_s / self._every_s) + 1
-        if last is not None and tick > last + 1:
-            self.counters["ticks_missed"] += tick - last - 1
-        await self._clock.sleep(tick * self._every_s - wall_s)
-        return tick
+    async def _next_tick(self, last_s: float | None) -> float:
+        """Sleep until the next tick, in seconds since boot; ticks that passed meanwhile are counted, not run."""
+        mono_s = self._clock.mono()
+        due_s, missed = next_tick(self._clock.wall().timestamp(), mono_s, last_s, self._every_s)
+        self.counters["ticks_missed"] += missed
+        await self._clock.sleep(due_s - mono_s)
+        return due_s
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1

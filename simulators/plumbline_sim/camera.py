@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import logging
 import struct
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
-from plumbline.clock import Clock, ScaledClock, to_us
+from plumbline.clock import Clock, ScaledClock, SystemClock, to_us
 from plumbline.errors import ConfigError
 from plumbline.stages import Track
 from plumbline_sim.scene.project import Project, Slip
@@ -301,9 +300,10 @@ def camera(
     slips = (Slip(from_day=0.25 * days, to_day=0.72 * days, lag_pp=slip_pp),) if slip_pp else ()
     known: Track = "new" if track == "new" else "reno"
     project = Project.sample(project_seed, track=known, days=days, slips=slips)
-    begin = datetime.now(ZoneInfo("Asia/Shanghai")).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = SystemClock().wall().astimezone(ZoneInfo("Asia/Shanghai"))
+    begin = today.replace(hour=0, minute=0, second=0, microsecond=0)
     start = begin + timedelta(hours=_NOON)
-    clock = ScaledClock(start=start.astimezone(UTC), real_mono=time.monotonic(), speed=speed)
+    clock = ScaledClock.starting(start.astimezone(UTC), speed)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(project, begin, clock, port, fault, log_file))
 

@@ -141,9 +141,12 @@ async def drain(site: Site, folder: Path, label: str) -> None:
                     for r in each.records
                 ]
             )
+        stream = (outbox.epoch, "data")
         wall, cpu, after = time.perf_counter(), time.process_time(), 0
         for each in mine:
-            some = await outbox.run_after("data", after, max_records=len(each.records), max_bytes=1 << 30)
+            some = await outbox.run_in(
+                stream, after + 1, outbox.last(stream), max_records=len(each.records), max_bytes=1 << 30
+            )
             assert some is not None
             Packing(list(some.records), list(some.bodies), each.topics, some.prev, some.head, each.key).pack()
             after = some.last
@@ -163,7 +166,7 @@ def fsyncs(seconds: int, label: str) -> None:
         except FileNotFoundError:
             return
         lines = trace.read().splitlines()
-    marks = [i for i, line in enumerate(lines) if MARK in line]
+    marks = [i for i, line in enumerate(lines) if f"{MARK}(" in line]
     if ran.returncode == 0 and len(marks) == 2:  # where tracing is forbidden there is nothing to say
         between = [line for line in lines[marks[0] : marks[1]] if "sync(" in line]
         readings = BATCHES[seconds] * GATEWAYS * seconds * METERS * VALUES
@@ -209,7 +212,7 @@ def measure(site: Site, folder: Path, label: str) -> None:
     again = Ledger.open(folder / "ledger.db")
     timed(f"ledger read, {label}", n, lambda: [again.read(at, 1) for at in range(len(site.batches))])
     store = SqliteTelemetryStore.open(folder / "series.db")
-    series = SeriesProjection.open(folder / "series.db", store)
+    series = SeriesProjection.open(folder / "series.db", store, again)
     timed(f"series projection from disk, {label}", n, lambda: catch_up(again, series))
     assert store.count() == n
     one_metric = n // GATEWAYS // METERS // VALUES
@@ -226,8 +229,8 @@ def measure(site: Site, folder: Path, label: str) -> None:
     for kept in ("ledger", "series"):
         say(f"{kept} on disk, {label}", (folder / f"{kept}.db").stat().st_size / n, "bytes per reading")
     store = SqliteTelemetryStore.open(folder / "live.db")
-    series = SeriesProjection.open(folder / "live.db", store)
     whole = Ledger.open(folder / "whole.db")
+    series = SeriesProjection.open(folder / "live.db", store, whole)
     timed(
         f"intake with series, {label}",
         n,

@@ -35,7 +35,9 @@ class Prebuilt:
         for n in range(RECORDS):
             row = values[n % METERS]
             row[:] = [value + round(chance.gauss(0, 3 * 10 ** (i % 4))) for i, value in enumerate(row)]
-            bodies.append(Frame(device=f"m{n % METERS}", metrics=tuple(range(1, VALUES + 1)), values=tuple(row)))
+            bodies.append(
+                Frame(device=f"m{n % METERS}", metrics=tuple(range(1, VALUES + 1)), values=tuple(row))
+            )
         self._bodies = tuple(bodies)
         self._raw = tuple(map(codec.encode_body, bodies))
         self._runs = {}
@@ -86,7 +88,7 @@ class AtOnce:
 
     async def publish(self, _topic: str, payload: bytes) -> None:
         self.sent_bytes += len(payload)
-        last = codec._decode_envelope(payload).last  # noqa: SLF001 - what a centre would look at first
+        last = codec._decode_envelope(payload).last
         self.uplink.acknowledged(codec.encode_ack(Ack(epoch="e1", lane="data", through=last)))
 
 
@@ -109,8 +111,8 @@ def main() -> None:
     load = f"{RECORDS} records x {VALUES} values a batch, prebuilt rows, instant link"
     machine.say("uplink_drain_readings_per_s", readings / took_s, "1/s", load=load, readings=readings)
     machine.say("uplink_drain_bytes_per_reading", sent / readings, "B", load=load)
-    run = Prebuilt()._run(1, b"")  # noqa: SLF001
-    plain = codec._encode(codec._to_columns(run.records, run.bodies))  # noqa: SLF001
+    run = Prebuilt()._run(1, b"")
+    plain = codec._encode(codec._to_columns(run.records, run.bodies))
     for level in range(1, 7):
         began = time.perf_counter()
         for _ in range(20):

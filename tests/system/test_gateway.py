@@ -88,7 +88,7 @@ def bodies(site: Path):
     try:
         return [
             codec.decode_body(raw)
-            for (raw,) in db.execute("SELECT body FROM record WHERE lane='data' ORDER BY seq")
+            for (raw,) in db.execute("SELECT body FROM record ORDER BY mono_us, lane, seq")
         ]
     except sqlite3.OperationalError:  # it has only just been made
         return []

@@ -9,7 +9,7 @@ import msgspec
 
 from plumbline_central.alerts.alert import Rule, Slot
 from plumbline_central.alerts.book import AlertBook, BookWriter
-from plumbline_central.deviation import Band, Seen, Verdict, Watch, is_back, replan, step, tick
+from plumbline_central.deviation import Band, Seen, Verdict, Watch, is_back, redate, replan, step, tick
 from plumbline_central.plan_store import Baseline, PlanStore
 
 _decode: Final = msgspec.json.Decoder(Watch).decode
@@ -46,6 +46,25 @@ class Evaluator:
             writer.latest(slot, watch.recent[-1].deviation_pp, seen.at)
         _save(writer, site, camera, watch)
         return True
+
+    def redate(
+        self,
+        writer: BookWriter,
+        site: str,
+        camera: str,
+        seen: Seen,
+        was_at: datetime,
+        baseline: Baseline | None,
+        now: datetime,
+    ) -> None:
+        """An observation judged before turns out to be of another time; the same cause is never raised twice."""
+        watch = self._follow_plan(writer, site, camera, _load(writer, site, camera), baseline, now)
+        planned = baseline.curve.due_at(seen.at) if baseline and seen.valid else None
+        watch, verdict = redate(watch, seen, was_at, planned, self._band)
+        if verdict is not None:
+            _tell(writer, Slot(site=site, rule="deviation", subject=camera), verdict, watch, now)
+        watch = self._pass_time(writer, site, camera, watch, baseline, now)
+        _save(writer, site, camera, watch)
 
     def tick(self, now: datetime) -> None:
         """Judge every camera as time passes. Raises Unreachable where the disk does not take it."""

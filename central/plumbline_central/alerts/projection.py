@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from plumbline import codec
-from plumbline.clock import from_us, to_us
+from plumbline.clock import TRUSTED, from_us, to_us
 from plumbline.messages import Progress
 from plumbline.topics import is_name
+from plumbline_central import placing
 from plumbline_central.alerts.book import BookWriter
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.deviation import Seen, deviation_pp
 from plumbline_central.live import LiveHub
+from plumbline_central.placing import Boot, Fix, Fixes, Signed
+from plumbline_central.plan_store import Baseline
 from plumbline_central.project import LedgerRow, StoredRecord
 from plumbline_central.schema import Database
+from plumbline_central.stores import fixes
 
 _ROWS_WITHOUT_PROGRESS: Final = 256  # reading them again after a restart is cheaper than a commit for each
+_COUNTED: Final = ("judged", "no_plan", "gated")
+"""Standings of observations that the evaluator has taken in."""
 _AHEAD_US: Final = 600 * 1_000_000
 """A photo dated later than this after its arrival has a clock that cannot be judged by."""
 
@@ -43,18 +50,20 @@ class ProgressProjection:
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         last = rows[-1].id
         found = [
-            (row, stored, stored.record.body)
+            (row, learnt, seen)
             for row in rows
-            for stored in row.stored()
-            if isinstance(stored.record.body, Progress)
+            for learnt, seen in [(placing.learnt(row), _progress_of(row))]
+            if learnt or seen
         ]
         kept = self.cursor() if self._kept is None else self._kept
         if not found and last - kept < _ROWS_WITHOUT_PROGRESS:
             return
         told: list[tuple[str, dict[str, Any]]] = []
         with self._evaluator.book.write() as writer:
-            for row, stored, progress in found:
-                told.append((row.site, self._observe(writer, row.received_us, stored, progress)))
+            for row, learnt, observed in found:
+                for boot, came in learnt.items():
+                    self._learn(writer, boot, came, row.received_us)
+                told += [(row.site, self._take(writer, row.received_us, stored)) for stored in observed]
             writer.db.execute(
                 "INSERT INTO alert_cursor VALUES (?, ?)"
                 " ON CONFLICT (projection) DO UPDATE SET ledger_id = excluded.ledger_id",
@@ -70,61 +79,127 @@ class ProgressProjection:
         with self._db.write() as db:
             db.execute("DELETE FROM alert_observation")
             db.execute("DELETE FROM alert_watch")
+            db.execute("DELETE FROM alert_doubtful")
+            fixes.forget(db, self.name)
             db.execute("DELETE FROM alert_cursor WHERE projection = ?", (self.name,))
         self._kept = 0
 
-    def _observe(
-        self, writer: BookWriter, received_us: int, stored: StoredRecord, progress: Progress
-    ) -> dict[str, Any]:
+    def _take(self, writer: BookWriter, received_us: int, stored: StoredRecord) -> dict[str, Any]:
         """Keep and judge one observation; what the live page is told of it."""
-        seen, doubts = _seen(stored, progress, received_us)
+        record, progress = stored.record, stored.record.body
+        assert isinstance(progress, Progress)
+        ref = f"{stored.gateway}/{stored.epoch}/{stored.lane}/{record.seq}"
+        known: Fixes = ()
+        if record.clock not in TRUSTED:
+            known = fixes.get(writer.db, self.name, (stored.gateway, record.boot))
+            writer.db.execute(
+                "INSERT OR REPLACE INTO alert_doubtful VALUES (?, ?, ?, ?, ?, ?)",
+                (ref, stored.gateway, record.boot, record.mono_us, record.at_us, record.clock),
+            )
+        at_us = placing.place(record, known)
+        seen, doubts = _seen(ref, at_us, progress, received_us)
         baseline = self._evaluator.baseline(stored.site)
-        planned = baseline.curve.due_at(seen.at) if baseline and not doubts else None
         in_time = not doubts and self._evaluator.observe(
             writer, stored.site, progress.camera, seen, baseline, from_us(received_us)
         )
-        writer.db.execute(
-            "INSERT OR REPLACE INTO alert_observation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                seen.ref,
-                stored.site,
-                progress.camera,
-                progress.photo,
-                to_us(seen.at),
-                received_us,
-                seen.percent,
-                seen.low,
-                seen.high,
-                planned,
-                baseline.version if baseline else None,
-                _standing(seen, planned, doubts=doubts, in_time=in_time),
-                " ".join(seen.gate),
-                codec.encode_body(progress),
-            ),
-        )
-        return {
-            "camera": progress.camera,
-            "photo": progress.photo,
-            "at": seen.at.isoformat(),
-            "percent": seen.percent,
-            "low": seen.low,
-            "high": seen.high,
-            "planned": planned,
-            "deviation_pp": deviation_pp(seen.percent, planned)
-            if seen.valid and seen.percent is not None and planned is not None
-            else None,
-            "gate": list(seen.gate),
-        }
+        judged = _Judged(seen=seen, baseline=baseline, doubts=doubts, in_time=in_time)
+        return _keep(writer, stored.site, progress, received_us, judged)
+
+    def _learn(self, writer: BookWriter, boot: Boot, came: Sequence[Fix], now_us: int) -> None:
+        """Date the untrusted observations of one boot anew, and judge again those that lie elsewhere."""
+        before = fixes.get(writer.db, self.name, boot)
+        after = placing.with_fixes(before, came)
+        fixes.add(writer.db, self.name, boot, after)
+        rows = writer.db.execute(
+            "SELECT d.ref, d.signed_us, d.mono_us, d.clock, o.site, o.at_us, o.received_us, o.standing, o.body"
+            " FROM alert_doubtful d JOIN alert_observation o ON o.ref = d.ref"
+            " WHERE d.gateway = ? AND d.boot = ? ORDER BY d.mono_us",
+            boot,
+        ).fetchall()
+        for ref, signed_us, mono_us, clock, site, was_us, received_us, standing, body in rows:
+            signed = Signed(at_us=signed_us, mono_us=mono_us, clock=clock)
+            at_us = placing.place(signed, after)
+            if at_us == placing.place(signed, before):
+                continue
+            progress = codec.decode_body(body)
+            assert isinstance(progress, Progress)
+            seen, doubts = _seen(ref, at_us, progress, received_us)
+            baseline, now = self._evaluator.baseline(site), from_us(now_us)
+            in_time = standing in _COUNTED and is_name(progress.camera)
+            if in_time:
+                self._evaluator.redate(writer, site, progress.camera, seen, from_us(was_us), baseline, now)
+            elif not doubts:
+                in_time = self._evaluator.observe(writer, site, progress.camera, seen, baseline, now)
+            judged = _Judged(seen=seen, baseline=baseline, doubts=doubts, in_time=in_time)
+            _keep(writer, site, progress, received_us, judged)
 
 
-def _seen(stored: StoredRecord, progress: Progress, received_us: int) -> tuple[Seen, bool]:
-    """The record as it can be judged, and whether it must not be judged at all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """One observation beside its plan; `in_time`: no newer one had been judged before it."""
+
+    seen: Seen
+    baseline: Baseline | None
+    doubts: bool
+    """It must not be judged at all."""
+    in_time: bool
+
+    @property
+    def planned(self) -> float | None:
+        return self.baseline.curve.due_at(self.seen.at) if self.baseline and not self.doubts else None
+
+
+def _progress_of(row: LedgerRow) -> list[StoredRecord]:
+    return [stored for stored in row.stored() if isinstance(stored.record.body, Progress)]
+
+
+def _keep(
+    writer: BookWriter, site: str, progress: Progress, received_us: int, judged: _Judged
+) -> dict[str, Any]:
+    """Write one observation with how it was judged; what the live page is told of it."""
+    seen, planned, baseline = judged.seen, judged.planned, judged.baseline
+    writer.db.execute(
+        "INSERT OR REPLACE INTO alert_observation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            seen.ref,
+            site,
+            progress.camera,
+            progress.photo,
+            to_us(seen.at),
+            received_us,
+            seen.percent,
+            seen.low,
+            seen.high,
+            planned,
+            baseline.version if baseline else None,
+            _standing(seen, planned, doubts=judged.doubts, in_time=judged.in_time),
+            " ".join(seen.gate),
+            codec.encode_body(progress),
+        ),
+    )
+    return {
+        "camera": progress.camera,
+        "photo": progress.photo,
+        "at": seen.at.isoformat(),
+        "percent": seen.percent,
+        "low": seen.low,
+        "high": seen.high,
+        "planned": planned,
+        "deviation_pp": deviation_pp(seen.percent, planned)
+        if seen.valid and seen.percent is not None and planned is not None
+        else None,
+        "gate": list(seen.gate),
+    }
+
+
+def _seen(ref: str, at_us: int | None, progress: Progress, received_us: int) -> tuple[Seen, bool]:
+    """The record as it can be judged, and whether it must not be judged at all. `at_us` None: nobody knows when.
 
     A gateway is enrolled, not infallible: a time that cannot be, a name that cannot stand in a topic or a value
     that is none becomes a reason beside the observation, and nothing worse.
     """
-    record, reasons = stored.record, list(progress.gate)
-    timed = record.clock != "unset" and 0 <= record.at_us <= received_us + _AHEAD_US
+    reasons = list(progress.gate)
+    timed = at_us is not None and 0 <= at_us <= received_us + _AHEAD_US
     named = is_name(progress.camera)
     if not timed:
         reasons.append("clock")
@@ -134,8 +209,8 @@ def _seen(stored: StoredRecord, progress: Progress, received_us: int) -> tuple[S
     if percent is None and progress.percent is not None:
         reasons.append("percent")
     seen = Seen(
-        ref=f"{stored.gateway}/{stored.epoch}/{stored.lane}/{record.seq}",
-        at=from_us(record.at_us if timed else received_us),
+        ref=ref,
+        at=from_us(at_us if timed and at_us is not None else received_us),
         percent=percent,
         low=_share(progress.low),
         high=_share(progress.high),

@@ -7,6 +7,7 @@ from typing import Final
 
 from plumbline_central import plan_store
 from plumbline_central.schema import Database, Migrations
+from plumbline_central.stores import fixes
 
 MIGRATIONS: Final[Migrations] = (
     (
@@ -47,9 +48,20 @@ MIGRATIONS: Final[Migrations] = (
         CREATE INDEX alert_delivery_by_channel ON alert_delivery (channel, state, id);
         """,
     ),
+    (
+        "alerts_2",
+        """
+        -- observations whose clock could not be trusted, with the times they were signed with
+        CREATE TABLE alert_doubtful (
+            ref TEXT PRIMARY KEY, gateway TEXT NOT NULL, boot TEXT NOT NULL, mono_us INTEGER NOT NULL,
+            signed_us INTEGER NOT NULL, clock TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX alert_doubtful_by_boot ON alert_doubtful (gateway, boot, mono_us);
+        """,
+    ),
 )
 
 
 def open_control(path: Path) -> Database:
     """control.db with the tables of plans, alerts and deliveries in it. Raises ConfigError."""
-    return Database.open(path, (*plan_store.MIGRATIONS, *MIGRATIONS))
+    return Database.open(path, (*plan_store.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS))

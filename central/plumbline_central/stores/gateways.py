@@ -134,13 +134,15 @@ class GatewayStore:
         for row in rows:
             seen[row.gateway] = (row.site, row.received_us)
             for record in row.records:
+                # a clock that was never set says 1970: older than all that is known
+                at_us = row.received_us if record.clock == "unset" else record.at_us
                 match record.body:
                     case Health() as body:
-                        if record.at_us >= health.get(row.gateway, (record.at_us, body))[0]:
-                            health[row.gateway] = (record.at_us, body)
+                        if at_us >= health.get(row.gateway, (at_us, body))[0]:
+                            health[row.gateway] = (at_us, body)
                     case Event(code=code, subject=subject, text=text):
                         name = (row.gateway, row.epoch, row.lane, record.seq)
-                        events.append((*name, row.site, record.at_us, code, subject, text))
+                        events.append((*name, row.site, at_us, code, subject, text))
         with self._db.write() as db:
             db.executemany(
                 "INSERT INTO gateway_seen VALUES (?, ?, ?) ON CONFLICT (gateway) DO UPDATE"

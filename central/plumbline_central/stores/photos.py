@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from plumbline.clock import from_us
-from plumbline.messages import Photo
+from plumbline.clock import TRUSTED, from_us
+from plumbline.messages import Photo, Record
+from plumbline_central import placing
 from plumbline_central.live import LiveHub
+from plumbline_central.placing import Boot, Signed
 from plumbline_central.project import LedgerRow
 from plumbline_central.schema import Database, Migrations
-from plumbline_central.stores import cursors
+from plumbline_central.stores import cursors, fixes
 
 MIGRATIONS: Final[Migrations] = (
     (
@@ -25,6 +28,17 @@ MIGRATIONS: Final[Migrations] = (
             jpeg BLOB NOT NULL, PRIMARY KEY (photo, site)
         );
         CREATE INDEX photo_by_camera ON photo (site, camera, at_us);
+        """,
+    ),
+    (
+        "photos_2",
+        """
+        -- at_us: where the photo belongs in time, 0: nobody knows yet; signed_us, mono_us, boot, clock: as signed
+        ALTER TABLE photo ADD COLUMN signed_us INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE photo ADD COLUMN mono_us INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE photo ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+        ALTER TABLE photo ADD COLUMN clock TEXT NOT NULL DEFAULT 'synced';
+        CREATE INDEX photo_doubtful ON photo (gateway, boot) WHERE clock NOT IN ('synced', 'simulated');
         """,
     ),
 )
@@ -57,17 +71,17 @@ class PhotoStore:
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
-        return cls(Database.open(path, (*cursors.MIGRATIONS, *MIGRATIONS)), live)
+        return cls(Database.open(path, (*cursors.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS)), live)
 
     def close(self) -> None:
         self._db.close()
 
     def latest(self, site: str) -> list[PhotoInfo]:
-        """The newest picture of each camera, by camera; captures without a picture are passed over."""
+        """The newest picture of each camera, by camera; captures without a picture or a time are passed over."""
         with self._db.read() as db:
             rows = db.execute(
                 "SELECT photo, gateway, camera, max(at_us), width_px, height_px, mask FROM photo"
-                " WHERE site = ? AND length(jpeg) GROUP BY camera ORDER BY camera",
+                " WHERE site = ? AND at_us > 0 AND length(jpeg) GROUP BY camera ORDER BY camera",
                 (site,),
             ).fetchall()
         return [_info(site, row) for row in rows]
@@ -103,33 +117,66 @@ class PhotoStore:
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
         photos = [
-            (row, record.at_us, record.body)
+            (row, record, record.body)
             for row in rows
             for record in row.records
             if isinstance(record.body, Photo)
         ]
-        if not photos and rows[-1].id - self._saved < _ROWS_PER_CURSOR:
+        news = [(boot, came) for row in rows for boot, came in placing.learnt(row).items()]
+        if not photos and not news and rows[-1].id - self._saved < _ROWS_PER_CURSOR:
             return  # most rows hold readings only; passing them again costs less than a commit
+        told: list[tuple[str, dict[str, str]]] = []
         with self._db.write() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (p.photo, row.site, row.gateway, p.camera, at, p.width_px, p.height_px, p.mask, p.jpeg)
-                    for row, at, p in photos
-                ],
-            )
+            for boot, came in news:
+                fixes.add(db, self.name, boot, placing.with_fixes(fixes.get(db, self.name, boot), came))
+            for row, record, photo in photos:
+                at_us = self._keep(db, row, record, photo)
+                if at_us:
+                    said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
+                    told.append((row.site, said))
+            for boot in {boot for boot, _ in news}:
+                self._move(db, boot)
             cursors.move(db, self.name, rows[-1].id)
         self._saved = rows[-1].id
         if self._live is not None:
-            for row, at_us, photo in photos:
-                said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
-                self._live.publish("photo", row.site, said)
+            for site, said in told:
+                self._live.publish("photo", site, said)
 
     def reset(self) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM photo")
+            fixes.forget(db, self.name)
             cursors.move(db, self.name, 0)
         self._saved = 0
+
+    def _keep(self, db: sqlite3.Connection, row: LedgerRow, record: Record, p: Photo) -> int:
+        """Put one photo where it belongs; that time, or 0."""
+        trusted = record.clock in TRUSTED
+        known = () if trusted else fixes.get(db, self.name, (row.gateway, record.boot))
+        at_us = placing.place(record, known) or 0
+        name = (p.photo, row.site, row.gateway, p.camera)
+        signed = (record.at_us, record.mono_us, record.boot, record.clock)
+        db.execute(
+            "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*name, at_us, p.width_px, p.height_px, p.mask, p.jpeg, *signed),
+        )
+        return at_us
+
+    def _move(self, db: sqlite3.Connection, boot: Boot) -> None:
+        """Date the untrusted photos of one boot by all that is known of its clock now."""
+        known = fixes.get(db, self.name, boot)
+        rows = db.execute(
+            "SELECT rowid, signed_us, mono_us, clock FROM photo"
+            " WHERE gateway = ? AND boot = ? AND clock NOT IN ('synced', 'simulated')",
+            boot,
+        ).fetchall()
+        db.executemany(
+            "UPDATE photo SET at_us = ? WHERE rowid = ?",
+            [
+                (placing.place(Signed(at_us=at_us, mono_us=mono_us, clock=clock), known) or 0, rowid)
+                for rowid, at_us, mono_us, clock in rows
+            ],
+        )
 
 
 def _info(site: str, row: tuple[str, str, str, int, int, int, str]) -> PhotoInfo:

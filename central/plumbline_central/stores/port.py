@@ -22,6 +22,11 @@ class FramePoint:
     metrics: tuple[int, ...]
     values: tuple[int | None, ...]
     flaws: tuple[tuple[int, int], ...] = ()
+    boot: str = ""
+    """Not empty: the time is not the word of a trusted clock. Such points are kept apart, boot by boot, so that moving
+    one never touches another; a reader sees all of them as one history. In InfluxDB it is a tag."""
+    thinned: bool = False
+    """It stands for many polls: it never takes the place of a single poll at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,13 @@ class TelemetryStore(Protocol):
 
     def write(self, points: Sequence[FramePoint]) -> None:
         """Return once they are durable. Raises Unreachable: the same points may be written again later."""
+        ...
+
+    def remove(self, points: Sequence[FramePoint]) -> None:
+        """Forget what was written for these devices, metrics and boots at these times; nothing there is no error.
+
+        Return once that is durable. Raises Unreachable: the same points may be removed again later.
+        """
         ...
 
     def latest(self, site: str) -> list[Reading]:

@@ -41,12 +41,25 @@ MIGRATIONS: Final[Migrations] = (
         ) WITHOUT ROWID;
         """,
     ),
+    (
+        "telemetry_2",
+        """
+        -- the same for frames whose time is not the word of a trusted clock: kept apart, boot by boot, so that
+        -- moving one never touches another
+        CREATE TABLE frame_placed (
+            layout INTEGER NOT NULL, at_us INTEGER NOT NULL, boot TEXT NOT NULL, steps BLOB NOT NULL, flaws BLOB,
+            PRIMARY KEY (layout, at_us, boot)
+        ) WITHOUT ROWID;
+        """,
+    ),
 )
+_TABLES: Final = ("frame", "frame_placed")
 _NONE: Final = -(1 << 63)
 _NONE_BYTES: Final = struct.pack("<q", _NONE)
 _unpack_one = struct.Struct("<q").unpack
 _encode_flaws = msgspec.msgpack.Encoder().encode
 _decode_flaws = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
+_Row = tuple[int, int, bytes, bytes | None]
 _Key = tuple[str, str, str, tuple[int, ...]]
 
 
@@ -65,7 +78,8 @@ class SqliteTelemetryStore:
         self._db.close()
 
     def write(self, points: Sequence[FramePoint]) -> None:
-        rows = []
+        rows: list[_Row] = []
+        rarer: list[tuple[str, _Row, bool]] = []
         for point in points:
             layout, packer = self._layout_of(point)
             values = point.values
@@ -73,18 +87,48 @@ class SqliteTelemetryStore:
                 steps = packer.pack(*(_NONE if value is None else value for value in values))
             else:
                 steps = packer.pack(*values)
-            rows.append((layout, point.at_us, steps, _encode_flaws(point.flaws) if point.flaws else None))
+            row = (layout, point.at_us, steps, _encode_flaws(point.flaws) if point.flaws else None)
+            if point.boot or point.thinned:
+                rarer.append((point.boot, row, point.thinned))
+            else:
+                rows.append(row)
         with self._db.write() as db:
             db.executemany("INSERT OR REPLACE INTO frame VALUES (?, ?, ?, ?)", rows)
+            for boot, (layout, at_us, steps, flaws), thinned in rarer:
+                verb = "INSERT OR IGNORE" if thinned else "INSERT OR REPLACE"
+                if boot:
+                    db.execute(
+                        f"{verb} INTO frame_placed VALUES (?, ?, ?, ?, ?)",
+                        (layout, at_us, boot, steps, flaws),
+                    )
+                else:
+                    db.execute(f"{verb} INTO frame VALUES (?, ?, ?, ?)", (layout, at_us, steps, flaws))
+
+    def remove(self, points: Sequence[FramePoint]) -> None:
+        placed = [(self._layout_of(point)[0], point.at_us, point.boot) for point in points]
+        with self._db.write() as db:
+            db.executemany(
+                "DELETE FROM frame_placed WHERE layout = ? AND at_us = ? AND boot = ?",
+                [key for key in placed if key[2]],
+            )
+            db.executemany(
+                "DELETE FROM frame WHERE layout = ? AND at_us = ?",
+                [(layout, at_us) for layout, at_us, boot in placed if not boot],
+            )
 
     def latest(self, site: str) -> list[Reading]:
         with self._db.read() as db:
-            rows = db.execute(
-                "SELECT l.gateway, l.device, l.metrics, f.at_us, f.steps, f.flaws FROM layout l JOIN frame f"
-                " ON f.layout = l.id AND f.at_us = (SELECT max(at_us) FROM frame WHERE layout = l.id)"
-                " WHERE l.site = ? ORDER BY f.at_us",
-                (site,),
-            ).fetchall()
+            rows = [
+                row
+                for table in _TABLES
+                for row in db.execute(
+                    "SELECT l.gateway, l.device, l.metrics, f.at_us, f.steps, f.flaws"  # noqa: S608 - our own names
+                    f" FROM layout l JOIN {table} f ON f.layout = l.id"
+                    f" AND f.at_us = (SELECT max(at_us) FROM {table} WHERE layout = l.id) WHERE l.site = ?",
+                    (site,),
+                )
+            ]
+        rows.sort(key=itemgetter(3))
         newest: dict[tuple[str, int, str], Reading] = {}
         for gateway, device, metrics, at_us, steps, raw_flaws in rows:
             flaws = dict(_decode_flaws(raw_flaws)) if raw_flaws is not None else {}
@@ -127,14 +171,19 @@ class SqliteTelemetryStore:
 
     def count(self) -> int:
         with self._db.read() as db:
-            rows = db.execute(
-                "SELECT l.metrics, count(*) FROM frame f JOIN layout l ON l.id = f.layout GROUP BY f.layout"
-            ).fetchall()
+            rows = [
+                row
+                for table in _TABLES
+                for row in db.execute(
+                    f"SELECT l.metrics, count(*) FROM {table} f JOIN layout l ON l.id = f.layout GROUP BY f.layout"  # noqa: S608 - our own names
+                )
+            ]
         return sum(len(json.loads(metrics)) * frames for metrics, frames in rows)
 
     def reset(self) -> None:
         with self._db.write() as db:
-            db.execute("DELETE FROM frame")
+            for table in _TABLES:
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             db.execute("DELETE FROM layout")
             self._layouts.clear()
 
@@ -148,12 +197,13 @@ class SqliteTelemetryStore:
             ).fetchall()
             parts = [
                 db.execute(
-                    "SELECT at_us, substr(steps, ?, 8) AS value FROM frame"
+                    f"SELECT at_us, substr(steps, ?, 8) AS value FROM {table}"  # noqa: S608 - our own names
                     " WHERE layout = ? AND at_us >= ? AND at_us < ? AND value != ? ORDER BY at_us",
                     (8 * codes.index(code) + 1, id_, start_us, end_us, _NONE_BYTES),
                 ).fetchall()
                 for id_, metrics in layouts
                 if code in (codes := json.loads(metrics))
+                for table in _TABLES
             ]
         return ((at_us, _unpack_one(value)[0]) for at_us, value in merge(*parts))
 

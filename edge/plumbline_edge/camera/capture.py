@@ -8,7 +8,6 @@ import ctypes
 import hashlib
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -117,7 +116,7 @@ class CameraWatch:
 
     async def capture(self, at: datetime) -> Captured:
         """Take and judge one photo, dated `at`; what goes wrong becomes a reason in `progress.gate`."""
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         try:
             raw = await self._source.snapshot()
         except (PhotoUnreachable, PhotoRefused) as why:
@@ -127,7 +126,7 @@ class CameraWatch:
         except Exception as why:  # what a camera answers must never end the meters' gateway
             log.exception("camera %s: its answer could not be read", self.name)
             return self._lost(at, "FAULT", Refused(f"its answer could not be read: {why!r}"))
-        self._latency_ms = round((time.monotonic() - began) * 1000, 1)
+        self._latency_ms = round((asyncio.get_running_loop().time() - began) * 1000, 1)
         self._answers += 1
         self._outage.worked()
         async with self._turn:  # one decoded picture in memory, however many cameras there are

@@ -71,7 +71,9 @@ class Pace:
         took_s = now - flight.sent_at
         if flight.attempt > 1:
             if self._quickest_s is not None and took_s < self._quickest_s:
-                self._smooth(now - flight.first_sent_at)  # too quick: it answers an earlier attempt, patience was short
+                self._smooth(
+                    now - flight.first_sent_at
+                )  # too quick: it answers an earlier attempt, patience was short
             return
         self._silences = 0
         if flight.crowded:

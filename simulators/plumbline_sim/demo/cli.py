@@ -8,7 +8,6 @@ import json
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -114,14 +113,14 @@ async def _run(options: Options, *, watched: bool) -> dict[str, Any] | None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    began = time.monotonic()
+    began = asyncio.get_running_loop().time()
     try:
         console.print("Starting broker, simulators, central and gateway …")
         async with Play(options) as running:
             console.print(f"Page: [bold]{running.url}[/bold]   ({running.broker}, data in {options.folder})")
             with _progress_bar(options.days) as show:
                 await play.perform(running, show)
-            found = await play.count(running, time.monotonic() - began)
+            found = await play.count(running, asyncio.get_running_loop().time() - began)
             result = document(found, running.stage)
             if watched:
                 console.print(f"The simulated project is over. The page stays at {running.url} until Ctrl-C.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ class Play:
         entered = self._exits.enter_async_context
         tree = await entered(ProcessTree(folder / "logs"))
         carrier = await entered(broker.running(tree, folder))
-        clock = ScaledClock(start=_START, real_mono=time.monotonic(), speed=options.speed)
+        clock = ScaledClock.starting(_START, options.speed)
         begin = first_midnight(clock, _LEAD_REAL_S * options.speed)
         project = sample_project(options.seed, options.track, options.days)
         stage = await entered(raised(project, clock, begin))

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, cast
 
@@ -15,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, clock_from_environment
+from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_from_environment
 from plumbline.errors import ConfigError
 from plumbline_edge.meters.profile import Profile, find_profile
 from plumbline_sim.meter.encode import says_absence
@@ -96,8 +95,8 @@ def _recording(trace: Path | None, map_file: Path | None, role: str | None, prof
 def _clock(recording: Trace | None, speed: float) -> Clock:
     if ENVIRONMENT in os.environ:
         return clock_from_environment()
-    start = utc_begin(recording) if recording is not None else datetime.now(UTC)
-    return ScaledClock(start=start, real_mono=time.monotonic(), speed=speed)
+    start = utc_begin(recording) if recording is not None else SystemClock().wall()
+    return ScaledClock.starting(start, speed)
 
 
 def _source(recording: Trace | None, role: str | None, seed: int, clock: Clock, *, once: bool) -> Source:

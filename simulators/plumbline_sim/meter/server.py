@@ -10,7 +10,6 @@ import asyncio
 import os
 import random
 import struct
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -152,7 +151,7 @@ class MeterServer:
             reply, outcome = bytes((code, 2 * count)) + answered.block, "values"
             values = answered.values
         return reply, Operation(
-            device=meter.name, mono_s=time.monotonic(), at_us=to_us(now), table=_TABLES.get(code, str(code)),
+            device=meter.name, mono_s=asyncio.get_running_loop().time(), at_us=to_us(now), table=_TABLES.get(code, str(code)),
             start=start, count=count, outcome=outcome,
             poll=any(metric == meter.profile.probe for metric, _ in values), values=values,
         )  # fmt: skip

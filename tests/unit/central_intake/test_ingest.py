@@ -69,3 +69,14 @@ def test_a_refusal_for_lack_of_sense_names_the_record(gateway):
 
     with pytest.raises(Senseless, match="record 3: a device, camera or zone whose name is none"):
         judge(gateway.topic, gateway.pack(1, 5), gateway.lookup)
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, -(2**63)])
+def test_a_gateway_is_told_of_a_value_that_nobody_can_store(gateway, value):
+    """Else it would send it for ever, and what it read since would wait behind it."""
+    gateway.record(Frame(device="m1", metrics=(1,), values=(value,)))
+    gateway.record(Frame(device="m1", metrics=(1,), values=(0,)))
+
+    for last in (1, 2):
+        with pytest.raises(Senseless, match="record 1: a value beyond 64 bits"):
+            judge(gateway.topic, gateway.pack(1, last), gateway.lookup)

@@ -1,10 +1,21 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from plumbline import codec
 from plumbline.clock import from_us, to_us
-from plumbline.messages import DeviceHealth, Event, Frame, GatewayState, Health, Photo, Progress
+from plumbline.messages import (
+    Anchor,
+    DeviceHealth,
+    Event,
+    Frame,
+    GatewayState,
+    Health,
+    Photo,
+    Progress,
+    Record,
+)
 from plumbline_central.ledger import Arrival, Ledger
 from plumbline_central.live import LiveHub
 from plumbline_central.project import LedgerRow, catch_up
@@ -27,6 +38,13 @@ class ListeningHub(LiveHub):
         self.said.append((kind, site, data))
 
 
+class Nothing:
+    """A ledger that nobody needs to read again."""
+
+    def read(self, after_id, limit):
+        return []
+
+
 @pytest.fixture
 def hub():
     return ListeningHub()
@@ -38,7 +56,7 @@ def opened(tmp_path, hub):
     telemetry = SqliteTelemetryStore.open(path)
     parts = {
         "telemetry": telemetry,
-        "series": SeriesProjection.open(path, telemetry, hub),
+        "series": SeriesProjection.open(path, telemetry, Nothing(), hub),
         "photos": PhotoStore.open(path, hub),
         "gateways": GatewayStore.open(path, hub),
     }
@@ -205,3 +223,45 @@ def test_a_migration_runs_once_and_one_that_fails_leaves_nothing(tmp_path):
         assert reader.execute("SELECT * FROM a").fetchall() == [(1,)]
         assert reader.execute("SELECT m FROM b").fetchall() == []
     db.close()
+
+
+def test_a_photo_of_an_unset_clock_waits_for_its_anchor_and_is_dated_by_it(opened, hub, tmp_path):
+    store = opened["photos"]
+    boots_photo = photo("p1")
+    taken = Record(seq=1, at_us=60_000_000, boot="b1", mono_us=60_000_000, clock="unset", body=boots_photo)
+    anchor = Record(
+        seq=1, at_us=T0, boot="b1", mono_us=90_000_000, clock="synced", body=Anchor(offset_us=T0 - 90_000_000)
+    )
+    lanes = {"photo": taken, "status": anchor}
+    first, second = (
+        LedgerRow(
+            id=n, received_us=T0, site="a12", gateway="gw-1", epoch="e", lane=lane, records=(lanes[lane],)
+        )
+        for n, lane in enumerate(lanes, 1)
+    )
+    store.apply([first])
+    before, told = store.latest("a12"), list(hub.said)
+    store.apply([second])
+    after = store.latest("a12")
+    store.reset()
+    store.apply([replace(second, id=1), replace(first, id=2)])
+
+    assert (before, told) == ([], [])
+    assert [info.at for info in after] == [from_us(T0 - 30_000_000)]
+    assert store.latest("a12") == after
+    assert [data["at"] for _, _, data in hub.said] == [from_us(T0 - 30_000_000).isoformat()]
+
+
+def test_a_gateway_that_booted_in_1970_is_seen_as_it_is_now_and_not_as_it_was(opened, gateway):
+    store = opened["gateways"]
+    store.apply(rows(gateway, Health(version="before")))
+    bodies = (Health(version="now"), Event(code="started"))
+    reborn = [
+        Record(seq=n, at_us=n, boot="b2", mono_us=n, clock="unset", body=body)
+        for n, body in enumerate(bodies, 50)
+    ]
+    (row,) = rows(gateway, Event(code="stopped"), start=9, received_us=T0 + 60_000_000)
+    store.apply([replace(row, records=tuple(reborn))])
+
+    assert [(s.version, s.health_at) for s in store.status()] == [("now", from_us(T0 + 60_000_000))]
+    assert store.events("a12")[0].at == from_us(T0 + 60_000_000)

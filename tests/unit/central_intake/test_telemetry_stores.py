@@ -1,5 +1,6 @@
 """What every TelemetryStore promises; a new adapter joins by one line in STORES."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -185,3 +186,50 @@ def test_a_series_is_what_was_written_last_for_each_time(new_store, samples, ste
     store.close()
 
     assert found == expected
+
+
+def placed(at, boot, value=23_000, **how):
+    return replace(point(at, (value, 5_000)), boot=boot, **how)
+
+
+def volts(store):
+    return [
+        ((at - NOON).total_seconds(), value)
+        for at, value in store.series("a12", "m1", "voltage_l1", NOON, NOON + timedelta(hours=1))
+    ]
+
+
+def test_points_of_doubtful_time_are_part_of_the_history_and_of_the_newest(store):
+    store.write([point(0), placed(1, "b1", 23_100)])
+
+    assert volts(store) == [(0, 230.0), (1, 231.0)]
+    assert [r.value for r in store.latest("a12")] == [231.0, 500.0]
+    assert store.count() == 4
+
+
+def test_removing_a_point_touches_no_other_at_the_same_time(store):
+    store.write([point(0), placed(0, "b1", 23_100), placed(0, "b2", 23_200)])
+    store.remove([placed(0, "b1"), placed(5, "b1")])
+
+    assert sorted(volts(store)) == [(0, 230.0), (0, 232.0)]
+    store.remove([placed(0, "b2")])
+    assert volts(store) == [(0, 230.0)]
+    store.remove([point(0)])
+    assert (volts(store), store.latest("a12")) == ([], [])
+
+
+def test_a_thinned_point_never_takes_the_place_of_a_single_poll(store):
+    for boot in ("", "b1"):
+        at = len(boot)
+        store.write([placed(at, boot, 23_000), placed(at, boot, 1, thinned=True)])
+        store.write([placed(at + 10, boot, 2, thinned=True)])
+        store.write([placed(at + 10, boot, 23_000)])
+
+    assert volts(store) == [(at, 230.0) for at in (0, 2, 10, 12)]
+
+
+def test_reset_forgets_points_of_doubtful_time_too(store):
+    store.write([placed(0, "b1")])
+    store.reset()
+
+    assert (store.count(), volts(store)) == (0, [])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
+from outbox_life import records
 
 from plumbline.clock import ManualClock, from_us
 from plumbline.errors import Unreachable
@@ -65,9 +67,11 @@ class Bench:
                 ):
                     await asyncio.sleep(0.001)
 
-    async def bodies(self):
-        run = await self.outbox.run_after("data", 0, max_records=1000, max_bytes=1 << 20)
-        return [] if run is None else [(from_us(r.at_us), r.body) for r in run.records]
+    async def records(self, lane="data"):
+        return await records(self.outbox, (self.outbox.epoch, lane))
+
+    async def bodies(self, lane="data"):
+        return [(from_us(record.at_us), record.body) for record in await self.records(lane)]
 
 
 @pytest.fixture
@@ -106,8 +110,9 @@ async def test_a_silent_meter_is_an_event_once_and_never_a_value(outbox):
     task.cancel()
     await bench.cycle.stop()
     bodies = [body for _, body in await bench.bodies()]
+    happened = [body for _, body in await bench.bodies("status")]
 
-    events = [(body.code, body.subject) for body in bodies if isinstance(body, Event)]
+    events = [(body.code, body.subject) for body in happened if isinstance(body, Event)]
     assert events == [("meter_lost", "bad"), ("meter_back", "bad")]
     assert sum(isinstance(b, Frame) and b.device == "good" for b in bodies) == 7
     assert sum(isinstance(b, Frame) and b.device == "bad" for b in bodies) == 2
@@ -156,3 +161,43 @@ async def test_what_was_still_being_answered_at_the_end_is_kept(outbox, monkeypa
     await bench.cycle.stop()
 
     assert [body.device for _, body in await bench.bodies()] == ["slow"]
+
+
+@pytest.mark.parametrize("step_s", [7200.0, -7200.0, 3.0, -3.0, 56 * 365.25 * 86400])
+async def test_a_step_while_it_waits_loses_no_tick_and_invents_none(outbox, step_s):
+    bench = Bench(outbox, [FakeMeter("a")])
+    task = await running(bench)
+    await bench.ticks(1, seconds=7)
+    bench.clock.step(step_s)
+    await bench.ticks(1)
+    for _ in range(70):
+        bench.clock.advance(1)
+        for _ in range(3):  # whoever was woken leaves its sleep
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while not bench.clock.sleeping:  # noqa: ASYNC110 - the cycle is watched from outside
+                await asyncio.sleep(0.001)
+    task.cancel()
+    await bench.cycle.stop()
+    seconds = [record.mono_us / 1e6 for record in await bench.records()]
+
+    assert bench.cycle.counters["ticks_missed"] == 0
+    assert all(5 <= b - a <= 15.2 for a, b in pairwise(seconds))
+    assert 8 <= len(seconds) <= 10
+
+
+async def test_a_record_says_how_far_the_clock_could_be_trusted_when_the_meter_was_asked(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    slow = FakeMeter("slow")
+    slow.gate.clear()
+    bench = Bench(outbox, [slow])
+    bench.clock.set_trust("unset")
+    task = await running(bench)
+    await bench.ticks(1)
+    bench.clock.set_trust("synced")
+    slow.gate.set()
+    await bench.ticks(1)
+    task.cancel()
+    await bench.cycle.stop()
+
+    assert [record.clock for record in await bench.records()] == ["unset", "synced"]

@@ -17,9 +17,18 @@ from plumbline_edge.uplink.pace import (
 from plumbline_edge.uplink.window import Flight
 
 
-def flight(sent_at: float = 0.0, *, size: int = FIRST_BYTES, attempt: int = 1, crowded: bool = False) -> Flight:
+def flight(
+    sent_at: float = 0.0, *, size: int = FIRST_BYTES, attempt: int = 1, crowded: bool = False
+) -> Flight:
     return Flight(
-        first=1, last=1, live=False, attempt=attempt, size=size, sent_at=sent_at, deadline=0.0, crowded=crowded
+        first=1,
+        last=1,
+        live=False,
+        attempt=attempt,
+        size=size,
+        sent_at=sent_at,
+        deadline=0.0,
+        crowded=crowded,
     )
 
 
@@ -132,7 +141,7 @@ def test_five_hundred_gateways_are_spread_over_seconds_then_over_a_minute():
     first = sorted(reconnect_wait_s(1, chance) for _ in range(500))
     tenth = sorted(reconnect_wait_s(10, chance) for _ in range(500))
 
-    assert 0.5 <= first[0]
+    assert first[0] >= 0.5
     assert max(sum(at <= wait < at + 0.5 for wait in first) for at in (0.5, 1, 2, 3, 3.5)) < 150
     assert 50 < tenth[-1] <= 60
     assert tenth[250] > 20

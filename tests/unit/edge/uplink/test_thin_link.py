@@ -19,7 +19,9 @@ class ThinLink:
 
     connected = True
 
-    def __init__(self, *, seed: int, loses: float = 0.3, bytes_per_s: float = 8000.0, latency_s: float = 2.0) -> None:
+    def __init__(
+        self, *, seed: int, loses: float = 0.3, bytes_per_s: float = 8000.0, latency_s: float = 2.0
+    ) -> None:
         self.uplink = None
         self.arrived_at: dict[tuple[str, int], float] = {}
         self.sent: list[tuple[str, int]] = []
@@ -59,7 +61,9 @@ def a_site(fakes, *, seed: int, days_offline: float, photos: int):
     outbox = fakes.outbox()
     polls = int(days_offline * 86_400 / EVERY_S)
     outbox.append("data", *(frame(chance, n % METERS) for n in range(polls * METERS)))
-    outbox.append("photo", *(Photo(camera="c", photo=str(n), jpeg=chance.randbytes(120_000)) for n in range(photos)))
+    outbox.append(
+        "photo", *(Photo(camera="c", photo=str(n), jpeg=chance.randbytes(120_000)) for n in range(photos))
+    )
     outbox.append("status", *(Event(code="x", text=str(n)) for n in range(20)))
     return outbox, chance
 
@@ -102,7 +106,14 @@ def test_live_readings_keep_up_while_a_backlog_drains_and_photos_yield(fakes, se
     fakes.live(scenario)
     lag = late(link, committed)
     backlog = sum(seq < min(committed) for lane, seq in link.arrived_at if lane == "data")
-    print(lag[len(lag)//2], lag[int(.95*len(lag))], lag[-5:], backlog, backlog / METERS * EVERY_S / (MINUTES * 60), {l for l, _ in link.sent})
+    print(
+        lag[len(lag) // 2],
+        lag[int(0.95 * len(lag))],
+        lag[-5:],
+        backlog,
+        backlog / METERS * EVERY_S / (MINUTES * 60),
+        {l for l, _ in link.sent},
+    )
 
     assert lag[int(0.99 * len(lag))] <= 60
     assert backlog > 10 * len(committed)

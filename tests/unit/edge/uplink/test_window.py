@@ -18,7 +18,15 @@ def flight(first: int, last: int, *, live: bool = False, deadline: float = 10.0,
 
 
 def offered(**changes):
-    how = {"last": 0, "settled": (), "flights": (), "lost": (), "backlog_through": 0, "slots": 4, "max_records": 500}
+    how = {
+        "last": 0,
+        "settled": (),
+        "flights": (),
+        "lost": (),
+        "backlog_through": 0,
+        "slots": 4,
+        "max_records": 500,
+    }
     return offers(**(how | changes))
 
 
@@ -120,7 +128,9 @@ def test_live_records_are_never_kept_out_by_backlog_alone(state):
         window.sent(flight(found.backlog.first, found.backlog.last))
     state["flights"] = window.flights
     unsent_live = ranges.missing(
-        ranges.add(state["settled"], (1, state["backlog_through"])) if state["backlog_through"] else state["settled"],
+        ranges.add(state["settled"], (1, state["backlog_through"]))
+        if state["backlog_through"]
+        else state["settled"],
         (1, state["last"]),
     )
     lost = seqs((c.first, c.last) for c in state["lost"])
@@ -173,7 +183,9 @@ def test_what_an_answer_leaves_of_a_batch_is_sent_again_as_ranges_of_its_own():
 
     assert arrived == []
     assert first == Choice(first=31, last=40, live=True, attempt=2)
-    assert window.offers(10, 100, ((1, 30), (41, 60))).live == Choice(first=61, last=100, live=True, attempt=2)
+    assert window.offers(10, 100, ((1, 30), (41, 60))).live == Choice(
+        first=61, last=100, live=True, attempt=2
+    )
 
 
 def test_a_batch_counts_as_arrived_once_everything_in_it_is_settled():

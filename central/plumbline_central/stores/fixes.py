@@ -1,0 +1,45 @@
+"""What each projection knows of its gateways' clocks, in the file that holds its cursor."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from plumbline_central.placing import Boot, Fix, Fixes
+from plumbline_central.schema import Migrations
+
+MIGRATIONS: Final[Migrations] = (
+    (
+        "fixes_1",
+        """
+        -- mono_us, offset_us: microseconds; wall time = time since boot + offset (placing.Fix)
+        CREATE TABLE clock_fix (
+            projection TEXT NOT NULL, gateway TEXT NOT NULL, boot TEXT NOT NULL, mono_us INTEGER NOT NULL,
+            offset_us INTEGER NOT NULL, PRIMARY KEY (projection, gateway, boot, mono_us)
+        ) WITHOUT ROWID;
+        """,
+    ),
+)
+
+
+def get(db: sqlite3.Connection, projection: str, boot: Boot) -> Fixes:
+    """What `projection` has learnt of one boot."""
+    rows = db.execute(
+        "SELECT mono_us, offset_us FROM clock_fix WHERE projection = ? AND gateway = ? AND boot = ? ORDER BY mono_us",
+        (projection, *boot),
+    )
+    return tuple(Fix(mono_us, offset_us) for mono_us, offset_us in rows)
+
+
+def add(db: sqlite3.Connection, projection: str, boot: Boot, known: Iterable[Fix]) -> None:
+    """Part of the caller's transaction."""
+    db.executemany(
+        "INSERT OR REPLACE INTO clock_fix VALUES (?, ?, ?, ?, ?)",
+        [(projection, *boot, fix.mono_us, fix.offset_us) for fix in known],
+    )
+
+
+def forget(db: sqlite3.Connection, projection: str) -> None:
+    """Part of the caller's transaction."""
+    db.execute("DELETE FROM clock_fix WHERE projection = ?", (projection,))
