@@ -57,7 +57,7 @@ class Program:
     inside: Sequence[str] = ()
     process: asyncio.subprocess.Process | None = None
 
-    async def start(self, *, pass_fds: Sequence[int] = (), talk: bool = False) -> asyncio.subprocess.Process:
+    async def start(self, *, pass_fds: Sequence[int] = (), talk: bool = False, limit: int = 1 << 16) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             pipe = asyncio.subprocess.PIPE if talk else None
             self.process = await asyncio.create_subprocess_exec(
@@ -68,6 +68,7 @@ class Program:
                 stderr=log,
                 env=environment(self.env),
                 pass_fds=pass_fds,
+                limit=limit,
             )
         return self.process
 
