@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 ARGS   ?=
 
-.PHONY: help demo test check bench train lock screenshots clean
+.PHONY: help demo test check bench faults train lock screenshots clean
 
 help:
 	@echo "make demo    the whole product on this machine, on a simulated site (ARGS='--days 30' passes options)"
 	@echo "make test    every test this machine can run; installs what it needs"
 	@echo "make check   lint, types, imports, docs"
 	@echo "make bench   speed and memory, as JSON lines"
+	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
 	@echo "make train   train the photo model anew (hours on a small machine)"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 
@@ -35,6 +36,10 @@ check: $(READY)
 
 bench: $(READY)
 	@for bench in gateway outbox central_intake vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+
+faults: $(READY)
+	@deploy/test-tools.sh
+	@$(BIN)/python tests/faults/run.py $(ARGS)
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock

@@ -1,0 +1,1 @@
+"""What the fault scenarios stand on; see docs/reliability.md."""

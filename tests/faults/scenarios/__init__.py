@@ -1,0 +1,1 @@
+"""One fault of the matrix each: `run(count, seed, folder) -> Result`."""
