@@ -104,8 +104,8 @@ class Window:
 
     def offers(self, now: float, last: int, settled: Ranges) -> Offers:
         self.horizon.saw(now, last)
-        if not self._passed and ranges.through(settled) == last:  # the usual case: three lanes asked, one has news
-            return _NOTHING
+        if not self._passed and ranges.through(settled) == last:
+            return _NOTHING  # the usual case: three lanes are asked, one has news
         return offers(
             last=last,
             settled=united(settled, self._passed),
