@@ -20,7 +20,7 @@ from plumbline_edge.uplink.pace import reconnect_wait_s
 log = logging.getLogger(__name__)
 
 _SILENCE_S: Final = 60.0
-_LASTED_S: Final = 30.0
+_LASTED_S: Final = 5.0
 """A connection that lived for less was no success: the wait before the next goes on growing."""
 _PROTOCOLS: Final = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 

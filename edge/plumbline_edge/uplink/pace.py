@@ -115,4 +115,4 @@ def reconnect_wait_s(failures: int, chance: random.Random) -> float:
 
     500 gateways whose broker came back are spread over seconds, over a minute where it cannot take them all.
     """
-    return chance.uniform(0.5, min(60.0, 2.0 * 2.0 ** min(max(failures, 1), 10)))
+    return chance.uniform(0.5, min(60.0, max(4.0, 2.0 ** min(failures, 10))))

@@ -65,6 +65,9 @@ class Offers:
     """Something is neither settled nor on its way, slot or not."""
 
 
+_NOTHING: Final = Offers(live=None, backlog=None, waiting=False)
+
+
 @dataclass(slots=True)
 class Horizon:
     """Up to which seq a stream is backlog: all of it when the link came up, later what became older than LIVE_S."""
@@ -101,6 +104,8 @@ class Window:
 
     def offers(self, now: float, last: int, settled: Ranges) -> Offers:
         self.horizon.saw(now, last)
+        if not self._passed and ranges.through(settled) == last:
+            return _NOTHING  # the usual case: three lanes are asked, one has news
         return offers(
             last=last,
             settled=united(settled, self._passed),
