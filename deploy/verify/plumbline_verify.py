@@ -1038,7 +1038,8 @@ def examine(
 ) -> Report:
     """Check everything. `heads`: tree heads kept elsewhere; `key`, `gateway_keys`: public keys known from elsewhere, in hex.
 
-    Without keys, those in the file are believed: then it is proved that it fits together, not who made it.
+    Without `key`, that of the first of `heads` is taken; without either, that in the file is believed: then it is proved
+    that the file fits together, not who made it.
     Raises Unusable where the file breaks off.
     """
     return _Examination(export, heads, key, gateway_keys or {}, progress).run(tsa_ca)
@@ -1081,8 +1082,8 @@ class _Examination:
     ) -> None:
         self.export = export
         self.witnessed = witnessed
-        self.key = (key or export.newest.key).lower()
-        self.key_given = key is not None
+        self.key = (key or next(head.key for head in [*witnessed, export.newest])).lower()
+        self.key_given = key is not None or bool(witnessed)
         self.report = Report(heads=len(export.heads))
         self.progress = progress or (lambda _: None)
         self.lanes: dict[LaneKey, _Lane] = {}
@@ -1126,7 +1127,7 @@ class _Examination:
         self.report.lanes = sum(lane.found for lane in self.lanes.values())
         if not self.key_given:
             self.report.notes.append(
-                "central's key was taken from the file itself: compare it, or give --key"
+                "central's key was taken from the file itself: compare it, or give --key or --head"
             )
         return self.report
 

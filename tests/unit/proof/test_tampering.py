@@ -405,6 +405,7 @@ def test_who_makes_everything_anew_with_an_own_central_key_is_caught_by_a_kept_h
     _, faults = judge(known=False, heads=[witnessed])
 
     assert any("kept tree head" in fault.why and fault.word == "tree" for fault in faults)
+    assert any("another key than central's" in fault.why for fault in faults)
 
 
 def test_an_older_file_is_whole_but_a_kept_newer_head_shows_that_its_tail_is_cut(

@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 
 from plumbline import codec
 from plumbline.messages import Gap
+from plumbline_central.ledger import Ledger
 from plumbline_central.proof import merkle
-from plumbline_central.proof.export import export
+from plumbline_central.proof.export import export, manifest_statement
+from plumbline_central.proof.folder import open_proofs
+from plumbline_central.registry import Registry
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "deploy/verify/plumbline_verify.py"
@@ -307,6 +310,34 @@ def test_a_part_can_be_exported_and_is_proved_against_the_whole_tree(
     assert report.faults == []
     assert found == gateways
     assert (report.batches, report.leaves) == (batches, 15)
+
+
+def test_an_operator_who_leaves_a_batch_out_and_signs_that_is_named_where_all_was_exported(
+    verifier, intruder, evidence, site
+):
+    at = intruder.find("gw-1", "data", 11)
+    del intruder.batches[at], intruder.indices[at]
+    intruder.save(leaves=False)
+    with site.proofs() as proofs:
+        signature = proofs.key.sign(manifest_statement(intruder.files["manifest.json"])).hex()
+        seal = {"algorithm": "ed25519", "key": proofs.key.public, "signature": signature}
+    write(evidence, **{"manifest.sig": json.dumps(seal).encode()})
+    with verifier.open_export(evidence) as opened:
+        faults = verifier.check(opened)
+
+    assert [(fault.word, fault.why) for fault in faults] == [
+        ("missing", "1 batches, the first of them that of leaf 5")
+    ]
+
+
+def test_a_centre_that_has_received_nothing_yet_has_evidence_of_that(verifier, now, tmp_path):
+    Ledger.open(tmp_path / "ledger.db").close()
+    Registry.open(tmp_path / "control.db").close()
+    with open_proofs(tmp_path) as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        assert verifier.check(opened) == []
+        assert list(verifier.records(opened)) == []
 
 
 def test_the_same_export_is_the_same_file(site, now, tmp_path):
