@@ -939,7 +939,7 @@ def _gaps_in(envelope: Envelope, lines: list[Line]) -> Iterator[Gap]:
             by_seq=seq,
         )
         ints = type(gap.first) is int and type(gap.last) is int
-        texts = isinstance(gap.epoch, str) and isinstance(gap.lane, str)
+        texts = all(isinstance(name, str) and NAME.fullmatch(name) for name in (gap.epoch, gap.lane))
         heads = isinstance(gap.prev, bytes) and isinstance(gap.head, bytes)
         if ints and texts and heads and gap.first > 0 and (gap.last == 0 or gap.first <= gap.last):
             yield gap
@@ -1358,7 +1358,7 @@ class _Examination:
             for first, last, _, _ in sorted(lane.links):
                 if first <= reach or lane.gaps:
                     for number in range(
-                        bisect_left(ends, min(first, reach)), bisect_right(ends, max(last, reach))
+                        bisect_left(ends, min(first - 1, reach)), bisect_right(ends, max(last, reach))
                     ):
                         inside.add(ends[number])
                 reach = max(reach, last)
@@ -1395,7 +1395,7 @@ class _Examination:
         last, head = self.export.tails.get(key, (0, b""))
         claimed = [*have, *lane.posed, *self.claims(key, lane, have, last)]
         self.check_holes(key, joined(claimed), last, unknown_from, trusted=trusted)
-        if self.tails_sealed and have and have[-1][1] > last:
+        if self.tails_sealed and signed and signed[-1][1] > last:  # a gap may be told before what follows it
             self.fault(INSERTED, f"central knew of records up to {last} only", key, last + 1)
         elif self.tails_sealed and last in heads and head and heads[last] != head:
             self.fault(ALTERED, "the chain's end is not the one that central signed", key, last)

@@ -229,6 +229,24 @@ def test_declared_gaps_are_told_and_bridge_the_chain(verifier, evidence):
     )
 
 
+def test_a_gap_may_arrive_before_anything_of_its_lane_does(verifier, site, now, tmp_path):
+    new = site.enroll(type(site.gateways["gw-1"])("gw-5", epoch="e5"))
+    new.frames(50)
+    new.gap(1, 40)
+    site.receive(new.pack(1, 1, lane="status"))
+    one = site.gateways["gw-1"]
+    one.frames(30)
+    one.gap(82, 111)
+    site.receive(one.pack(3, 3, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 40 + 30
+
+
 def test_a_gap_whose_heads_do_not_fit_the_chain_is_a_fault(verifier, site, now, tmp_path):
     two = site.gateways["gw-2"]
     two.record(Gap(lane="data", first=31, last=40, why="size", prev=b"x" * 32, head=b"y" * 32), lane="status")
