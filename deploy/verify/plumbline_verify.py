@@ -939,7 +939,7 @@ def _gaps_in(envelope: Envelope, lines: list[Line]) -> Iterator[Gap]:
             by_seq=seq,
         )
         ints = type(gap.first) is int and type(gap.last) is int
-        texts = isinstance(gap.epoch, str) and isinstance(gap.lane, str)
+        texts = all(isinstance(name, str) and NAME.fullmatch(name) for name in (gap.epoch, gap.lane))
         heads = isinstance(gap.prev, bytes) and isinstance(gap.head, bytes)
         if ints and texts and heads and gap.first > 0 and (gap.last == 0 or gap.first <= gap.last):
             yield gap
@@ -1038,7 +1038,8 @@ def examine(
 ) -> Report:
     """Check everything. `heads`: tree heads kept elsewhere; `key`, `gateway_keys`: public keys known from elsewhere, in hex.
 
-    Without keys, those in the file are believed: then it is proved that it fits together, not who made it.
+    Without `key`, that of the first of `heads` is taken; without either, that in the file is believed: then it is proved
+    that the file fits together, not who made it.
     Raises Unusable where the file breaks off.
     """
     return _Examination(export, heads, key, gateway_keys or {}, progress).run(tsa_ca)
@@ -1081,8 +1082,8 @@ class _Examination:
     ) -> None:
         self.export = export
         self.witnessed = witnessed
-        self.key = (key or export.newest.key).lower()
-        self.key_given = key is not None
+        self.key = (key or next(head.key for head in [*witnessed, export.newest])).lower()
+        self.key_given = key is not None or bool(witnessed)
         self.report = Report(heads=len(export.heads))
         self.progress = progress or (lambda _: None)
         self.lanes: dict[LaneKey, _Lane] = {}
@@ -1126,7 +1127,7 @@ class _Examination:
         self.report.lanes = sum(lane.found for lane in self.lanes.values())
         if not self.key_given:
             self.report.notes.append(
-                "central's key was taken from the file itself: compare it, or give --key"
+                "central's key was taken from the file itself: compare it, or give --key or --head"
             )
         return self.report
 
@@ -1357,7 +1358,7 @@ class _Examination:
             for first, last, _, _ in sorted(lane.links):
                 if first <= reach or lane.gaps:
                     for number in range(
-                        bisect_left(ends, min(first, reach)), bisect_right(ends, max(last, reach))
+                        bisect_left(ends, min(first - 1, reach)), bisect_right(ends, max(last, reach))
                     ):
                         inside.add(ends[number])
                 reach = max(reach, last)
@@ -1394,7 +1395,7 @@ class _Examination:
         last, head = self.export.tails.get(key, (0, b""))
         claimed = [*have, *lane.posed, *self.claims(key, lane, have, last)]
         self.check_holes(key, joined(claimed), last, unknown_from, trusted=trusted)
-        if self.tails_sealed and have and have[-1][1] > last:
+        if self.tails_sealed and signed and signed[-1][1] > last:  # a gap may be told before what follows it
             self.fault(INSERTED, f"central knew of records up to {last} only", key, last + 1)
         elif self.tails_sealed and last in heads and head and heads[last] != head:
             self.fault(ALTERED, "the chain's end is not the one that central signed", key, last)

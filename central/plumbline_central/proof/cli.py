@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from plumbline.clock import clock_from_environment, from_us
 from plumbline.errors import ConfigError, Refused
@@ -159,7 +159,7 @@ def _list(proofs: Proofs, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([{**one.to_json(), "stamped": one.size in stamped} for one in made]))
         return
-    table = Table("made (UTC)", "batches", "root", "stamped")
+    table = Table("made (UTC)", "batches", Column("root", overflow="fold"), "stamped")
     for one in made:
         mark = "yes" if one.size in stamped else ""
         table.add_row(f"{from_us(one.at_us):%Y-%m-%d %H:%M:%S}", str(one.size), one.root.hex(), mark)

@@ -146,12 +146,15 @@ class HeadBook:
             (raw,) = db.execute("SELECT tails FROM tree_head WHERE size = ?", (size,)).fetchone()
         return _decode_tails(raw)
 
-    def keep(self, head: Head, tails: Sequence[Tail]) -> None:
+    def keep(self, head: Head, tails: Sequence[Tail]) -> Head:
+        """What is kept from now on: `head`, or the one of the same size that another process made meanwhile."""
         with self._db.write() as db:
             db.execute(
                 "INSERT OR IGNORE INTO tree_head (size, head, tails) VALUES (?, ?, ?)",
                 (head.size, head.file.decode(), _encode(sorted(tails))),
             )
+            (kept,) = db.execute("SELECT head FROM tree_head WHERE size = ?", (head.size,)).fetchone()
+        return Head.from_json(kept)
 
     def nonce(self, size: int) -> int | None:
         """That of the time-stamp request last written for this head."""
@@ -188,8 +191,9 @@ def make_head(
     before = book.newest()
     if before is not None:
         before.check_signature(key.public)
-    size = tree.grow(shown)
-    root, tails = tree.root(size), tree.tails()
+    tree.grow(shown)
+    size, tails = tree.ends()
+    root = tree.root(size)
     if before is not None:
         if size < before.size or not merkle.continues(
             before.size, before.root, size, root, tree.consistency(before.size, size)
@@ -198,8 +202,7 @@ def make_head(
         if size == before.size:
             return before
     head = Head.sign(key, size=size, root=root, at_us=to_us(now), tails=tails_digest(tails))
-    book.keep(head, tails)
-    return head
+    return book.keep(head, tails)
 
 
 def check(

@@ -120,12 +120,15 @@ class TreeLog:
             for i in range(max(start - at, 0), min(stop - at, BLOCK)):
                 yield block[i * merkle.SIZE : (i + 1) * merkle.SIZE]
 
-    def tails(self) -> list[Tail]:
-        """Every lane's end at this size, sorted."""
+    def ends(self) -> tuple[int, list[Tail]]:
+        """The size, and every lane's end at that size, sorted; of one moment, though others may be growing the tree."""
         with self._db.read() as db:
-            return db.execute(
-                "SELECT gateway, epoch, lane, last, head FROM lane_tail ORDER BY 1, 2, 3"
+            rows = db.execute(
+                "SELECT gateway, epoch, lane, last, head, (SELECT number * ? + count FROM leaf_block"
+                " ORDER BY number DESC LIMIT 1) FROM lane_tail ORDER BY 1, 2, 3",
+                (BLOCK,),
             ).fetchall()
+        return (rows[0][5] if rows else 0), [row[:5] for row in rows]
 
     def _fill_block(self, db: sqlite3.Connection, size: int, last: int) -> int:
         number, have = divmod(size, BLOCK)

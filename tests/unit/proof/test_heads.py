@@ -1,6 +1,7 @@
 import asyncio
 import dataclasses
 import logging
+import random
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -211,6 +212,28 @@ def test_each_tampering_with_the_ledger_is_found_and_named(headed, script, word,
 
     assert {finding.word for finding in found} == {word}
     assert found[0].row == row
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_else_is_done_to_the_ledger_is_found(headed, seed):
+    rng = random.Random(seed)
+    row, other = rng.sample(range(1, 15), 2)
+    column = rng.choice(["site", "gateway", "epoch", "lane", "first", "last", "prev", "head", "payload"])
+    deeds = {
+        f"UPDATE batch SET {column} = (SELECT {column} FROM batch WHERE id = {other}) WHERE id = {row}": column,
+        f"UPDATE batch SET payload = substr(payload, 1, {rng.randrange(200)}) WHERE id = {row}": "payload",
+        f"DELETE FROM batch WHERE id IN ({row}, {other})": "id",
+        f"UPDATE batch SET id = id + 100 WHERE id >= {row}": "id",
+        f"UPDATE batch SET id = 99 WHERE id = {row}": "id",
+        "UPDATE batch SET id = 200 - id": "id",
+    }
+    with headed.proofs() as proofs:
+        before = list(proofs.ledger.links(0, 99))
+    headed.meddle(rng.choice([*deeds]))
+    with headed.proofs() as proofs:
+        same = list(proofs.ledger.links(0, 999)) == before
+
+    assert (words(headed) == []) == same
 
 
 def test_a_cut_tail_names_the_lane_and_its_first_lost_record(headed):

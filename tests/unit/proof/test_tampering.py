@@ -1,6 +1,7 @@
 """The six tampers, each done to an evidence file by somebody without keys, who then makes all fit as far as that goes."""
 
 import json
+import random
 import zlib
 from datetime import timedelta
 
@@ -405,6 +406,7 @@ def test_who_makes_everything_anew_with_an_own_central_key_is_caught_by_a_kept_h
     _, faults = judge(known=False, heads=[witnessed])
 
     assert any("kept tree head" in fault.why and fault.word == "tree" for fault in faults)
+    assert any("another key than central's" in fault.why for fault in faults)
 
 
 def test_an_older_file_is_whole_but_a_kept_newer_head_shows_that_its_tail_is_cut(
@@ -453,3 +455,45 @@ def forge_central(it, verifier):
         }
     ).encode()
     it.save(manifest=False)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_whatever_else_is_done_to_batches_is_found_and_given_a_word(judge, intruder, seed):
+    rng = random.Random(seed)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        meddle(rng, intruder)
+    readable = all(is_readable(intruder, payload) for _, payload in intruder.batches)
+    intruder.save(leaves=readable and rng.random() < 0.8)
+    words, faults = judge(known=rng.random() < 0.5)
+
+    assert words, [str(fault) for fault in faults]
+
+
+def meddle(rng, it):
+    at, other = rng.randrange(len(it.batches)), rng.randrange(len(it.batches))
+    deed = rng.choice(["flip", "field", "swap", "drop", "copy"])
+    if deed == "flip":
+        raw = bytearray(it.batches[at][1])
+        raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+        it.batches[at][1] = bytes(raw)
+    elif deed == "field" and is_readable(it, it.batches[at][1]):
+        name, value = rng.choice(
+            [("first", 3), ("last", 90), ("prev", bytes(32)), ("head", bytes(32)), ("site", "b7")]
+        )
+        it.write(at, **{name: value})
+    elif deed in {"swap", "field"}:
+        other = (at + 1) % len(it.batches) if other == at else other
+        it.batches[at], it.batches[other] = it.batches[other], it.batches[at]
+    elif deed == "drop" and len(it.batches) > 2:
+        del it.batches[at], it.indices[at]
+    else:
+        it.batches.insert(other, list(it.batches[at]))
+        it.indices = [*range(len(it.batches))]
+
+
+def is_readable(it, payload):
+    try:
+        it.verifier.open_envelope(payload)
+    except it.verifier.Damaged:
+        return False
+    return True

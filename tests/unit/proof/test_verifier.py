@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 
 from plumbline import codec
 from plumbline.messages import Gap
+from plumbline_central.ledger import Ledger
 from plumbline_central.proof import merkle
-from plumbline_central.proof.export import export
+from plumbline_central.proof.export import export, manifest_statement
+from plumbline_central.proof.folder import open_proofs
+from plumbline_central.registry import Registry
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "deploy/verify/plumbline_verify.py"
@@ -226,6 +229,24 @@ def test_declared_gaps_are_told_and_bridge_the_chain(verifier, evidence):
     )
 
 
+def test_a_gap_may_arrive_before_anything_of_its_lane_does(verifier, site, now, tmp_path):
+    new = site.enroll(type(site.gateways["gw-1"])("gw-5", epoch="e5"))
+    new.frames(50)
+    new.gap(1, 40)
+    site.receive(new.pack(1, 1, lane="status"))
+    one = site.gateways["gw-1"]
+    one.frames(30)
+    one.gap(82, 111)
+    site.receive(one.pack(3, 3, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 40 + 30
+
+
 def test_a_gap_whose_heads_do_not_fit_the_chain_is_a_fault(verifier, site, now, tmp_path):
     two = site.gateways["gw-2"]
     two.record(Gap(lane="data", first=31, last=40, why="size", prev=b"x" * 32, head=b"y" * 32), lane="status")
@@ -307,6 +328,34 @@ def test_a_part_can_be_exported_and_is_proved_against_the_whole_tree(
     assert report.faults == []
     assert found == gateways
     assert (report.batches, report.leaves) == (batches, 15)
+
+
+def test_an_operator_who_leaves_a_batch_out_and_signs_that_is_named_where_all_was_exported(
+    verifier, intruder, evidence, site
+):
+    at = intruder.find("gw-1", "data", 11)
+    del intruder.batches[at], intruder.indices[at]
+    intruder.save(leaves=False)
+    with site.proofs() as proofs:
+        signature = proofs.key.sign(manifest_statement(intruder.files["manifest.json"])).hex()
+        seal = {"algorithm": "ed25519", "key": proofs.key.public, "signature": signature}
+    write(evidence, **{"manifest.sig": json.dumps(seal).encode()})
+    with verifier.open_export(evidence) as opened:
+        faults = verifier.check(opened)
+
+    assert [(fault.word, fault.why) for fault in faults] == [
+        ("missing", "1 batches, the first of them that of leaf 5")
+    ]
+
+
+def test_a_centre_that_has_received_nothing_yet_has_evidence_of_that(verifier, now, tmp_path):
+    Ledger.open(tmp_path / "ledger.db").close()
+    Registry.open(tmp_path / "control.db").close()
+    with open_proofs(tmp_path) as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        assert verifier.check(opened) == []
+        assert list(verifier.records(opened)) == []
 
 
 def test_the_same_export_is_the_same_file(site, now, tmp_path):
