@@ -155,11 +155,34 @@ def test_what_cannot_be_digested_is_passed_over_and_still_adds_up(parts, gateway
     monkeypatch.setattr(parts.telemetry, "write", fussy)
 
     follow(parts)
-
     series = parts.books.standing().projections["series"]
     assert (series.applied, series.passed_over, series.behind) == (39, 1, 0)
     assert wrong(parts) == []
     assert "passes over 1 of 20" in caplog.text
+
+
+def test_records_tried_one_by_one_are_counted_once_even_behind_a_row_that_is_lost(
+    tmp_path, gateway, monkeypatch
+):
+    everything(gateway)
+    parts = Parts.open(tmp_path)
+    parts.ledger.append([arrival(gateway.pack(*span)) for span in ((1, 10), (11, 20), (21, 40))])
+    parts.close()
+    forge(tmp_path / "ledger.db", "DELETE FROM batch WHERE id = 2")
+    again = Parts.open(tmp_path)
+    write = again.telemetry.write
+
+    def fussy(points):
+        if any(point.values == (30,) for point in points):
+            raise OverflowError("too much")
+        write(points)
+
+    monkeypatch.setattr(again.telemetry, "write", fussy)
+
+    follow(again)
+
+    assert again.series.tally() == Tally(through=3, applied=29, passed_over=1)
+    again.close()
 
 
 def test_a_row_that_rotted_on_disk_is_counted_as_passed_over(tmp_path, gateway):

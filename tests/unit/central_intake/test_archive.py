@@ -1,21 +1,18 @@
 """Old rows in archive files are read, compared and proven as if they had stayed."""
 
-import asyncio
 import itertools
-import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import codec
-from plumbline.clock import ManualClock, to_us
+from plumbline.clock import to_us
 from plumbline.errors import ConfigError, Refused, Unreachable
 from plumbline.messages import Frame, Gap
 from plumbline_central.ledger import Arrival, Ledger
 from plumbline_central.ledger import archive as archives
-from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.project import catch_up
 from plumbline_central.stores.gaps import GapStore
 from plumbline_central.verify import verify
@@ -369,39 +366,6 @@ def test_a_projection_rebuilt_from_the_archive_says_the_same(ledger, gateway, tm
     assert (store.declared(), store.tally()) == before
     assert ledger.account([2, 5, 8]).after == {2: 6, 5: 3, 8: 0}
     store.close()
-
-
-async def reached(condition):
-    while not condition():  # noqa: ASYNC110 - the keeper works in a thread
-        await asyncio.sleep(0)
-
-
-async def test_the_keeper_moves_what_grows_old_and_survives_a_full_disk(filled, tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    start = datetime(2026, 5, 1, tzinfo=UTC)
-    clock = ManualClock(start)
-    gateway_rows = filled.last_id()
-    blocked = tmp_path / "archive"
-    blocked.write_text("in the way")
-    keeper = ArchiveKeeper(filled, clock, timedelta(days=1).total_seconds(), least_real_s=0, between_s=0)
-    task = asyncio.create_task(keeper.run())
-
-    async with asyncio.timeout(20):
-        await reached(lambda: clock.sleeping)
-        blocked.unlink()
-        clock.advance(3600)
-        await reached(lambda: "works again" in caplog.text)
-    task.cancel()
-
-    assert [segment.first_id for segment in filled.segments()] == [1, 5]
-    assert filled.last_id() == gateway_rows
-    assert "2 blocks of old rows moved" in caplog.text
-
-
-async def test_an_age_of_nought_means_never(filled):
-    await ArchiveKeeper(filled, ManualClock(datetime(2026, 5, 1, tzinfo=UTC)), 0).run()
-
-    assert filled.segments() == []
 
 
 def test_a_block_has_4096_rows_unless_told_otherwise(tmp_path, gateway):
