@@ -32,7 +32,7 @@ from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import find_profile
 from plumbline_edge.mqtt import MqttLink
-from plumbline_edge.outbox import Damaged, Limits, Outbox, salvage
+from plumbline_edge.outbox import Damaged, Limits, Outbox, RolledBack, salvage
 from plumbline_edge.recorder import Recorder
 from plumbline_edge.schedule import Taken, due_capture
 from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
@@ -58,8 +58,10 @@ async def run(settings: SiteSettings, clock: Clock) -> None:
             try:
                 await _run_alone(settings, clock, key)
             except* Damaged as damaged:
-                log.error("%s; starting again", _first(damaged))  # noqa: TRY400 - a person reads this
-                salvage.order(state_dir / "outbox.db")
+                why = _first(damaged)
+                log.error("%s; starting again", why)  # noqa: TRY400 - a person reads this
+                if not isinstance(why, RolledBack):
+                    salvage.order(state_dir / "outbox.db")
             else:
                 return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from plumbline.clock import clock_from_environment, from_us, to_us
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, Refused
 from plumbline_central import app as service
 from plumbline_central.account import Standing
 from plumbline_central.config import load_central
@@ -76,7 +76,9 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check signature, chain and completeness of everything kept. Exit code 1 where something was changed."""
+    """Check signature, chain and completeness of everything kept, and that it still holds what the newest tree head
+    says. Exit code 1 where something was changed.
+    """
     from plumbline_central.verify import verify as walk  # noqa: PLC0415
 
     settings = CentralSettings(data_dir=str(data)) if data else load_central(file)
@@ -88,18 +90,47 @@ def verify(
             report = walk(ledger, registry.gateway, _shown(bar, task))
     finally:
         registry.close()
+    tree = _against_the_head(settings)
+    ok = report.ok and not tree.findings
     if as_json:
-        print(json.dumps({"verify": "ok" if report.ok else "faulty", **asdict(report)}))
+        print(json.dumps({"verify": "ok" if ok else "faulty", **asdict(report), "tree": asdict(tree)}))
     else:
         print(
             f"{report.lanes} lanes, {report.batches} batches, {report.records} records, {report.missing} missing,"
             f" {report.declared_missing} declared gone, {report.segments} archive files"
         )
-        for fault in (*report.altered_segments, *report.faults):
+        for fault in (*report.altered_segments, *report.faults, *tree.findings):
             print(f"  {fault}")
-        print("ok" if report.ok else "FAULTY")
-    if not report.ok:
+        if tree.size is not None:
+            print(f"compared with the tree head of {tree.size} batches")
+        print("ok" if ok else "FAULTY")
+    if not ok:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tree:
+    """What the newest tree head says against the ledger; `size` None: no head was made yet."""
+
+    size: int | None = None
+    findings: tuple[str, ...] = ()
+
+
+def _against_the_head(settings: CentralSettings) -> _Tree:
+    from plumbline_central.proof import heads  # noqa: PLC0415 - receiving and archiving do without
+    from plumbline_central.proof.folder import open_proofs  # noqa: PLC0415
+
+    with open_proofs(Path(settings.data_dir), settings.archive_dir) as proofs:
+        newest = proofs.book.newest()
+        if newest is None:
+            return _Tree()
+        try:
+            found = heads.check(
+                proofs.ledger, proofs.tree, proofs.book, proofs.registry.gateways(), proofs.key.public
+            )
+        except Refused as why:
+            return _Tree(size=newest.size, findings=(str(why),))
+    return _Tree(size=newest.size, findings=tuple(map(str, found)))
 
 
 @app.command(epilog="Example: plumbline central rebuild central.toml")

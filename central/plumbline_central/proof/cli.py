@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +48,7 @@ def head(
     as_json: AsJson = False,
 ) -> None:
     """Make a signed tree head over all that is kept now; one number that proves the rest. Works beside the service."""
-    with open_proofs(data or _data_dir(file)) as proofs:
+    with _proofs(file, data) as proofs:
         if check:
             _check(proofs, as_json=as_json)
             return
@@ -85,7 +85,7 @@ def stamp(
     """Without --response: write a time-stamp request (RFC 3161) for the newest head. With it: check it and keep it."""
     from plumbline_central.proof import stamp as stamps  # noqa: PLC0415 - head and export do without
 
-    with open_proofs(data or _data_dir(file)) as proofs:
+    with _proofs(file, data) as proofs:
         newest = _newest(proofs)
         name = f"head-{newest.size}"
         if response is None:
@@ -125,7 +125,7 @@ def export(
     """Write what was received, with all proofs, to be checked anywhere by deploy/verify/plumbline_verify.py."""
     now = clock_from_environment().wall()
     with (
-        open_proofs(data or _data_dir(file)) as proofs,
+        _proofs(file, data) as proofs,
         _bar("batches", proofs.ledger.last_id(), hidden=as_json) as shown,
     ):
         done = write_export(proofs, out, now, site=site, gateway=gateway, shown=shown)
@@ -178,8 +178,11 @@ def _asked(proofs: Proofs, response: Path, newest: Head) -> Head:
     return next((one for one in proofs.book.all() if response.stem == f"head-{one.size}"), newest)
 
 
-def _data_dir(file: Path) -> Path:
-    return Path(load_central(file).data_dir)
+def _proofs(file: Path, data: Path | None) -> AbstractContextManager[Proofs]:
+    if data is not None:
+        return open_proofs(data)
+    settings = load_central(file)
+    return open_proofs(Path(settings.data_dir), settings.archive_dir)
 
 
 def _read(path: Path) -> bytes:

@@ -37,14 +37,14 @@ def central_key(data_dir: Path) -> DeviceKey:
 
 
 @contextmanager
-def open_proofs(data_dir: Path) -> Iterator[Proofs]:
+def open_proofs(data_dir: Path, archive_dir: Path | None = None) -> Iterator[Proofs]:
     """Beside a running service, too. Raises ConfigError where the folder has no ledger."""
     for name in ("ledger.db", "control.db"):
         if not (data_dir / name).exists():
             raise ConfigError(
                 f"{data_dir / name} is not there", hint="Run the service once, or name its data folder."
             )
-    ledger = Ledger.open(data_dir / "ledger.db")
+    ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
     registry = Registry.open(data_dir / "control.db")
     db = Database.open(data_dir / "proof.db", MIGRATIONS)
     try:

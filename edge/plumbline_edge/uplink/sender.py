@@ -106,6 +106,9 @@ class Uplink:
         stream = (ack.epoch, ack.lane)
         if not self._is_known(stream) or not _makes_sense(ack, self._outbox.last(stream)):
             self.counters["acks_foreign"] += 1
+            ahead = max(ack.through, *(end for _, end in ack.also), 0)
+            if stream[0] == self._outbox.epoch and self._outbox.last(stream) < ahead < codec.MAX_SEQ:
+                self._outbox.contradicted(stream, ahead)
             return
         self.counters["acks"] += 1
         self._central.worked()

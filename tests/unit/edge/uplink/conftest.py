@@ -51,6 +51,7 @@ class FakeOutbox:
         self.parked: list[tuple] = []
         self.asked = 0
         self.fails = False
+        self.ahead = None
 
     def append(self, lane: str, *bodies, epoch: str | None = None, at_us: int = 0) -> None:
         stream = (epoch or self.epoch, lane)
@@ -88,6 +89,9 @@ class FakeOutbox:
             if parked == stream:
                 some = ranges.add(some, (first, last))
         return some
+
+    def contradicted(self, stream, seq) -> None:
+        self.ahead = (stream, seq)
 
     async def run_in(self, stream, first, last, *, max_records, max_bytes):
         self.asked += 1

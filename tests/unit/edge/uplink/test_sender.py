@@ -351,3 +351,16 @@ def test_gauges_say_what_is_on_its_way_and_how_the_link_does(fakes):
             assert uplink.gauges() == {"in_flight": 2.0, "rtt_ms": 0.0, "batch_bytes_max": 32768.0}
 
     fakes.live(scenario)
+
+
+def test_an_acknowledgement_of_more_than_there_is_tells_the_outbox_that_it_lost_its_end(fakes):
+    outbox = fakes.outbox()
+    outbox.write("data", 3)
+    uplink = fakes.uplink(outbox, fakes.central())
+    uplink.acknowledged(codec.encode_ack(Ack(epoch="another", lane="data", through=9)))
+    before = outbox.ahead
+    uplink.acknowledged(codec.encode_ack(Ack(epoch=outbox.epoch, lane="data", through=2, also=((4, 7),))))
+
+    assert before is None
+    assert outbox.ahead == ((outbox.epoch, "data"), 7)
+    assert uplink.counters["acks_foreign"] == 2
