@@ -57,7 +57,9 @@ class Program:
     inside: Sequence[str] = ()
     process: asyncio.subprocess.Process | None = None
 
-    async def start(self, *, pass_fds: Sequence[int] = (), talk: bool = False, limit: int = 1 << 16) -> asyncio.subprocess.Process:
+    async def start(
+        self, *, pass_fds: Sequence[int] = (), talk: bool = False, limit: int = 1 << 16
+    ) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             pipe = asyncio.subprocess.PIPE if talk else None
             self.process = await asyncio.create_subprocess_exec(
@@ -126,14 +128,23 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def broker(folder: Path, port: int, *, host: str = "127.0.0.1", lines: Sequence[str] = (), inside: Sequence[str] = ()) -> Program:
+def broker(
+    folder: Path, port: int, *, host: str = "127.0.0.1", lines: Sequence[str] = (), inside: Sequence[str] = ()
+) -> Program:
     """Mosquitto with its default settings, but for `lines`."""
     config = folder / "mosquitto.conf"
     config.write_text("\n".join((f"listener {port} {host}", "allow_anonymous true", *lines)) + "\n")
     return Program(argv=(mosquitto(), "-c", str(config)), log=folder / "broker.log", inside=inside)
 
 
-def central(folder: Path, broker_port: int, *, host: str = "127.0.0.1", http_port: int | None = None, inside: Sequence[str] = ()) -> Program:
+def central(
+    folder: Path,
+    broker_port: int,
+    *,
+    host: str = "127.0.0.1",
+    http_port: int | None = None,
+    inside: Sequence[str] = (),
+) -> Program:
     """The service as `plumbline central run` starts it, with its page on a free port."""
     file = folder / "central.toml"
     file.write_text(

@@ -16,7 +16,6 @@ from harness.drivers import Gateway, Program
 from harness.meters import CODES
 from harness.outbox_file import Committed, committed, newest
 
-
 _ENDS: Final = 5
 
 
@@ -79,6 +78,10 @@ class Stack:
                 break
             await self.start_gateways()
             await self.drained(within_s)
+        return await self.finish_stopped()
+
+    async def finish_stopped(self) -> Verdict:
+        """The same where the gateways have ended already."""
         await self.central.stop()
         self.kept = await asyncio.to_thread(read_ledger, self.ledger)
         logs = [self.oplog(gateway) for gateway in self.gateways if self.oplog(gateway).exists()]
@@ -94,7 +97,8 @@ def arrived(ledger: Path, wanted: Mapping[Key, int]) -> bool:
         return not short
     gone = declared(read_ledger(ledger))
     return all(
-        there.get(key, 0) + sum((last or wanted[key]) - first + 1 for first, last in gone.get(key, ())) >= wanted[key]
+        there.get(key, 0) + sum((last or wanted[key]) - first + 1 for first, last in gone.get(key, ()))
+        >= wanted[key]
         for key in short
     )
 
