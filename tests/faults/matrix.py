@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.result import Scenario
-from scenarios import damage, deliveries, full, herd, kills, links, outages, power, soak, store, upgrade
+from scenarios import (
+    clock,
+    damage,
+    deliveries,
+    full,
+    herd,
+    kills,
+    links,
+    outages,
+    power,
+    soak,
+    store,
+    upgrade,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,7 @@ FAULTS: Final = (
     Fault(name="F14", run=links.thin, often=180, short=None, alone=True),
     Fault(name="F15", run=links.flapping, often=60, short=4),
     Fault(name="F16", run=herd.run, often=500, short=50, alone=True),
+    Fault(name="F17", run=clock.run, often=5, short=1),
     Fault(name="F24", run=deliveries.run, often=2_000, short=100),
     Fault(name="F25", run=upgrade.run, often=40, short=3),
     Fault(name="F28", run=soak.run, often=1_800, short=None, beside=True),

@@ -228,6 +228,8 @@ class Gateway:
     env: Mapping[str, str] = field(default_factory=dict)
     health_every_s: float = 5
     state_dir: Path | None = None
+    command: Sequence[str] = (sys.executable, "-m", "plumbline_edge.app", "FD")
+    """FD stands for the descriptor of the checked settings."""
     program: Program = field(init=False)
 
     def __post_init__(self) -> None:
@@ -275,7 +277,7 @@ class Gateway:
         try:
             os.write(descriptor, msgspec.json.encode(load_site(self.file)))
             os.lseek(descriptor, 0, os.SEEK_SET)
-            self.program.argv = (sys.executable, "-m", "plumbline_edge.app", str(descriptor))
+            self.program.argv = [str(descriptor) if word == "FD" else word for word in self.command]
             await self.program.start(pass_fds=(descriptor,))
         finally:
             os.close(descriptor)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +15,7 @@ from harness.result import Result
 from harness.stack import stack
 
 from plumbline_central.schema import Database
-from plumbline_central.stores import cursors, sqlite
+from plumbline_central.stores import sqlite
 
 _HOWS: Final = ("down", "slow", "failing")
 _VALUES: Final = 30
@@ -47,13 +45,11 @@ async def _run(count: int, seed: int, folder: Path) -> Result:
             control.write_text(_HOWS[n % len(_HOWS)])
             await asyncio.sleep(rng.uniform(2, 4))
             slowest_s = max(slowest_s, await site.drained(30))
-            behind = max(behind, _last_row(site.ledger) - _cursor(folder))
+            behind = max(behind, site.rows_behind)
         control.write_text("well")
         began = time.monotonic()
-        for gateway in site.gateways:
-            await gateway.program.stop()
-            await site.look(gateway)
-        await drivers.until(lambda: _cursor(folder) >= _last_row(site.ledger), 120, "the store to catch up")
+        await site.stop_gateways()
+        await site.projected(120)
         drained_s = time.monotonic() - began
         verdict = await site.finish_stopped()
     points = _readings(folder)
@@ -73,20 +69,6 @@ async def _run(count: int, seed: int, folder: Path) -> Result:
         },
         ok=verdict.ok and points == frames * _VALUES and behind > 0,
     )
-
-
-def _last_row(ledger: Path) -> int:
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-        return int(db.execute("SELECT coalesce(max(id), 0) FROM batch").fetchone()[0])
-
-
-def _cursor(folder: Path) -> int:
-    db = Database(folder / "central" / "series.db")
-    try:
-        with db.read() as connection:
-            return cursors.get(connection, "series")
-    finally:
-        db.close()
 
 
 def _readings(folder: Path) -> int:
