@@ -22,10 +22,10 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
 import machine  # noqa: E402
-
 from harness.drivers import environment  # noqa: E402
 from harness.result import CannotRun, seed  # noqa: E402
 from matrix import FAULTS, Fault, fault  # noqa: E402
+
 from plumbline.clock import SystemClock  # noqa: E402
 
 _DOCS: Final = HERE.parents[1] / "docs" / "reliability.md"
@@ -64,7 +64,9 @@ def _options() -> argparse.Namespace:
 def _play(name: str, count: int, seed: int) -> int:
     """In a process of its own: one scenario; its result as a JSON line."""
     logging.disable(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))  # so that everything is cleared up
+    signal.signal(
+        signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )  # so that everything is cleared up
     with tempfile.TemporaryDirectory(prefix=f"plf-{name}-", ignore_cleanup_errors=True) as folder:
         try:
             result = fault(name).run(count, seed, Path(folder))
@@ -120,7 +122,9 @@ async def _played(one: Fault, options: argparse.Namespace) -> dict[str, object]:
                 process.terminate()
             await asyncio.shield(process.wait())
     lines = said.decode().splitlines()
-    result = json.loads(lines[-1]) if lines else {"name": one.name, "failed": "it ended by itself", "ok": False}
+    result = (
+        json.loads(lines[-1]) if lines else {"name": one.name, "failed": "it ended by itself", "ok": False}
+    )
     result["seconds"] = round(time.monotonic() - began)
     print(f"{one.name} {_verdict(result)} after {result['seconds']} s: {_figures(result)}", flush=True)
     return result
@@ -135,7 +139,13 @@ def _table(results: Sequence[dict[str, object]], seed: int) -> str:
         "|---|---|---|---|---|",
     ]
     for result in results:
-        columns = (result["name"], result.get("promise", ""), _figures(result), _verdict(result), result["seconds"])
+        columns = (
+            result["name"],
+            result.get("promise", ""),
+            _figures(result),
+            _verdict(result),
+            result["seconds"],
+        )
         lines.append("| " + " | ".join(str(column) for column in columns) + " |")
     return "\n".join(lines)
 

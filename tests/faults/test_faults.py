@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from harness.result import CannotRun, seed
 from matrix import FAULTS
 

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from harness import msgpack
 from harness.central_file import Kept
 from harness.checker import check
+from hypothesis import given
+from hypothesis import strategies as st
 
 DATA = ("gw", "e", "data")
 STATUS = ("gw", "e", "status")
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
 def frame(seq, counter=None, **other):
     return Kept(
-        key=DATA, seq=seq, at_us=0, received_us=0, kind="frame", device="m1", values={28: counter or seq}, **other
+        key=DATA,
+        seq=seq,
+        at_us=0,
+        received_us=0,
+        kind="frame",
+        device="m1",
+        values={28: counter or seq},
+        **other,
     )
 
 

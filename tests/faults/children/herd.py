@@ -15,6 +15,7 @@ from pathlib import Path
 from harness import paper
 from harness.drivers import SITE
 from harness.msgpack import unpack
+
 from plumbline import codec
 from plumbline.broker import BrokerSettings
 from plumbline.clock import SystemClock, to_us
@@ -101,7 +102,10 @@ async def main(folder: Path, first: int, count: int, port: int) -> None:
                         "waiting": sum(waiting),
                         "connects": [at for one in herd for at in one.connects],
                         "waits": [wait for one in herd for wait in one.waits],
-                        "ends": {one.name: [one.outbox.epoch, one.outbox.last((one.outbox.epoch, "data"))] for one in herd},
+                        "ends": {
+                            one.name: [one.outbox.epoch, one.outbox.last((one.outbox.epoch, "data"))]
+                            for one in herd
+                        },
                     }
                 ),
                 flush=True,

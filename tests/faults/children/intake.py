@@ -21,7 +21,13 @@ from plumbline_central.receive import Receiver
 from plumbline_central.registry import Registry
 from plumbline_central.settings import BrokerSettings
 
-DATA, PORT, CRASH, NTH, AFTER = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), float(sys.argv[5])
+DATA, PORT, CRASH, NTH, AFTER = (
+    Path(sys.argv[1]),
+    int(sys.argv[2]),
+    sys.argv[3],
+    int(sys.argv[4]),
+    float(sys.argv[5]),
+)
 
 
 def die() -> None:
@@ -92,7 +98,12 @@ async def main() -> None:
             timer.append(loop.call_later(AFTER, die))
 
     receiver = Receiver(
-        ledger, registry.gateway, Post(link), SystemClock(), on_stored=stored, on_state=lambda state, at_us: None
+        ledger,
+        registry.gateway,
+        Post(link),
+        SystemClock(),
+        on_stored=stored,
+        on_state=lambda state, at_us: None,
     )
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

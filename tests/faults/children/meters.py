@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from harness.meters import meter
+
 from plumbline.clock import clock_from_environment
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer

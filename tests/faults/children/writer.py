@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from harness import paper
+
 from plumbline.clock import SystemClock, to_us
 from plumbline_edge.outbox import Outbox
 

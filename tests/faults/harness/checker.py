@@ -65,7 +65,10 @@ def total(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def check(
-    kept: list[Kept], committed: Committed, oplogs: Iterable[Path] = (), codes: Mapping[str, int] | None = None
+    kept: list[Kept],
+    committed: Committed,
+    oplogs: Iterable[Path] = (),
+    codes: Mapping[str, int] | None = None,
 ) -> Verdict:
     """`committed` is everything that gateways ever had on the card; `codes` names metrics' codes in the op logs."""
     at_central, gone = seqs(kept), declared(kept)

@@ -57,7 +57,9 @@ class Program:
     inside: Sequence[str] = ()
     process: asyncio.subprocess.Process | None = None
 
-    async def start(self, *, pass_fds: Sequence[int] = (), talk: bool = False, limit: int = 1 << 16) -> asyncio.subprocess.Process:
+    async def start(
+        self, *, pass_fds: Sequence[int] = (), talk: bool = False, limit: int = 1 << 16
+    ) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             pipe = asyncio.subprocess.PIPE if talk else None
             self.process = await asyncio.create_subprocess_exec(
@@ -126,14 +128,23 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def broker(folder: Path, port: int, *, host: str = "127.0.0.1", lines: Sequence[str] = (), inside: Sequence[str] = ()) -> Program:
+def broker(
+    folder: Path, port: int, *, host: str = "127.0.0.1", lines: Sequence[str] = (), inside: Sequence[str] = ()
+) -> Program:
     """Mosquitto with its default settings, but for `lines`."""
     config = folder / "mosquitto.conf"
     config.write_text("\n".join((f"listener {port} {host}", "allow_anonymous true", *lines)) + "\n")
     return Program(argv=(mosquitto(), "-c", str(config)), log=folder / "broker.log", inside=inside)
 
 
-def central(folder: Path, broker_port: int, *, host: str = "127.0.0.1", http_port: int | None = None, inside: Sequence[str] = ()) -> Program:
+def central(
+    folder: Path,
+    broker_port: int,
+    *,
+    host: str = "127.0.0.1",
+    http_port: int | None = None,
+    inside: Sequence[str] = (),
+) -> Program:
     """The service as `plumbline central run` starts it, with its page on a free port."""
     file = folder / "central.toml"
     file.write_text(
@@ -217,6 +228,8 @@ class Gateway:
     env: Mapping[str, str] = field(default_factory=dict)
     health_every_s: float = 5
     state_dir: Path | None = None
+    command: Sequence[str] = (sys.executable, "-m", "plumbline_edge.app", "FD")
+    """FD stands for the descriptor of the checked settings."""
     program: Program = field(init=False)
 
     def __post_init__(self) -> None:
@@ -264,7 +277,7 @@ class Gateway:
         try:
             os.write(descriptor, msgspec.json.encode(load_site(self.file)))
             os.lseek(descriptor, 0, os.SEEK_SET)
-            self.program.argv = (sys.executable, "-m", "plumbline_edge.app", str(descriptor))
+            self.program.argv = [str(descriptor) if word == "FD" else word for word in self.command]
             await self.program.start(pass_fds=(descriptor,))
         finally:
             os.close(descriptor)

@@ -61,7 +61,9 @@ class Centre:
         if outcome.status == "refused":
             self.refused.append(outcome.why)
 
-    async def take_all(self, outbox: Outbox, *, share: float = 1.0, heard: float = 1.0, rng: random.Random | None = None) -> None:
+    async def take_all(
+        self, outbox: Outbox, *, share: float = 1.0, heard: float = 1.0, rng: random.Random | None = None
+    ) -> None:
         """Take that share of every lane's beginning, and let the gateway hear of that share of the batches."""
         assert self._ledger is not None
         rng = rng or random.Random(0)

@@ -13,7 +13,16 @@ from plumbline_sim.meter.server import SimulatedMeter
 
 PROFILE: Final = Path(__file__).parents[1] / "meter.toml"
 CODES: Final = {metric.name: metric.code for metric in METRICS}
-_TYPICAL: Final = {"V": 230.0, "A": 20.0, "W": 4000.0, "var": 900.0, "VA": 4100.0, "1": 0.97, "Hz": 50.0, "%": 2.0}
+_TYPICAL: Final = {
+    "V": 230.0,
+    "A": 20.0,
+    "W": 4000.0,
+    "var": 900.0,
+    "VA": 4100.0,
+    "1": 0.97,
+    "Hz": 50.0,
+    "%": 2.0,
+}
 
 
 class Counting:

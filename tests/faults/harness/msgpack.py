@@ -64,7 +64,7 @@ def pack(value: int | str | list[int | str]) -> bytes:
     raise ValueError(value)
 
 
-def _value(raw: bytes, at: int) -> tuple[Any, int]:
+def _value(raw: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one return a kind of byte
     code = raw[at]
     at += 1
     if code <= 0x7F:

@@ -46,7 +46,9 @@ class Cable:
     def heal(self) -> None:
         for namespace in (self.site, self.centre):
             subprocess.run(
-                [*self.inside(namespace), "nft", "delete", "table", "ip", "fault"], capture_output=True, check=False
+                [*self.inside(namespace), "nft", "delete", "table", "ip", "fault"],
+                capture_output=True,
+                check=False,
             )
 
     def _drop(self, namespace: str, rule: str) -> None:
@@ -67,9 +69,7 @@ def cable() -> Iterator[Cable]:
         for namespace in (made.site, made.centre):
             _run("ip", "netns", "add", namespace)
             _run("ip", "-n", namespace, "link", "set", "lo", "up")
-        _run(
-            *f"ip -n {made.site} link add cable type veth peer name cable netns {made.centre}".split()
-        )
+        _run(*f"ip -n {made.site} link add cable type veth peer name cable netns {made.centre}".split())
         for namespace, address in ((made.site, SITE_ADDRESS), (made.centre, CENTRE_ADDRESS)):
             _run("ip", "-n", namespace, "address", "add", f"{address}/30", "dev", "cable")
             _run("ip", "-n", namespace, "link", "set", "cable", "up")

@@ -79,7 +79,8 @@ def chain_breaks(path: Path) -> int:
         for lane, _, _ in _lanes(db):
             before_seq, before = 0, b""
             for seq, at_us, boot, mono_us, clock, body, head in db.execute(
-                "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record WHERE lane = ? ORDER BY seq", (lane,)
+                "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record WHERE lane = ? ORDER BY seq",
+                (lane,),
             ):
                 record = pack([seq, at_us, boot, mono_us, clock]) + body
                 digest = hashlib.sha256(record).digest()

@@ -56,5 +56,7 @@ def photo(rng: random.Random, at_us: int, size_bytes: int) -> Draft:
         boot="b" * 32,
         mono_us=0,
         clock="synced",
-        body=Photo(camera="east", photo=f"p{at_us}", jpeg=rng.randbytes(size_bytes), width_px=640, height_px=480),
+        body=Photo(
+            camera="east", photo=f"p{at_us}", jpeg=rng.randbytes(size_bytes), width_px=640, height_px=480
+        ),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +17,6 @@ from harness.checker import Verdict, check
 from harness.drivers import Gateway, Program
 from harness.meters import CODES
 from harness.outbox_file import Committed, committed, newest
-
 
 _ENDS: Final = 5
 
@@ -66,9 +67,19 @@ class Stack:
         wanted = dict(self.ends)
         return await drivers.until(lambda: arrived(self.ledger, wanted), within_s, "everything at central")
 
-    async def finish(self, within_s: float = 60) -> Verdict:
-        """Drain, end everything in order, compare. What still waits on a card at its end is sent after one more start."""
-        await self.drained(within_s)
+    async def projected(self, within_s: float) -> float:
+        """Wait until the time-series store has all that the ledger has; how long it took."""
+        return await drivers.until(lambda: not self.rows_behind, within_s, "the time-series store")
+
+    @property
+    def rows_behind(self) -> int:
+        """Ledger rows that the time-series store has not seen yet."""
+        cursor = "SELECT ledger_id FROM projection_cursor WHERE name = 'series'"
+        newest = "SELECT max(id) FROM batch"
+        return _number(self.ledger, newest) - _number(self.ledger.with_name("series.db"), cursor)
+
+    async def stop_gateways(self) -> None:
+        """Until all that they kept is at central; what still waits on a card is sent after one more start."""
         for _ in range(_ENDS):
             for gateway in self.gateways:
                 code = await gateway.program.stop(60)
@@ -78,11 +89,26 @@ class Stack:
             if arrived(self.ledger, self.ends):
                 break
             await self.start_gateways()
-            await self.drained(within_s)
+            await self.drained(120)
+
+    async def finish(self, within_s: float = 60) -> Verdict:
+        """Drain, end everything in order, compare."""
+        await self.drained(within_s)
+        await self.stop_gateways()
+        return await self.finish_stopped()
+
+    async def finish_stopped(self) -> Verdict:
+        """The same where the gateways have ended already."""
         await self.central.stop()
         self.kept = await asyncio.to_thread(read_ledger, self.ledger)
         logs = [self.oplog(gateway) for gateway in self.gateways if self.oplog(gateway).exists()]
         return check(self.kept, self.seen, logs, CODES)
+
+
+def _number(path: Path, query: str) -> int:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        row = db.execute(query).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def arrived(ledger: Path, wanted: Mapping[Key, int]) -> bool:
@@ -94,7 +120,8 @@ def arrived(ledger: Path, wanted: Mapping[Key, int]) -> bool:
         return not short
     gone = declared(read_ledger(ledger))
     return all(
-        there.get(key, 0) + sum((last or wanted[key]) - first + 1 for first, last in gone.get(key, ())) >= wanted[key]
+        there.get(key, 0) + sum((last or wanted[key]) - first + 1 for first, last in gone.get(key, ()))
+        >= wanted[key]
         for key in short
     )
 

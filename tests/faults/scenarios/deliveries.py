@@ -8,11 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from harness import paper
 from harness.central_file import read_ledger, seqs
 from harness.drivers import SITE
 from harness.result import Result
+
 from plumbline import chain, codec, signing
 from plumbline.clock import SystemClock, to_us
 from plumbline.messages import Record
@@ -55,9 +55,7 @@ def run(count: int, seed: int, folder: Path) -> Result:
     times = seqs(kept)
     lost = sum(not times[gateway, "e1", "data"][seq] for gateway, seq in said)
     twice = sum(n - 1 for counts in times.values() for n in counts.values())
-    changed = sum(
-        one.values.get(28) != int.from_bytes(said[one.key[0], one.seq], "big") for one in kept
-    )
+    changed = sum(one.values.get(28) != int.from_bytes(said[one.key[0], one.seq], "big") for one in kept)
     return Result(
         name="F24 duplicates, any order, 30 days late",
         promise="the store equals the source exactly",
@@ -84,9 +82,7 @@ def _batches(
     since_us = to_us(SystemClock().wall()) - 30 * _DAY_US
     records, bodies, heads = [], [], [chain.start(gateway, "e1", "data")]
     cycles = paper.frames(rng.getrandbits(32), since_us=since_us, every_us=30 * _DAY_US // (count * 5))
-    for seq, draft in enumerate(
-        itertools.islice(itertools.chain.from_iterable(cycles), count * 20), 1
-    ):
+    for seq, draft in enumerate(itertools.islice(itertools.chain.from_iterable(cycles), count * 20), 1):
         raw = codec.encode_body(draft.body)
         line = codec.canonical(seq, draft.at_us, draft.boot, draft.mono_us, draft.clock, raw)
         heads.append(chain.link(heads[-1], seq, line))

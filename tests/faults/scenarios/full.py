@@ -16,6 +16,7 @@ from harness.loopback import Centre
 from harness.outbox_file import newest
 from harness.result import Result
 from harness.stack import stack
+
 from plumbline.clock import SystemClock, to_us
 from plumbline.errors import Unreachable
 from plumbline_edge.outbox import Limits, Outbox
@@ -42,7 +43,16 @@ def bounded(count: int, seed: int, folder: Path) -> Result:
 def card(count: int, seed: int, folder: Path) -> Result:
     """F5 on a card of 8 MiB with a bound that is larger: `count` hours offline."""
     with ram_disk(folder / "card", _CARD_MB) as at:
-        return asyncio.run(_full(count, seed, at, Limits(max_bytes=2 * _CARD_MB * 1_000_000), "card of 8 MiB", ledger=folder / "ledger.db"))
+        return asyncio.run(
+            _full(
+                count,
+                seed,
+                at,
+                Limits(max_bytes=2 * _CARD_MB * 1_000_000),
+                "card of 8 MiB",
+                ledger=folder / "ledger.db",
+            )
+        )
 
 
 def read_only(count: int, seed: int, folder: Path) -> Result:
@@ -68,7 +78,10 @@ async def _full(
     gaps = declared(kept)
     missing = {(key, seq) for key, end in ends.items() for seq in range(1, end + 1) if seq not in there[key]}
     gone = {
-        (key, seq) for key, ranges in gaps.items() for first, last in ranges for seq in range(first, (last or first) + 1)
+        (key, seq)
+        for key, ranges in gaps.items()
+        for first, last in ranges
+        for seq in range(first, (last or first) + 1)
     }
     lanes = defaultdict(int)
     for (_, _, lane), _ in missing:

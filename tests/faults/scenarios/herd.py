@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import drivers
-from harness.central_file import count_covered, seqs, read_ledger
+from harness.central_file import count_covered, read_ledger, seqs
 from harness.drivers import FAULTS, Program
 from harness.result import Result
 
@@ -65,9 +65,7 @@ async def _run(count: int, folder: Path) -> Result:
         await central.stop()
     there = count_covered(drivers.ledger(folder))
     times = seqs(read_ledger(drivers.ledger(folder)))
-    lost = sum(
-        max(last - there.get((name, epoch, "data"), 0), 0) for name, (epoch, last) in ends.items()
-    )
+    lost = sum(max(last - there.get((name, epoch, "data"), 0), 0) for name, (epoch, last) in ends.items())
     twice = sum(n - 1 for counts in times.values() for n in counts.values())
     waits.sort()
     p95 = waits[int(len(waits) * 0.95)] if waits else float("inf")

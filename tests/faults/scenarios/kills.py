@@ -62,7 +62,8 @@ async def _gateway(count: int, seed: int, folder: Path) -> Result:
             "answers cut off": f"{verdict.unread} of {verdict.answered}",
             "slowest first reading, s": slowest,
         },
-        ok=verdict.ok and slowest <= _FIRST_READING_S
+        ok=verdict.ok
+        and slowest <= _FIRST_READING_S
         # a kill costs at most the poll cycle in progress: one answer of each meter, or two that are being kept
         and verdict.unread <= 4 * (count + lives),
     )

@@ -18,6 +18,7 @@ from harness.netns import CENTRE_ADDRESS, Cable
 from harness.proxy import Proxy
 from harness.result import Result
 from harness.stack import Stack, stack
+
 from plumbline.clock import SystemClock, to_us
 from plumbline_edge.outbox import Outbox
 
@@ -90,14 +91,22 @@ async def _over_cable(
 async def _half_open(keepalive_s: int, seed: int, folder: Path) -> Result:
     with netns.cable() as cable:
         async with _over_cable(
-            cable, folder, seed, port=_SECURE, every_s=0.5, meters=2, broker_extra=f"keepalive_s = {keepalive_s}"
+            cable,
+            folder,
+            seed,
+            port=_SECURE,
+            every_s=0.5,
+            meters=2,
+            broker_extra=f"keepalive_s = {keepalive_s}",
         ) as site:
             (gateway,) = site.gateways
             await site.start_gateways()
             await site.drained(60)
             cable.swallow_answers()
             noticed_s = await drivers.until(
-                lambda: " lost: " in gateway.program.log.read_text(), _HALF_OPEN_S + 30, "the half-open link noticed"
+                lambda: " lost: " in gateway.program.log.read_text(),
+                _HALF_OPEN_S + 30,
+                "the half-open link noticed",
             )
             await asyncio.sleep(random.Random(seed).uniform(1, 4))
             cable.heal()
@@ -163,22 +172,24 @@ async def _photos(gateway: Gateway, seed: int, count: int) -> None:
 async def _flapping(count: int, seed: int, folder: Path) -> Result:
     rng = random.Random(seed)
     port = drivers.free_port()
-    async with Proxy(to_port=port, seed=seed) as proxy:
-        async with stack(folder, seed, gateways=1, every_s=0.2, port=port, link_port=proxy.port) as site:
-            (gateway,) = site.gateways
-            await site.start_gateways()
-            settled = _footprint(gateway)
-            for flap in range(count):
-                await asyncio.sleep(rng.uniform(1.5, 3.5))
-                async with proxy.away():
-                    await asyncio.sleep(rng.uniform(0.2, 0.8))
-                if flap == count // 4:
-                    settled = _footprint(gateway)
-            began = time.monotonic()
-            await site.drained(120)
-            after_s = time.monotonic() - began
-            end = _footprint(gateway)
-            verdict = await site.finish()
+    async with (
+        Proxy(to_port=port, seed=seed) as proxy,
+        stack(folder, seed, gateways=1, every_s=0.2, port=port, link_port=proxy.port) as site,
+    ):
+        (gateway,) = site.gateways
+        await site.start_gateways()
+        settled = _footprint(gateway)
+        for flap in range(count):
+            await asyncio.sleep(rng.uniform(1.5, 3.5))
+            async with proxy.away():
+                await asyncio.sleep(rng.uniform(0.2, 0.8))
+            if flap == count // 4:
+                settled = _footprint(gateway)
+        began = time.monotonic()
+        await site.drained(120)
+        after_s = time.monotonic() - began
+        end = _footprint(gateway)
+        verdict = await site.finish()
     return Result(
         name="F15 flapping link",
         promise="files, threads and memory flat; 0 lost, 0 duplicated",

@@ -14,6 +14,7 @@ from harness.checker import late_p95_s
 from harness.outbox_file import newest
 from harness.result import Result
 from harness.stack import Stack, stack
+
 from plumbline.clock import ScaledClock, SystemClock, to_us
 from plumbline_edge.outbox import Outbox
 
@@ -80,9 +81,7 @@ async def fill(path: Path, gateway: str, hours: float, seed: int) -> int:
     source = paper.frames(seed, since_us=since_us)
     async with Outbox(path, gateway=gateway) as outbox:
         for begin in range(0, cycles, _CYCLES_A_COMMIT):
-            drafts = [
-                draft for _ in range(min(_CYCLES_A_COMMIT, cycles - begin)) for draft in next(source)
-            ]
+            drafts = [draft for _ in range(min(_CYCLES_A_COMMIT, cycles - begin)) for draft in next(source)]
             await outbox.append(drafts)
     return cycles * paper.METERS
 
@@ -100,7 +99,9 @@ def _words(hours: int) -> str:
 async def _away(hours: int, seed: int, folder: Path) -> Result:
     """Simulated time runs 900 times as fast; the broker's queue is compressed likewise, to two messages."""
     clock = ScaledClock(
-        start=datetime.fromisoformat("2026-03-02T00:00:00+00:00"), real_mono=time.monotonic(), speed=_AWAY_SPEED
+        start=datetime.fromisoformat("2026-03-02T00:00:00+00:00"),
+        real_mono=time.monotonic(),
+        speed=_AWAY_SPEED,
     )
     meters = 4
     async with stack(

@@ -41,8 +41,7 @@ def run(count: int, seed: int, folder: Path) -> Result:
             "chain breaks": found.broken,
             "false alarms": found.false_alarms,
         },
-        ok=found.reported > count
-        and not (found.lost or found.unsound or found.broken or found.false_alarms),
+        ok=found.reported > count and not (found.lost or found.unsound or found.broken or found.false_alarms),
     )
 
 
@@ -69,7 +68,13 @@ async def _cuts(count: int, seed: int, folder: Path, mode: str) -> _Found:
 async def _cut(disk: LoopDisk, rng: random.Random, mode: str, found: _Found) -> None:
     outbox = disk.at / "outbox.db"
     writer = Program(
-        argv=(sys.executable, str(FAULTS / "children" / "writer.py"), str(outbox), str(rng.getrandbits(32)), mode),
+        argv=(
+            sys.executable,
+            str(FAULTS / "children" / "writer.py"),
+            str(outbox),
+            str(rng.getrandbits(32)),
+            mode,
+        ),
         log=disk.image.with_name("writer.log"),
     )
     async with drivers.ended(writer):

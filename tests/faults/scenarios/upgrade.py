@@ -23,6 +23,7 @@ from harness.drivers import FAULTS, Program
 from harness.loopback import Centre
 from harness.outbox_file import Committed, committed
 from harness.result import CannotRun, Result
+
 from plumbline import chain, codec
 from plumbline.clock import SystemClock, to_us
 from plumbline.messages import Event, Record
@@ -87,9 +88,7 @@ def run(count: int, seed: int, folder: Path) -> Result:
     )
 
 
-async def _run(
-    count: int, seed: int, folder: Path, card: Path, disk: LoopDisk | None, found: _Found
-) -> None:
+async def _run(count: int, seed: int, folder: Path, card: Path, disk: LoopDisk | None, found: _Found) -> None:
     rng = random.Random(seed)
     old = folder / "version-1.db"
     _write_version_1(old, rng)
@@ -143,7 +142,9 @@ def _write_version_1(path: Path, rng: random.Random) -> None:
     rows = []
     drafts = itertools.chain.from_iterable(paper.frames(rng.getrandbits(32), since_us=since_us))
     for seq, draft in zip(range(1, _RECORDS + 1), drafts, strict=False):
-        said = draft.body if seq % 100 else Event(code="meter_lost", subject="paper-m1", text="as in version 1")
+        said = (
+            draft.body if seq % 100 else Event(code="meter_lost", subject="paper-m1", text="as in version 1")
+        )
         body = codec.encode_body(said)
         head = chain.link(
             head, seq, codec.canonical(seq, draft.at_us, draft.boot, draft.mono_us, draft.clock, body)
@@ -157,7 +158,8 @@ def _write_version_1(path: Path, rng: random.Random) -> None:
         db.execute("INSERT INTO identity VALUES ('gw-0', ?)", (_EPOCH,))
         db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows[_PRUNED:])
         db.execute(
-            "INSERT INTO lane VALUES ('data', ?, ?, ?, ?, ?)", (_RECORDS + 1, head, _PRUNED, _PRUNED, pruned_head)
+            "INSERT INTO lane VALUES ('data', ?, ?, ?, ?, ?)",
+            (_RECORDS + 1, head, _PRUNED, _PRUNED, pruned_head),
         )
         photo = chain.start("gw-0", _EPOCH, "photo")
         db.execute("INSERT INTO lane VALUES ('photo', 1, ?, 0, 0, ?)", (photo, photo))
@@ -176,7 +178,14 @@ def _old_batches(path: Path, upto: int) -> Iterator[Run]:
                 (first, min(first + 499, upto)),
             ).fetchall()
             records = tuple(
-                Record(seq=seq, at_us=at_us, boot=boot, mono_us=mono_us, clock=clock, body=codec.decode_body(body))
+                Record(
+                    seq=seq,
+                    at_us=at_us,
+                    boot=boot,
+                    mono_us=mono_us,
+                    clock=clock,
+                    body=codec.decode_body(body),
+                )
                 for seq, at_us, boot, mono_us, clock, body, _ in rows
             )
             yield Run(
