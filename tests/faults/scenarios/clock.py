@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from harness import drivers
 from harness.central_file import Kept
 from harness.drivers import FAULTS, SITE
 from harness.result import Result
 from harness.stack import stack
+
 from plumbline.clock import SystemClock, from_us, to_us
 from plumbline_central.schema import Database
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
