@@ -112,13 +112,13 @@ async def ended(*programs: Program) -> AsyncIterator[None]:
             await asyncio.shield(program.kill())
 
 
-async def until(condition: Callable[[], object], within_s: float, what: str) -> float:
+async def until(condition: Callable[[], object], within_s: float, what: str, every_s: float = 0.02) -> float:
     """Wait for another process; how long it took. Raises TimeoutError with `what` in it."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > within_s:
             raise TimeoutError(f"{what}: not within {within_s:g} s")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
     return time.monotonic() - began
 
 

@@ -17,6 +17,8 @@ from harness.checker import Verdict, check
 from harness.drivers import Gateway, Program
 from harness.meters import CODES
 from harness.outbox_file import Committed, committed, newest
+from plumbline_central.schema import Database
+from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
 _ENDS: Final = 5
 
@@ -68,15 +70,28 @@ class Stack:
         return await drivers.until(lambda: arrived(self.ledger, wanted), within_s, "everything at central")
 
     async def projected(self, within_s: float) -> float:
-        """Wait until the time-series store has all that the ledger has; how long it took."""
-        return await drivers.until(lambda: not self.rows_behind, within_s, "the time-series store")
+        """Wait until the time-series store has every reading that the ledger has; how long it took."""
+        kept = await asyncio.to_thread(read_ledger, self.ledger)
+        readings = sum(len(one.values) for one in kept)
+        return await drivers.until(
+            lambda: self.readings() >= readings, within_s, "the time-series store", 0.2
+        )
+
+    def readings(self) -> int:
+        """How many the time-series store has."""
+        db = Database(self.ledger.with_name("series.db"))
+        try:
+            return SqliteTelemetryStore(db).count()
+        finally:
+            db.close()
 
     @property
     def rows_behind(self) -> int:
-        """Ledger rows that the time-series store has not seen yet."""
+        """Ledger rows that the time-series store has not noted yet."""
         cursor = "SELECT ledger_id FROM projection_cursor WHERE name = 'series'"
-        newest = "SELECT max(id) FROM batch"
-        return _number(self.ledger, newest) - _number(self.ledger.with_name("series.db"), cursor)
+        return _number(self.ledger, "SELECT max(id) FROM batch") - _number(
+            self.ledger.with_name("series.db"), cursor
+        )
 
     async def stop_gateways(self) -> None:
         """Until all that they kept is at central; what still waits on a card is sent after one more start."""
