@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from plumbline.clock import Clock, to_us
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline.signing import DeviceKey
 from plumbline_central import registry
+from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
@@ -25,12 +27,17 @@ from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
 from plumbline_central.ledger import Ledger
+from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
 from plumbline_central.plan_store import PlanStore
 from plumbline_central.project import Follower, Projection
+from plumbline_central.proof import folder as proof_folder
+from plumbline_central.proof.heads import DailyHeads, HeadBook
+from plumbline_central.proof.treelog import TreeLog
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
+from plumbline_central.stores import gaps as gap_store
 
 if TYPE_CHECKING:
     import uvicorn
@@ -50,6 +57,8 @@ class Parts:
 
     control: Database
     series_db: Database
+    proof_db: Database
+    key: DeviceKey
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
@@ -58,6 +67,7 @@ class Parts:
     series: series.SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
+    gaps: gap_store.GapStore
     live: LiveHub
     plans: PlanStore
     band: Band
@@ -73,6 +83,7 @@ class Parts:
         band: Band | None = None,
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
+        archive_dir: Path | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -87,6 +98,7 @@ class Parts:
                 *series.MIGRATIONS,
                 *photos.MIGRATIONS,
                 *gateways.MIGRATIONS,
+                *gap_store.MIGRATIONS,
             ),
         )
         plans = PlanStore(control)
@@ -94,10 +106,12 @@ class Parts:
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
         telemetry = sqlite.SqliteTelemetryStore(series_db)
-        ledger = Ledger.open(data_dir / "ledger.db")
+        ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
         return cls(
             control=control,
             series_db=series_db,
+            proof_db=Database.open(data_dir / "proof.db", proof_folder.MIGRATIONS),
+            key=proof_folder.central_key(data_dir),
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
@@ -106,6 +120,7 @@ class Parts:
             series=series.SeriesProjection(telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
             gateways=gateways.GatewayStore(series_db, hub),
+            gaps=gap_store.GapStore(series_db),
             live=hub,
             plans=plans,
             band=band,
@@ -116,9 +131,18 @@ class Parts:
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        return (self.series, self.photos, self.gateways, self.progress)
+        return (self.series, self.photos, self.gateways, self.gaps, self.progress)
+
+    @property
+    def books(self) -> Books:
+        counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        return Books(self.ledger, counted, self.gaps)
+
+    def daily_heads(self, clock: Clock) -> DailyHeads:
+        return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
 
     def close(self) -> None:
+        self.proof_db.close()
         self.ledger.close()
         self.series_db.close()
         self.control.close()
@@ -158,6 +182,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             band=settings.alerts.band,
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
+            archive_dir=settings.archive_dir,
         )
         try:
             await _serve(settings, clock, parts, link, channels, listener)
@@ -197,7 +222,7 @@ async def _serve(
         gateways=parts.gateways,
         indicators=parts.indicators,
         alerts=parts.book,
-        ledger=parts.ledger,
+        books=parts.books,
         live=parts.live,
         clock=clock,
         band=parts.band,
@@ -238,6 +263,10 @@ async def _serve(
             ),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(
+                ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
+            ),
+            tasks.create_task(parts.daily_heads(clock).run(), name="tree heads"),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
         log.info("central is ready: %s", address(settings.http))

@@ -1,25 +1,19 @@
-"""`plumbline central`: set the service up, run it, ask and check what it keeps."""
+"""`plumbline central`: set the service up and run it; `plumbline_central.ledger.cli` asks and checks what it keeps."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
 from plumbline.clock import clock_from_environment
 from plumbline.errors import ConfigError
 from plumbline_central.config import load_central
-from plumbline_central.ledger import Ledger
 from plumbline_central.registry import Registry
 
 app = typer.Typer()
@@ -55,6 +49,10 @@ raise_over_pp = 5.0        # percentage points from the plan, strictly more, in 
 clear_below_pp = 4.0
 hold_observations = 2
 fresh_for_s = 129600       # how long the last usable photo speaks for its site
+
+[ledger]
+archive_after_s = 15552000 # 180 days; older batches move to archive files, 0 keeps all in one
+# archive_dir = "/mnt/archive/plumbline"
 
 # [[webhooks]]
 # name = "site-office"
@@ -157,94 +155,8 @@ def plan(
         print(f"  note: {remark}")
 
 
-@app.command(epilog="Example: plumbline central gaps central.toml --json")
-def gaps(file: File = _FILE, *, as_json: AsJson = False) -> None:
-    """Records that never came although later ones did; each is still with its gateway, or lost there."""
-    with _ledger(_data_dir(file)) as ledger:
-        found = ledger.gaps()
-    if as_json:
-        print(json.dumps([asdict(gap) for gap in found]))
-        return
-    if not found:
-        print("no gaps")
-        return
-    table = Table("site", "gateway", "epoch", "lane", "first", "last")
-    for gap in found:
-        table.add_row(gap.site, gap.gateway, gap.epoch, gap.lane, str(gap.first), str(gap.last))
-    Console().print(table)
-
-
-@app.command(epilog="Example: plumbline central verify --data plumbline-data --json")
-def verify(
-    file: File = _FILE,
-    *,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A data folder, instead of a settings file.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check signature, chain and completeness of everything kept. Exit code 1 where something was changed."""
-    from plumbline_central.verify import verify as walk  # noqa: PLC0415
-
-    folder = data or _data_dir(file)
-    registry = Registry.open(_existing(folder / "control.db"))
-    try:
-        with _ledger(folder) as ledger:
-            report = walk(ledger, registry.gateway)
-    finally:
-        registry.close()
-    if as_json:
-        print(json.dumps({"verify": "ok" if report.ok else "faulty", **asdict(report)}))
-    else:
-        print(
-            f"{report.lanes} lanes, {report.batches} batches, {report.records} records, {report.missing} missing"
-        )
-        for fault in report.faults:
-            print(f"  {fault}")
-        print("ok" if report.ok else "FAULTY")
-    if not report.ok:
-        raise typer.Exit(1)
-
-
-@app.command(epilog="Example: plumbline central rebuild central.toml")
-def rebuild(file: File = _FILE, *, as_json: AsJson = False) -> None:
-    """Throw away everything computed from the ledger and compute it anew. Stop the service first."""
-    from plumbline_central import app as service  # noqa: PLC0415
-    from plumbline_central.project import catch_up  # noqa: PLC0415
-
-    folder = _data_dir(file)
-    with service.sole_user(folder):
-        parts = service.Parts.open(folder, band=load_central(file).alerts.band)
-        try:
-            last = parts.ledger.last_id()
-            console = Console(stderr=True)
-            with Progress(console=console, disable=as_json or not console.is_terminal) as bar:
-                for projection in parts.projections:
-                    task = bar.add_task(projection.name, total=last)
-                    projection.reset()
-                    catch_up(parts.ledger, projection, 0, _shown(bar, task))
-            result: dict[str, Any] = {
-                "rows": last,
-                "readings": parts.telemetry.count(),
-                "photos": parts.photos.count(),
-            }
-        finally:
-            parts.close()
-    print(json.dumps(result) if as_json else f"rebuilt from {last} batches: {result['readings']} readings")
-
-
-def _shown(bar: Progress, task: Any) -> Callable[[int], None]:
-    return lambda ledger_id: bar.update(task, completed=ledger_id)
-
-
 def _data_dir(file: Path) -> Path:
     return Path(load_central(file).data_dir)
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise ConfigError(f"{path} is not there", hint="Run the service once, or name its data folder.")
-    return path
 
 
 @contextmanager
@@ -259,12 +171,3 @@ def _registry(file: Path) -> Iterator[Registry]:
         yield registry
     finally:
         registry.close()
-
-
-@contextmanager
-def _ledger(folder: Path) -> Iterator[Ledger]:
-    ledger = Ledger.open(_existing(folder / "ledger.db"))
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -28,8 +28,9 @@ def load_central(path: Path) -> CentralSettings:
 
 
 def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
-    broker, http, alerts = (
-        table if isinstance(table := raw.get(key), dict) else {} for key in ("broker", "http", "alerts")
+    broker, http, alerts, ledger = (
+        table if isinstance(table := raw.get(key), dict) else {}
+        for key in ("broker", "http", "alerts", "ledger")
     )
     yield from folder_faults(folder, raw, "data_dir")
     yield from broker_faults(raw)
@@ -38,6 +39,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield "http.tls_cert_file", None, f"a certificate, since {host} can be reached from other machines"
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
+    yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
     hooks = tables(raw.get("webhooks"))
     yield from name_faults("webhooks", hooks)
     for where, hook in hooks:
@@ -49,7 +51,7 @@ _CENTRAL_FILE: Final = StrictFile(
     settings=CentralSettings,
     if_missing="`plumbline central init {path}` writes one to start from.",
     sense=_sense,
-    names_a_file=lambda key, _: key.endswith("_file") or key == "data_dir",
+    names_a_file=lambda key, _: key.endswith("_file") or key in {"data_dir", "archive_dir"},
 )
 
 

@@ -47,13 +47,14 @@ def conflict(batch: codec.Batch, neighbours: Iterable[Neighbour]) -> str | None:
     ours = Link(batch.first, batch.last, batch.prev, batch.head)
     for link, stored in neighbours:
         seq = min(ours.last, link.last)
-        one, other = _head(ours, seq, lambda: batch), _head(link, seq, stored)
+        one, other = head_at(ours, seq, lambda: batch), head_at(link, seq, stored)
         if one is not None and other is not None and one != other:
             return f"the chain after record {seq} is not the one already stored"
     return None
 
 
-def _head(link: Link, seq: int, opened: Callable[[], codec.Batch]) -> bytes | None:
+def head_at(link: Link, seq: int, opened: Callable[[], codec.Batch]) -> bytes | None:
+    """The chain's head after record `seq` as the batch at `link` tells it; None where it does not know."""
     if seq == link.last:
         return link.head
     if seq == link.first - 1:

@@ -137,17 +137,18 @@ def redate(
     """An observation that was judged as of `was_at` turns out to be of another time, `seen.at`: judge it beside what
     was planned then. `planned` None takes it out of the judgement.
     """
-    recent = [point for point in watch.recent if point.ref != seen.ref]
+    moved = next((point for point in watch.recent if point.ref == seen.ref), None)
+    recent = [point for point in watch.recent if point is not moved]
     newest_at = watch.newest_at
     if newest_at == was_at:
         newest_at = max([seen.at, *(point.at for point in recent)])
-    if len(recent) == len(watch.recent):
-        return replace(watch, newest_at=newest_at), None
-    if planned is not None:
-        moved = next(point for point in watch.recent if point.ref == seen.ref)
+    if moved is not None and planned is not None:
         recent.append(replace(moved, at=seen.at, planned=planned))
     recent.sort(key=lambda point: point.at)
-    return _settle(replace(watch, newest_at=newest_at, recent=tuple(recent)), band)
+    watch = replace(watch, newest_at=newest_at, recent=tuple(recent))
+    if moved is None or moved.planned == planned:
+        return watch, None
+    return _settle(watch, band)
 
 
 def replan(

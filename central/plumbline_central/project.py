@@ -36,7 +36,11 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """One batch as the ledger keeps it; `records` are those that came with it for the first time."""
+    """One batch as the ledger keeps it; `records` are those that came with it for the first time.
+
+    `passed_over` counts those that nobody can read back or digest; `applied`, where it is set, those that were
+    applied already and are not in `records` any more.
+    """
 
     id: int
     received_us: int
@@ -45,6 +49,8 @@ class LedgerRow:
     epoch: str
     lane: Lane
     records: tuple[Record, ...]
+    applied: int = 0
+    passed_over: int = 0
 
     def stored(self) -> Iterator[StoredRecord]:
         for record in self.records:
@@ -58,6 +64,31 @@ class LedgerRow:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a projection did with the records of the ledger's rows 1..`through`: applied + passed over = all of them.
+
+    `applied` None: an older version of this service began to count in the middle; a rebuild counts anew.
+    """
+
+    through: int = 0
+    applied: int | None = 0
+    passed_over: int = 0
+
+    def plus(self, rows: Sequence[LedgerRow]) -> Tally:
+        """With `rows` too; those that are counted already change nothing."""
+        new = [row for row in rows if row.id > self.through]
+        if not new:
+            return self
+        return Tally(
+            through=new[-1].id,
+            applied=None
+            if self.applied is None
+            else self.applied + sum(row.applied + len(row.records) for row in new),
+            passed_over=self.passed_over + sum(row.passed_over for row in new),
+        )
+
+
 class Projection(Protocol):
     """Something computed from the ledger alone, with its own durable cursor. Called from worker threads."""
 
@@ -69,11 +100,25 @@ class Projection(Protocol):
         ...
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
-        """Take `rows`, ascending by id, and move the cursor to the last of them in the same transaction."""
+        """Take `rows`, ascending by id, and move the cursor to the last of them in the same transaction.
+
+        Its `Tally` moves with the cursor, in that transaction too.
+        """
         ...
 
     def reset(self) -> None:
         """Forget every effect and the cursor, so that the ledger can be replayed."""
+        ...
+
+
+class Counted(Protocol):
+    """A projection that says what became of every record."""
+
+    @property
+    def name(self) -> str: ...
+
+    def tally(self) -> Tally:
+        """As far as it has come; what is on disk may be a little older, and is a tally of its own."""
         ...
 
 
@@ -164,8 +209,8 @@ def _apply(projection: Projection, rows: Sequence[LedgerRow]) -> None:
             raise Unreachable(f"projection {projection.name} cannot move past ledger row {row.id}") from error
         passed_over = 0
         for record in row.records:
-            try:  # under the id before it: the cursor stays until the whole row is through
-                projection.apply([replace(row, id=row.id - 1, records=(record,))])
+            try:  # under the id before it, counted as nothing: both wait until the whole row is through
+                projection.apply([replace(row, id=row.id - 1, records=(record,), applied=-1, passed_over=0)])
             except _INDIGESTIBLE:
                 passed_over += 1
         log.error(  # noqa: TRY400 - the error is in the line; one traceback per forged record fills the log
@@ -177,4 +222,7 @@ def _apply(projection: Projection, rows: Sequence[LedgerRow]) -> None:
             row.gateway,
             error,
         )
-        projection.apply([replace(row, records=())])
+        applied = len(row.records) - passed_over
+        projection.apply(
+            [replace(row, records=(), applied=applied, passed_over=row.passed_over + passed_over)]
+        )

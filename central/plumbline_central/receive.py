@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Protocol
 
 import msgspec
 
-from plumbline import codec, ranges, sense
+from plumbline import codec, sense
 from plumbline.clock import Clock, to_us
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Ack, GatewayState, Refusal
-from plumbline.ranges import Range, Ranges
+from plumbline.ranges import Range
 from plumbline.topics import GatewayTopics, parse
 from plumbline_central.ingest import Senseless, judge
 from plumbline_central.ledger import Arrival, DeadLetter, LaneKey, Ledger, Outcome
@@ -173,13 +172,8 @@ class Receiver:
 
     def _ack(self, answer: _Answer) -> Ack:
         _, epoch, lane = answer.lane
-        through, also = self._acknowledged(answer.lane, answer.stored)
+        through, also = self._ledger.acknowledged(answer.lane, answer.stored)
         return Ack(epoch=epoch, lane=lane, through=through, also=also, refused=tuple(answer.refused))
-
-    def _acknowledged(self, lane: LaneKey, stored: Sequence[Range]) -> tuple[int, Ranges]:
-        # The seam: the ledger can answer this without reading a lane's every island.
-        covered = self._ledger.coverage(*lane)
-        return ranges.through(covered), also_near(covered, stored)
 
     def _note_state(self, delivery: Delivery, now_us: int) -> None:
         if not delivery.payload:
@@ -226,23 +220,6 @@ def _answer_to(batch: codec.Batch, answers: dict[LaneKey, _Answer]) -> _Answer:
     if answer is None:
         answer = answers[lane] = _Answer(GatewayTopics(batch.site, batch.gateway).ack, lane)
     return answer
-
-
-def also_near(covered: Ranges, stored: Iterable[Range]) -> Ranges:
-    """The islands of `covered` past its beginning that hold any of `stored`.
-
-    Not all of them: a lane that lost every second batch on its way would make each answer longer than the batches.
-    A gateway that sends something again is told its island then.
-    """
-    islands = covered[1:] if ranges.through(covered) else covered
-    found: set[Range] = set()
-    for first, last in stored:
-        for island in islands[max(bisect_right(islands, (first, last)) - 1, 0) :]:
-            if island[0] > last:
-                break
-            if island[1] >= first:
-                found.add(island)
-    return tuple(sorted(found))
 
 
 def _dead(delivery: Delivery, why: str, now_us: int) -> DeadLetter:

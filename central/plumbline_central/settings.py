@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -59,6 +60,17 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSettings:
+    """Where the ledger's old rows go, so that the disk is bounded."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    archive_after_s: Annotated[float, Ge(0), Le(1e9)] = 180 * 86_400.0
+    """How old the newest row of a block of 4,096 must be before the block is moved to the archive; 0: never."""
+    archive_dir: str | None = None
+    """The archive's folder, on another disk perhaps; None: `archive` in data_dir."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """One consumer of alerts over HTTP; the file's content signs each message."""
 
@@ -80,4 +92,9 @@ class CentralSettings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     webhooks: tuple[WebhookSettings, ...] = ()
+
+    @property
+    def archive_dir(self) -> Path | None:
+        return None if self.ledger.archive_dir is None else Path(self.ledger.archive_dir)

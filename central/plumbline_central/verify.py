@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from plumbline import codec, ranges
+from plumbline import chain, codec, ranges
 from plumbline.errors import Refused
 from plumbline.messages import Lane
-from plumbline.ranges import Ranges
+from plumbline.ranges import Range, Ranges
 from plumbline_central.continuity import Link, Neighbour, conflict
+from plumbline_central.gaps import Declared, declared_in, lacking
 from plumbline_central.ingest import check_signature
 from plumbline_central.ledger import LaneKey, Ledger, Row
 from plumbline_central.registry import Gateway
@@ -39,44 +40,141 @@ class Report:
     batches: int = 0
     records: int = 0
     missing: int = 0
+    """Records that lack without a word: they may still be on their way."""
+    declared_missing: int = 0
+    """Records that lack because their gateway says, under its signature, that they are gone."""
+    segments: int = 0
+    altered_segments: list[str] = field(default_factory=list)
     faults: list[LaneFault] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        return not self.faults
+        return not self.faults and not self.altered_segments
 
 
-def verify(ledger: Ledger, enrolled: Callable[[str], Gateway | None]) -> Report:
-    """Check every lane: signatures, chain inside and between batches, each record stored once.
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A declared gap, and where it was said."""
 
-    Holes are counted in `missing` and are no fault: their records may still be on their way.
+    declared: Declared
+    lane: LaneKey
+    seq: int
+    row: int
+
+
+def verify(
+    ledger: Ledger,
+    enrolled: Callable[[str], Gateway | None],
+    on_step: Callable[[int], None] = lambda _: None,
+) -> Report:
+    """Check every lane: archive files, signatures, chain inside and between batches and across declared gaps, each
+    record stored once.
+
+    Holes that no gap record explains are counted in `missing` and are no fault: their records may still be on their
+    way. `on_step` is given the number of batches walked so far. Raises ConfigError where an archive file is away.
     """
     report = Report()
+    words: list[_Word] = []
+    covered: dict[LaneKey, Ranges] = {}
     with ledger.snapshot():  # a service may be writing
+        for segment in ledger.segments():
+            report.segments += 1
+            altered = ledger.why_altered(segment)
+            if altered is not None:
+                report.altered_segments.append(altered)
         for lane in ledger.lanes():
             report.lanes += 1
-            fault = _walk(ledger, lane, enrolled(lane[0]), report)
+            covered[lane] = ledger.coverage(*lane)
+            try:
+                fault = _walk(ledger, lane, enrolled(lane[0]), report, words, on_step)
+            except Refused as damaged:
+                fault = _fault(lane, 1, None, str(damaged))
             if fault is not None:
                 report.faults.append(fault)
+        _bridge(ledger, covered, words, report)
     return report
 
 
-def _walk(ledger: Ledger, lane: LaneKey, gateway: Gateway | None, report: Report) -> LaneFault | None:
+def _bridge(ledger: Ledger, covered: dict[LaneKey, Ranges], words: list[_Word], report: Report) -> None:
+    """Count what lacks, and compare what the declared gaps say of the chain with what is stored and with each other."""
+    by_lane: dict[LaneKey, list[_Word]] = {}
+    for word in words:
+        by_lane.setdefault(word.declared.key, []).append(word)
+    faulty = {(fault.gateway, fault.epoch, fault.lane) for fault in report.faults}
+    for lane in sorted(covered.keys() | by_lane.keys()):
+        said = by_lane.get(lane, [])
+        for first, last, by in lacking(covered.get(lane, ()), [word.declared for word in said]):
+            if last is None:
+                continue  # nobody knows how many
+            if by is not None:
+                report.declared_missing += last - first + 1
+            else:
+                report.missing += last - first + 1
+        fault = None if lane in faulty else _contradiction(ledger, lane, said)
+        if fault is not None:
+            report.faults.append(fault)
+
+
+def _contradiction(ledger: Ledger, lane: LaneKey, said: list[_Word]) -> LaneFault | None:
+    """The first place in `lane` where a declared gap and the chain, or two declared gaps, tell different stories.
+
+    Where the heads at both ends agree, whatever follows the gap stands on what came before it.
+    """
+    heads: dict[int, bytes] = {0: chain.start(*lane)}
+    for word in sorted(said, key=lambda word: word.declared.first):
+        gap = word.declared
+        for seq, head in ((gap.first - 1, gap.prev), (gap.last, gap.head)):
+            if seq is None or not head:
+                continue
+            if seq not in heads:
+                heads[seq] = ledger.head_after(lane, seq) or head
+            if heads[seq] != head:
+                gateway, epoch, name = word.lane
+                where = f"the gap record {gateway}/{epoch}/{name}/{word.seq} (row {word.row})"
+                return _fault(
+                    lane,
+                    max(seq, 1),
+                    word.row,
+                    f"{where} tells another chain after record {seq} than is known",
+                )
+    return None
+
+
+def _walk(
+    ledger: Ledger,
+    lane: LaneKey,
+    gateway: Gateway | None,
+    report: Report,
+    words: list[_Word],
+    on_step: Callable[[int], None],
+) -> LaneFault | None:
     covered = ledger.coverage(*lane)
-    if covered:
-        report.missing += ranges.size(ranges.missing(covered, (1, covered[-1][1])))
+    settled: list[Range] = []
     taken: Ranges = ()
     near: list[Neighbour] = []
     for row in ledger.rows(*lane):
+        while (
+            taken and taken[0][1] < row.link.first - 1
+        ):  # no later row can touch it: a holed lane stays cheap
+            settled.append(taken[0])
+            taken = taken[1:]
         near = [neighbour for neighbour in near if neighbour[0].last >= row.link.first - 1]
-        why = _fault_of(row, lane, gateway, near) or _twice(row, taken)
-        if why is not None:
-            return _fault(lane, row.link.first, row.id, why)
+        checked = _checked(row, lane, gateway, near)
+        why = checked if isinstance(checked, str) else _twice(row, taken)
+        if why is not None or isinstance(checked, str):
+            return _fault(lane, row.link.first, row.id, why or "")
         near.append((row.link, partial(codec.open_batch, row.payload)))
         for part in row.taken:
             taken = ranges.add(taken, part)
             report.records += ranges.size((part,))
+        words += [
+            _Word(declared, lane, record.seq, row.id)
+            for record in checked.records
+            if (declared := declared_in(checked.site, lane[0], lane[1], record)) is not None
+        ]
         report.batches += 1
+        on_step(report.batches)
+    taken = (*settled, *taken)
     if taken != covered:
         return _fault(
             lane, _first_difference(taken, covered), None, "the ledger's coverage and its rows differ"
@@ -84,7 +182,8 @@ def _walk(ledger: Ledger, lane: LaneKey, gateway: Gateway | None, report: Report
     return None
 
 
-def _fault_of(row: Row, lane: LaneKey, gateway: Gateway | None, near: list[Neighbour]) -> str | None:
+def _checked(row: Row, lane: LaneKey, gateway: Gateway | None, near: list[Neighbour]) -> codec.Batch | str:
+    """The row's batch, or why it cannot be trusted."""
     if gateway is None:
         return f"gateway {lane[0]!r} is not enrolled"
     try:
@@ -96,7 +195,7 @@ def _fault_of(row: Row, lane: LaneKey, gateway: Gateway | None, near: list[Neigh
         return "the row is filed under another lane than was signed"
     if row.link != Link(batch.first, batch.last, batch.prev, batch.head):
         return "the row's range or heads are not those that were signed"
-    return conflict(batch, near)
+    return conflict(batch, near) or batch
 
 
 def _twice(row: Row, taken: Ranges) -> str | None:

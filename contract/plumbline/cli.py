@@ -38,8 +38,9 @@ _PARTS: Final = {
         extra="edge",
     ),
     "central": _Part(
-        about="The central service: run, init, site, enroll, plan, gaps, verify, rebuild.",
-        modules=("plumbline_central.cli",),
+        about="The central service: run, init, site, enroll, plan, status, gaps, verify, rebuild, archive, head, stamp,"
+        " export.",
+        modules=("plumbline_central.cli", "plumbline_central.ledger.cli", "plumbline_central.proof.cli"),
         extra="central",
     ),
     "sim": _Part(about="Simulated meters and cameras.", modules=("plumbline_sim.cli",), extra="sim"),

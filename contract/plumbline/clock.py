@@ -27,6 +27,7 @@ TRUSTED: Final = frozenset[Trust](("synced", "simulated"))
 ENVIRONMENT: Final = "PLUMBLINE_SIMULATED_CLOCK"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY_WAS_INSTALLED_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)
+_NOBODY_RUNS_AFTER: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _LEAST_FIRST: Final[tuple[Trust, ...]] = ("unset", "unsynced", "synced", "simulated")
 _STA_UNSYNC: Final = 0x0040  # linux/timex.h
 _STATUS_OFFSET: Final = (
@@ -62,7 +63,7 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def trust(self) -> Trust:
-        if self.wall() < _NOBODY_WAS_INSTALLED_BEFORE:
+        if not _NOBODY_WAS_INSTALLED_BEFORE <= self.wall() < _NOBODY_RUNS_AFTER:
             return "unset"
         return "synced" if _kernel_is_disciplined() else "unsynced"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import islice
+from operator import itemgetter
 
 Range = tuple[int, int]
 Ranges = tuple[Range, ...]
+_first = itemgetter(0)
+_last = itemgetter(1)
 
 
 def add(ranges: Ranges, new: Range) -> Ranges:
@@ -14,20 +18,20 @@ def add(ranges: Ranges, new: Range) -> Ranges:
     first, last = new
     if not ranges or ranges[-1][1] < first - 1:
         return (*ranges, new)
-    if ranges[-1][0] <= first:
-        return (*ranges[:-1], (ranges[-1][0], max(ranges[-1][1], last)))
-    return union(ranges, (new,))
+    begin = bisect_left(ranges, first - 1, key=_last)
+    end = bisect_right(ranges, last + 1, lo=begin, key=_first)
+    if begin < end:
+        first, last = min(first, ranges[begin][0]), max(last, ranges[end - 1][1])
+    return (*ranges[:begin], (first, last), *ranges[end:])
 
 
 def missing(ranges: Ranges, within: Range) -> Ranges:
     """The parts of `within` that `ranges` lacks."""
     at, last = within
     found: list[Range] = []
-    for start, end in ranges[max(bisect_right(ranges, (at, at)) - 1, 0) :]:
+    for start, end in islice(ranges, bisect_left(ranges, at, key=_last), None):
         if start > last:
             break
-        if end < at:
-            continue
         if start > at:
             found.append((at, start - 1))
         at = end + 1

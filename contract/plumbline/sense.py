@@ -41,18 +41,23 @@ def check_all(records: Iterable[Record]) -> None:
 
 
 def _doubts(record: Record) -> Iterator[str]:
-    if not 0 <= record.at_us < LATEST_US:
+    if not _dateable(record):
         yield "its time lies before 1970 or after 2100"
     if record.mono_us not in _INT64:
         yield "its time since boot is no number of ours"
     yield from _BODY_DOUBTS[type(record.body)](record.body)
 
 
+def _dateable(record: Record) -> bool:
+    """Whether its time is one, or its clock was never set and nobody believes it."""
+    return record.at_us in _INT64 if record.clock == "unset" else 0 <= record.at_us < LATEST_US
+
+
 def _sound(record: Record, frame: Frame) -> bool:
     """Whether a record with `frame`, whose metrics are sound, leaves no doubt."""
     width = len(frame.metrics)
     return (
-        0 <= record.at_us < LATEST_US
+        _dateable(record)
         and record.mono_us in _INT64
         and is_name(frame.device)
         and len(frame.values) == width

@@ -32,11 +32,11 @@ from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import find_profile
 from plumbline_edge.mqtt import MqttLink
-from plumbline_edge.outbox import Damaged, Limits, Outbox, salvage
+from plumbline_edge.outbox import Damaged, Limits, Outbox, RolledBack, salvage
 from plumbline_edge.recorder import Recorder
 from plumbline_edge.schedule import Taken, due_capture
 from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
-from plumbline_edge.uplink import Uplink
+from plumbline_edge.uplink import Budget, SpentFile, Uplink
 
 if TYPE_CHECKING:
     from plumbline_edge.camera.capture import CameraWatch
@@ -58,8 +58,10 @@ async def run(settings: SiteSettings, clock: Clock) -> None:
             try:
                 await _run_alone(settings, clock, key)
             except* Damaged as damaged:
-                log.error("%s; starting again", _first(damaged))  # noqa: TRY400 - a person reads this
-                salvage.order(state_dir / "outbox.db")
+                why = _first(damaged)
+                log.error("%s; starting again", why)  # noqa: TRY400 - a person reads this
+                if not isinstance(why, RolledBack):
+                    salvage.order(state_dir / "outbox.db")
             else:
                 return
 
@@ -84,7 +86,14 @@ async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> No
             will=_state(settings, outbox.epoch, clock, online=False),
             subscribe=topics.ack,
         )
-        uplink = Uplink(outbox, link, topics, key)
+        spent_file = SpentFile(state_dir / "sent_today.json")
+        budget = Budget(
+            settings.uplink.daily_mb,
+            zone=ZoneInfo(settings.timezone),
+            clock=clock,
+            spent=spent_file.read(),
+        )
+        uplink = Uplink(outbox, link, topics, key, budget=budget, spent_file=spent_file)
         recorder = Recorder(outbox, clock, uplink.wake)
         async with asyncio.TaskGroup() as transport:
             carrying = [

@@ -89,6 +89,16 @@ class OutboxSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkSettings:
+    """What may go out over a link that is paid by the megabyte."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    daily_mb: Annotated[float, Gt(0), Le(1_000_000)] | None = None
+    """Megabytes (1e6 bytes) of payload a local day; at it photos and backlog wait for the next day, a fifth beyond it
+    readings too. No bound where absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSettings:
     """A whole site file."""
 
@@ -103,3 +113,4 @@ class SiteSettings:
     cameras: tuple[CameraSettings, ...] = ()
     model: ModelSettings = field(default_factory=ModelSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    uplink: UplinkSettings = field(default_factory=UplinkSettings)

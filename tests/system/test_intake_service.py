@@ -215,9 +215,13 @@ async def test_a_central_killed_again_and_again_stores_every_record_once(central
         async with central.running():
             assert await send_until_acknowledged(client, gateway, 25) == 300
             await until(lambda: [r["value"] for r in readings(central)] == [2.99])
+            assert central.get("health")["balanced"]
 
     report = json.loads(central.command("verify", "--data", central.folder / "plumbline-data", "--json"))
     assert (report["verify"], report["records"], report["missing"]) == ("ok", 300, 0)
+    status = json.loads(central.command("status", central.file, "--json"))
+    assert [equation for equation, holds in status["equations"].items() if not holds] == []
+    assert status["counters"]["records_stored"] == 300
     assert json.loads(central.command("rebuild", central.file, "--json"))["readings"] == 300
 
 

@@ -17,7 +17,7 @@ from plumbline_central.deviation import Seen, deviation_pp
 from plumbline_central.live import LiveHub
 from plumbline_central.placing import Boot, Fix, Fixes, Signed
 from plumbline_central.plan_store import Baseline
-from plumbline_central.project import LedgerRow, StoredRecord
+from plumbline_central.project import LedgerRow, StoredRecord, Tally
 from plumbline_central.schema import Database
 from plumbline_central.stores import fixes
 
@@ -37,26 +37,27 @@ class ProgressProjection:
         self._db = db
         self._evaluator = evaluator
         self._live = live
-        self._kept: int | None = None
+        self._tally: Tally | None = None
+        self._kept = 0
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            row = db.execute(
-                "SELECT ledger_id FROM alert_cursor WHERE projection = ?", (self.name,)
-            ).fetchone()
-        self._kept = row[0] if row else 0
+        self._tally = self._on_disk()
+        self._kept = self._tally.through
         return self._kept
 
+    def tally(self) -> Tally:
+        return self._tally or self._on_disk()
+
     def apply(self, rows: Sequence[LedgerRow]) -> None:
-        last = rows[-1].id
+        tally = self.tally().plus(rows)
         found = [
             (row, learnt, seen)
             for row in rows
             for learnt, seen in [(placing.learnt(row), _progress_of(row))]
             if learnt or seen
         ]
-        kept = self.cursor() if self._kept is None else self._kept
-        if not found and last - kept < _ROWS_WITHOUT_PROGRESS:
+        if not found and tally.through - self._kept < _ROWS_WITHOUT_PROGRESS:
+            self._tally = tally
             return
         told: list[tuple[str, dict[str, Any]]] = []
         with self._evaluator.book.write() as writer:
@@ -65,11 +66,11 @@ class ProgressProjection:
                     self._learn(writer, boot, came, row.received_us)
                 told += [(row.site, self._take(writer, row.received_us, stored)) for stored in observed]
             writer.db.execute(
-                "INSERT INTO alert_cursor VALUES (?, ?)"
-                " ON CONFLICT (projection) DO UPDATE SET ledger_id = excluded.ledger_id",
-                (self.name, last),
+                "INSERT OR REPLACE INTO alert_cursor (projection, ledger_id, applied, passed_over)"
+                " VALUES (?, ?, ?, ?)",
+                (self.name, tally.through, tally.applied, tally.passed_over),
             )
-        self._kept = last
+        self._tally, self._kept = tally, tally.through
         if self._live is not None:
             for site, data in told:
                 self._live.publish("progress", site, data)
@@ -82,7 +83,14 @@ class ProgressProjection:
             db.execute("DELETE FROM alert_doubtful")
             fixes.forget(db, self.name)
             db.execute("DELETE FROM alert_cursor WHERE projection = ?", (self.name,))
-        self._kept = 0
+        self._tally, self._kept = Tally(), 0
+
+    def _on_disk(self) -> Tally:
+        with self._db.read() as db:
+            row = db.execute(
+                "SELECT ledger_id, applied, passed_over FROM alert_cursor WHERE projection = ?", (self.name,)
+            ).fetchone()
+        return Tally(through=row[0], applied=row[1], passed_over=row[2]) if row else Tally()
 
     def _take(self, writer: BookWriter, received_us: int, stored: StoredRecord) -> dict[str, Any]:
         """Keep and judge one observation; what the live page is told of it."""

@@ -59,6 +59,14 @@ MIGRATIONS: Final[Migrations] = (
         CREATE INDEX alert_doubtful_by_boot ON alert_doubtful (gateway, boot, mono_us);
         """,
     ),
+    (
+        "alerts_3",
+        """
+        -- applied: NULL where the projection had begun before anybody counted
+        ALTER TABLE alert_cursor ADD COLUMN applied INTEGER;
+        ALTER TABLE alert_cursor ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
+        """,
+    ),
 )
 
 

@@ -182,18 +182,38 @@ class GatewayOut(_Answer):
 
 
 class GapOut(_Answer):
-    """Records that central never got, though later ones came."""
+    """Records that central lacks: `declared` gone by their gateway, which says why, or unexplained as yet.
+
+    Unexplained ones may still be on their way.
+    """
 
     site: str
     gateway: str
     epoch: str
     lane: str
     first: int
-    last: int
+    last: Annotated[int | None, Field(description="Null: a damaged file; nobody knows how many.")]
+    count: Annotated[int, Field(description="How many records are known to lack.")]
+    declared: bool
+    why: Annotated[str, Field(description="size, thinned, age or damaged; empty where nothing was declared.")]
+    start: Annotated[datetime | None, Field(description="Time of the oldest record that went.")]
+    end: Annotated[datetime | None, Field(description="Time of the newest record that went.")]
+    summarised: Annotated[bool, Field(description="Summaries stand for them.")]
+
+
+class ProjectedOut(_Answer):
+    """What became of the stored records in one projection: stored = applied + passed_over + behind."""
+
+    applied: Annotated[
+        int | None, Field(description="Null: counted only after the next `plumbline central rebuild`.")
+    ]
+    passed_over: Annotated[int, Field(description="Records that could not be read back or digested.")]
+    behind: Annotated[int, Field(description="Records that it has yet to apply.")]
+    balanced: bool
 
 
 class HealthOut(_Answer):
-    """`balanced`: received = stored + duplicate + refused, for batches and for records.
+    """`balanced`: all of `equations` hold, as received = stored + duplicate + refused.
 
     `behind`: for each projection, how many batches of the ledger it has yet to apply; 0 when what is shown is whole.
     """
@@ -202,7 +222,13 @@ class HealthOut(_Answer):
     now: datetime
     version: str
     balanced: bool
+    equations: dict[str, bool]
     counters: dict[str, int]
+    projections: dict[str, ProjectedOut]
     behind: dict[str, int]
-    missing_records: int
+    missing_records: Annotated[int, Field(description="Lacking without a word; maybe still on their way.")]
+    declared_missing_records: Annotated[int, Field(description="Gone, as their gateways declared.")]
+    ledger_bytes: int
+    archive_bytes: int
+    archive_segments: int
     last_seen: datetime | None

@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from plumbline import __version__
+from plumbline.clock import from_us
 from plumbline_central.api import models
 from plumbline_central.api.depends import ServicesDep
+from plumbline_central.gaps import Gap
 from plumbline_central.stores.gateways import GatewayStatus
 
 router = APIRouter(tags=["system"])
@@ -24,29 +26,49 @@ def gateways(
 
 @router.get("/gaps")
 def gaps(services: ServicesDep) -> list[models.GapOut]:
-    """Every hole below a lane's newest record."""
-    return [models.GapOut.model_validate(gap) for gap in services.ledger.gaps()]
+    """Everything that central lacks, with the reason where its gateway gave one."""
+    return [_gap(gap) for gap in services.books.gaps()]
 
 
 @router.get("/health")
 def health(services: ServicesDep) -> models.HealthOut:
     """Whether the books balance, and when a gateway was last heard."""
-    counters = dict(services.ledger.counters())
-    balanced = all(
-        counters[f"{what}_received"]
-        == counters[f"{what}_stored"] + counters[f"{what}_duplicate"] + counters[f"{what}_refused"]
-        for what in ("batches", "records")
-    )
+    standing = services.books.standing()
     seen = [status.last_seen for status in services.gateways.status() if status.last_seen is not None]
     return models.HealthOut(
-        status="ok" if balanced else "out of balance",
+        status="ok" if standing.balanced else "out of balance",
         now=services.clock.wall(),
         version=__version__,
-        balanced=balanced,
-        counters=counters,
+        balanced=standing.balanced,
+        equations=dict(standing.equations),
+        counters=dict(standing.counters),
+        projections={
+            name: models.ProjectedOut.model_validate(one) for name, one in standing.projections.items()
+        },
         behind=dict(services.behind()),
-        missing_records=sum(gap.last - gap.first + 1 for gap in services.ledger.gaps()),
+        missing_records=standing.missing,
+        declared_missing_records=standing.declared_missing,
+        ledger_bytes=standing.ledger_bytes,
+        archive_bytes=standing.archive_bytes,
+        archive_segments=standing.segments,
         last_seen=max(seen, default=None),
+    )
+
+
+def _gap(gap: Gap) -> models.GapOut:
+    return models.GapOut(
+        site=gap.site,
+        gateway=gap.gateway,
+        epoch=gap.epoch,
+        lane=gap.lane,
+        first=gap.first,
+        last=gap.last,
+        count=gap.count,
+        declared=gap.declared,
+        why=gap.why,
+        start=from_us(gap.from_us) if gap.from_us else None,
+        end=from_us(gap.until_us) if gap.until_us else None,
+        summarised=gap.summarised,
     )
 
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from plumbline.clock import Clock
+from plumbline_central.account import Standing
 from plumbline_central.alerts.alert import Alert, AuditLine
 from plumbline_central.deviation import Band
+from plumbline_central.gaps import Gap
 from plumbline_central.indicators import Curve
-from plumbline_central.ledger import Gap
 from plumbline_central.live import LiveEvent
 from plumbline_central.registry import Site
 from plumbline_central.stores.gateways import GatewayEvent, GatewayStatus
@@ -82,12 +83,12 @@ class Alerts(Protocol):
     def close(self, alert: int, by: str, comment: str, at: datetime) -> Alert: ...
 
 
-class Log(Protocol):
-    """The ledger's own account of itself."""
+class Books(Protocol):
+    """Central's account of itself: what came, what is kept, what lacks."""
 
     def gaps(self) -> Sequence[Gap]: ...
 
-    def counters(self) -> Mapping[str, int]: ...
+    def standing(self) -> Standing: ...
 
 
 class Live(Protocol):
@@ -106,7 +107,7 @@ class Services:
     gateways: Gateways
     indicators: Indicators
     alerts: Alerts
-    ledger: Log
+    books: Books
     live: Live
     clock: Clock
     behind: Callable[[], Mapping[str, int]] = dict

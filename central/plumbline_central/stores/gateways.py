@@ -13,7 +13,7 @@ import msgspec
 from plumbline.clock import from_us
 from plumbline.messages import DeviceHealth, Event, GatewayState, Health
 from plumbline_central.live import LiveHub
-from plumbline_central.project import LedgerRow
+from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors
 
@@ -124,6 +124,9 @@ class GatewayStore:
         self._tell(state.site, {"gateway": state.gateway, "online": state.online})
 
     def cursor(self) -> int:
+        return self.tally().through
+
+    def tally(self) -> Tally:
         with self._db.read() as db:
             return cursors.get(db, self.name)
 
@@ -155,7 +158,7 @@ class GatewayStore:
                 [(gateway, at_us, _encode(body)) for gateway, (at_us, body) in health.items()],
             )
             db.executemany("INSERT OR IGNORE INTO gateway_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", events)
-            cursors.move(db, self.name, rows[-1].id)
+            cursors.move(db, self.name, cursors.get(db, self.name).plus(rows))
         for gateway, (site, last_us) in seen.items():
             self._tell(site, {"gateway": gateway, "last_seen": from_us(last_us).isoformat()})
 
@@ -163,7 +166,7 @@ class GatewayStore:
         with self._db.write() as db:
             for table in ("gateway_seen", "gateway_health", "gateway_event"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-            cursors.move(db, self.name, 0)
+            cursors.move(db, self.name, Tally())
 
     def _tell(self, site: str, said: dict[str, Any]) -> None:
         if self._live is not None:

@@ -14,7 +14,7 @@ from plumbline.messages import Photo, Record
 from plumbline_central import placing
 from plumbline_central.live import LiveHub
 from plumbline_central.placing import Boot, Signed
-from plumbline_central.project import LedgerRow
+from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors, fixes
 
@@ -67,7 +67,7 @@ class PhotoStore:
     def __init__(self, db: Database, live: LiveHub | None = None) -> None:
         self._db = db
         self._live = live
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
 
     @classmethod
     def open(cls, path: Path, live: LiveHub | None = None) -> Self:
@@ -111,11 +111,13 @@ class PhotoStore:
         return int(kept)
 
     def cursor(self) -> int:
-        with self._db.read() as db:
-            self._saved = cursors.get(db, self.name)
-        return self._saved
+        return self._cursor.load()
+
+    def tally(self) -> Tally:
+        return self._cursor.tally()
 
     def apply(self, rows: Sequence[LedgerRow]) -> None:
+        tally = self.tally().plus(rows)
         photos = [
             (row, record, record.body)
             for row in rows
@@ -123,7 +125,8 @@ class PhotoStore:
             if isinstance(record.body, Photo)
         ]
         news = [(boot, came) for row in rows for boot, came in placing.learnt(row).items()]
-        if not photos and not news and rows[-1].id - self._saved < _ROWS_PER_CURSOR:
+        if not photos and not news and not self._cursor.is_due(tally):
+            self._cursor.reach(tally)
             return  # most rows hold readings only; passing them again costs less than a commit
         told: list[tuple[str, dict[str, str]]] = []
         with self._db.write() as db:
@@ -136,8 +139,8 @@ class PhotoStore:
                     told.append((row.site, said))
             for boot in {boot for boot, _ in news}:
                 self._move(db, boot)
-            cursors.move(db, self.name, rows[-1].id)
-        self._saved = rows[-1].id
+            cursors.move(db, self.name, tally)
+        self._cursor.saved(tally)
         if self._live is not None:
             for site, said in told:
                 self._live.publish("photo", site, said)
@@ -146,8 +149,8 @@ class PhotoStore:
         with self._db.write() as db:
             db.execute("DELETE FROM photo")
             fixes.forget(db, self.name)
-            cursors.move(db, self.name, 0)
-        self._saved = 0
+            cursors.move(db, self.name, Tally())
+        self._cursor.saved(Tally())
 
     def _keep(self, db: sqlite3.Connection, row: LedgerRow, record: Record, p: Photo) -> int:
         """Put one photo where it belongs; that time, or 0."""

@@ -17,7 +17,7 @@ from plumbline.metrics import BY_CODE, Flaw
 from plumbline_central import placing
 from plumbline_central.live import LiveHub
 from plumbline_central.placing import Boot, Fixes
-from plumbline_central.project import LedgerRow, Readable
+from plumbline_central.project import LedgerRow, Readable, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors, fixes
 from plumbline_central.stores.port import FramePoint, TelemetryStore
@@ -44,7 +44,7 @@ _ROWS_PER_CURSOR: Final = 64
 class _Stretch:
     """Rows with no anchor between them, on their way into the store."""
 
-    last_id: int = 0
+    rows: list[LedgerRow] = field(default_factory=list)
     points: list[FramePoint] = field(default_factory=list)
     doubtful: dict[tuple[Boot, int], list[int]] = field(default_factory=dict)
     """(boot, ledger id) -> first and last time since boot, and how many have no place."""
@@ -66,7 +66,7 @@ class SeriesProjection:
         self._db = db
         self._ledger = ledger
         self._live = live
-        self._saved = 0
+        self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
         self._known: dict[Boot, Fixes] = {}
 
     @classmethod
@@ -84,9 +84,10 @@ class SeriesProjection:
 
     def cursor(self) -> int:
         self._known.clear()
-        with self._db.read() as db:
-            self._saved = cursors.get(db, self.name)
-        return self._saved
+        return self._cursor.load()
+
+    def tally(self) -> Tally:
+        return self._cursor.tally()
 
     def waiting(self) -> int:
         """How many records are in no series yet, because nobody knows when they were."""
@@ -119,12 +120,12 @@ class SeriesProjection:
         with self._db.write() as db:
             db.execute("DELETE FROM doubtful_row")
             fixes.forget(db, self.name)
-            cursors.move(db, self.name, 0)
-        self._saved = 0
+            cursors.move(db, self.name, Tally())
+        self._cursor.saved(Tally())
 
     def _take(self, stretch: _Stretch, row: LedgerRow, learnt: dict[Boot, Fixes]) -> None:
         """Add a row's readings to the stretch, each at its place."""
-        stretch.last_id = row.id
+        stretch.rows.append(row)
         for record in row.records:
             body = record.body
             if isinstance(body, Frame) and record.clock in TRUSTED:  # nearly all: without a call in between
@@ -161,7 +162,9 @@ class SeriesProjection:
         for points in _portions(stretch.points):
             self._store.write(points)
         told += stretch.points
-        if not (stretch.doubtful or learnt or stretch.last_id - self._saved >= _ROWS_PER_CURSOR):
+        tally = self.tally().plus(stretch.rows)
+        if not (stretch.doubtful or learnt or self._cursor.is_due(tally)):
+            self._cursor.reach(tally)
             return
         with self._db.write() as db:
             db.executemany(
@@ -173,8 +176,8 @@ class SeriesProjection:
             for boot, known in (learnt or {}).items():
                 fixes.add(db, self.name, boot, known)
                 db.execute("UPDATE doubtful_row SET waiting = 0 WHERE gateway = ? AND boot = ?", boot)
-            cursors.move(db, self.name, stretch.last_id)
-        self._saved = stretch.last_id
+            cursors.move(db, self.name, tally)
+        self._cursor.saved(tally)
         self._known |= learnt or {}
 
     def _learnt(self, row: LedgerRow) -> dict[Boot, Fixes]:

@@ -158,13 +158,13 @@ class SiteView:
 
     @cached_property
     def gateways(self) -> list[GatewayView]:
-        gaps = self._services.ledger.gaps()
+        gaps = self._services.books.gaps()
         return [
             GatewayView(
                 status=status,
                 waiting=_records(status, "waiting_data", "waiting_photo"),
                 parked=_records(status, "parked_data", "parked_photo") or 0,
-                missing=sum(gap.last - gap.first + 1 for gap in gaps if gap.gateway == status.gateway),
+                missing=sum(gap.count for gap in gaps if gap.gateway == status.gateway),
                 disk_free_mb=status.health.gauges.get("disk_free_mb") if status.health else None,
             )
             for status in self.statuses

@@ -21,7 +21,18 @@ from plumbline.ranges import Ranges
 from plumbline_edge.outbox import retention, salvage
 from plumbline_edge.outbox.ballast import Ballast
 from plumbline_edge.outbox.mark import Mark, MarkFile, read_mark
-from plumbline_edge.outbox.rows import LANES, CardFull, Damaged, Draft, LaneState, Limits, Run, Stamp, Stream
+from plumbline_edge.outbox.rows import (
+    LANES,
+    CardFull,
+    Damaged,
+    Draft,
+    LaneState,
+    Limits,
+    RolledBack,
+    Run,
+    Stamp,
+    Stream,
+)
 from plumbline_edge.outbox.sqlite import reading
 from plumbline_edge.outbox.store import Store
 from plumbline_edge.outbox.view import lane_states
@@ -54,6 +65,7 @@ class Outbox:
         self._ballast = Ballast(path.with_name("outbox.ballast"), self._limits.ballast_bytes)
         self._mark = MarkFile(path.with_name("outbox.mark"))
         self._heard: dict[Stream, Ranges] = {}
+        self._ahead: dict[Lane, int] = {}
         self._crowded = asyncio.Event()
         self._making_room = False
         self.counters = {"outbox_squeezed": 0, "outbox_salvaged": 0}
@@ -121,6 +133,15 @@ class Outbox:
         end = self._store.lanes.get(stream)
         if end is not None and (not acknowledged or acknowledged[-1][1] <= end.last):
             self._heard[stream] = ranges.union(self._heard.get(stream, ()), acknowledged)
+
+    def contradicted(self, stream: Stream, seq: int) -> None:
+        """Central has record `seq` of this epoch, past the newest here: commits were lost that nobody noticed.
+
+        Raises RolledBack; the next start begins a new epoch and declares what is missing up to `seq`.
+        """
+        self._ahead[stream[1]] = seq
+        self._note_mark(self._store)
+        raise RolledBack(f"central has {stream[1]} record {seq}, the outbox ends at {self.last(stream)}")
 
     async def park(self, stream: Stream, first: int, last: int, why: str) -> None:
         """Central will never take `first`..`last`: keep them here with the reason, stop sending them."""
@@ -305,6 +326,8 @@ class Outbox:
     def _note_mark(self, store: Store) -> None:
         lanes: dict[Lane, tuple[int, int, bytes]] = {
             lane: (end.id, end.next_seq, end.head)
+            if self._ahead.get(lane, 0) < end.next_seq
+            else (end.id, self._ahead[lane] + 1, b"")
             for (epoch, lane), end in store.lanes.items()
             if epoch == store.epoch
         }

@@ -20,6 +20,10 @@ class Damaged(PlumblineError):
     """The outbox's file is not what was written; opening it again salvages what can be read."""
 
 
+class RolledBack(Damaged):
+    """The file is sound and yet older than what was sent from it; opening it again begins a new epoch."""
+
+
 class CardFull(Unreachable):
     """There is no room, in the file's bound or on the card."""
 

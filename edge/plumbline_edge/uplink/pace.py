@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from plumbline_edge.uplink.window import Flight
+from plumbline_edge.uplink.window import HURRIES, Flight
 
 FIRST_PATIENCE_S: Final = 10.0
 LONGEST_PATIENCE_S: Final = 300.0
@@ -57,9 +57,9 @@ class Pace:
         """How long to wait for the answer to a batch; `behind` so many bytes where some of them are a large batch's."""
         patience = self._first_s
         if self.smoothed_s is not None:
-            patience = max(self._first_s / 5, self.smoothed_s + 4 * self._deviation_s)
-        patience += _SLOW_S * max(0.0, behind / self.backlog_bytes - 1)
-        return min(self._longest_s, patience * 2.0 ** min(max(self._silences, attempt - 3), 16))
+            patience = max(self._first_s, 2 * self.smoothed_s, self.smoothed_s + 4 * self._deviation_s)
+        patience += _SLOW_S * behind / self.backlog_bytes
+        return min(self._longest_s, patience * 2.0 ** min(max(self._silences, attempt - 1 - HURRIES), 16))
 
     def reconnected(self) -> None:
         """Another connection, perhaps another path; what the link carries is likely what it carried."""
@@ -70,10 +70,9 @@ class Pace:
         """Central's answer to this batch; to be told only of the newest of several that came with one answer."""
         took_s = now - flight.sent_at
         if flight.attempt > 1:
-            if self._quickest_s is not None and took_s < self._quickest_s:
-                self._smooth(
-                    now - flight.first_sent_at
-                )  # too quick: it answers an earlier attempt, patience was short
+            if self._quickest_s is not None and self.smoothed_s is not None and took_s < self._quickest_s:
+                # too quick: it answers an earlier attempt, so patience may be too short; which one, nobody knows
+                self._smooth(min(now - flight.first_sent_at, 2 * self.smoothed_s))
             return
         self._silences = 0
         if flight.crowded:
@@ -116,4 +115,4 @@ def reconnect_wait_s(failures: int, chance: random.Random) -> float:
 
     500 gateways whose broker came back are spread over seconds, over a minute where it cannot take them all.
     """
-    return chance.uniform(0.5, min(60.0, 2.0 * 2.0 ** min(max(failures, 1), 10)))
+    return chance.uniform(0.5, min(60.0, max(4.0, 2.0 ** min(failures, 10))))

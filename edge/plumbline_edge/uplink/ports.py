@@ -65,6 +65,10 @@ class Log(Protocol):
         """Central durably has these; `settled` says so at once."""
         ...
 
+    def contradicted(self, stream: Stream, seq: int) -> None:
+        """Central has record `seq`, past the newest here: the log lost its end. Raises what ends this run of the gateway."""
+        ...
+
     async def park(self, stream: Stream, first: int, last: int, why: str) -> None:
         """Central will never take these. Raises Unreachable where the card fails."""
         ...

@@ -31,6 +31,8 @@ _SPREAD_S: Final = 2.0
 """Gateways that come back together begin with their backlogs within this time; live readings do not wait."""
 _ASK_AGAIN_S: Final = 5.0
 """After the card failed, and while today's budget is spent."""
+_SAY_AFTER_S: Final = 30.0
+"""A batch or an answer lost now and then is nothing to a person; half a minute without any answer is."""
 _MOST_PLAIN_BYTES: Final = codec.MAX_PLAIN_BYTES // 2
 _ENVELOPE_BYTES: Final = 256
 _COUNTERS: Final = (
@@ -84,8 +86,9 @@ class Uplink:
 
     def reconnected(self) -> None:
         """The link is new: what was on its way may be gone."""
-        for stream, window in self._windows.items():
-            window.start_over(self._outbox.last(stream))
+        self._windows = {
+            stream: Window(stream[1], last=self._outbox.last(stream)) for stream in self._outbox.streams()
+        }
         self._pace.reconnected()
         if self._sessions:
             self.counters["reconnects"] += 1
@@ -103,6 +106,9 @@ class Uplink:
         stream = (ack.epoch, ack.lane)
         if not self._is_known(stream) or not _makes_sense(ack, self._outbox.last(stream)):
             self.counters["acks_foreign"] += 1
+            ahead = max(ack.through, *(end for _, end in ack.also), 0)
+            if stream[0] == self._outbox.epoch and self._outbox.last(stream) < ahead < codec.MAX_SEQ:
+                self._outbox.contradicted(stream, ahead)
             return
         self.counters["acks"] += 1
         self._central.worked()
@@ -274,7 +280,7 @@ class Uplink:
             attempt=choice.attempt,
             size=size,
             sent_at=now,
-            deadline=now + patience_s * self._chance.uniform(0.8, 1.2),
+            deadline=now + patience_s * self._chance.uniform(1.0, 1.25),
             first_sent_at=now if choice.since is None else choice.since,
             crowded=crowded,
         )
@@ -303,7 +309,7 @@ class Uplink:
                 self.counters["timeouts"] += 1
                 heard = self._heard_at >= flight.sent_at
                 self._pace.timed_out(now, flight, heard=heard)
-                if not heard:
+                if now - max(self._heard_at, flight.first_sent_at) >= _SAY_AFTER_S:
                     self._central.failed(
                         Unreachable(
                             f"none for {lane} {flight.first}..{flight.last}, sending again"

@@ -22,7 +22,7 @@ LIVE_S: Final = 60.0
 """A record that could not be sent for so long is backlog: where the link is slower than the meters, the newest minute
 still goes out as live."""
 _SAMPLE_EVERY_S: Final = 5.0
-_HURRIES: Final = 2
+HURRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,9 @@ class Offers:
     """Something is neither settled nor on its way, slot or not."""
 
 
+_NOTHING: Final = Offers(live=None, backlog=None, waiting=False)
+
+
 @dataclass(slots=True)
 class Horizon:
     """Up to which seq a stream is backlog: all of it when the link came up, later what became older than LIVE_S."""
@@ -81,7 +84,10 @@ class Horizon:
 
 
 class Window:
-    """One stream's batches on their way, what was lost of them, and where its backlog ends."""
+    """One stream's batches on their way, what was lost of them, and where its backlog ends.
+
+    A new link gets a new window: what was on its way may be gone, and all there is up to `last` is backlog.
+    """
 
     def __init__(self, lane: Lane, *, last: int) -> None:
         self.lane = lane
@@ -92,19 +98,14 @@ class Window:
         self._passed: Ranges = ()
         self._live_before = False
 
-    def start_over(self, last: int) -> None:
-        """The link is new: what was on its way may be gone, and all there is up to `last` is backlog."""
-        self.flights = ()
-        self.lost = ()
-        self.horizon = Horizon(last)
-        self._passed = ()
-
     def pass_over(self, first: int, last: int) -> None:
         """The log has nothing to send there, whatever it says of it: do not ask again before the link is new."""
         self._passed = ranges.add(self._passed, (first, last))
 
     def offers(self, now: float, last: int, settled: Ranges) -> Offers:
         self.horizon.saw(now, last)
+        if not self._passed and ranges.through(settled) == last:
+            return _NOTHING  # the usual case: three lanes are asked, one has news
         return offers(
             last=last,
             settled=united(settled, self._passed),
@@ -140,12 +141,12 @@ class Window:
     def hurry(self, arrived: Flight, by: float) -> None:
         """What was sent before `arrived` and did not arrive with it is lost, for the link keeps the order.
 
-        Twice it then goes again at `by`; a third time its patience runs to the end, or a batch that central keeps
+        It then goes again at `by`; after HURRIES times its patience runs to the end, or a batch that central keeps
         silent about would travel for ever.
         """
         self.flights = tuple(
             replace(f, deadline=min(f.deadline, by))
-            if f.sent_at < arrived.sent_at and f.attempt <= _HURRIES
+            if f.sent_at < arrived.sent_at and f.attempt <= HURRIES
             else f
             for f in self.flights
         )
@@ -155,7 +156,10 @@ class Window:
         late = [flight for flight in self.flights if flight.deadline <= now]
         if late:
             self.flights = tuple(flight for flight in self.flights if flight.deadline > now)
-            again = (Choice(first=f.first, last=f.last, live=f.live, attempt=f.attempt + 1) for f in late)
+            again = (
+                Choice(first=f.first, last=f.last, live=f.live, attempt=f.attempt + 1, since=f.first_sent_at)
+                for f in late
+            )
             self.lost = tuple(sorted((*self.lost, *again), key=lambda choice: choice.first))
         return late
 

@@ -186,11 +186,11 @@ async def count(running: Running, wall_s: float) -> Findings:
             ),
             await asyncio.to_thread(lambda: list(_stored_readings(data))),
         ),
-        dropped_declared=len(gaps),
+        dropped_declared=sum(gap["declared"] for gap in gaps),
         photos_served=len(stage.camera.oplog.shots),
         observations=curve["actual"],
         alerts=alerts,
-        verify="; ".join([verdict["verify"], *map(str, verdict["faults"])]),
+        verify="; ".join([verdict["verify"], *map(str, verdict["faults"]), *verdict["tree"]["findings"]]),
     )
 
 

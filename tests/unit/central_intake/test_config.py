@@ -100,3 +100,26 @@ def test_a_missing_file_says_how_to_get_one(tmp_path):
 def test_a_file_that_is_not_toml_names_the_line(write):
     with pytest.raises(ConfigError, match="line 1"):
         load_central(write("data_dir =\n[broker]\n"))
+
+
+def test_the_archive_has_an_age_and_a_folder_of_its_own(write, tmp_path):
+    plain = load_central(write('data_dir = "data"\n'))
+    told = load_central(write('data_dir = "data"\n[ledger]\narchive_after_s = 0\narchive_dir = "old"\n'))
+
+    assert (plain.ledger.archive_after_s, plain.archive_dir) == (180 * 86_400, None)
+    assert (told.ledger.archive_after_s, told.archive_dir) == (0, tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[ledger]\narchive_after_s = -1", "ledger.archive_after_s"),
+        ('[ledger]\narchive_dir = "no/where"', "ledger.archive_dir"),
+        ("[ledger]\narchive_after = 1", "ledger.archive_after"),
+    ],
+)
+def test_an_archive_that_cannot_be_is_a_fault_of_the_file(write, text, key):
+    with pytest.raises(FaultyFile) as raised:
+        load_central(write(f'data_dir = "data"\n{text}\n'))
+
+    assert [fault.key for fault in raised.value.faults] == [key]

@@ -150,8 +150,8 @@ def test_gaps_name_the_holes_below_the_newest_record(ledger, gateway):
     gateway.frames(30)
     ledger.append([arrival(gateway.pack(5, 10)), arrival(gateway.pack(20, 25))])
 
-    assert [(gap.first, gap.last) for gap in ledger.gaps()] == [(1, 4), (11, 19)]
-    assert {"a12"} == {gap.site for gap in ledger.gaps()}
+    assert [(hole.first, hole.last) for hole in ledger.holes()] == [(1, 4), (11, 19)]
+    assert {"a12"} == {hole.site for hole in ledger.holes()}
 
 
 def test_dead_letters_are_cut_and_counted(ledger):

@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from plumbline import codec, ranges
+from plumbline import codec
 from plumbline.clock import ManualClock
 from plumbline.errors import Unreachable
 from plumbline.messages import Ack, Frame, GatewayState, Photo, Refusal
@@ -112,24 +110,6 @@ async def test_an_answer_names_no_island_that_its_group_did_not_touch(intake, ga
     await intake.take((gateway.topic, gateway.pack(15, 18)))
 
     assert [ack.also for _, ack in intake.post.sent] == [((4, 6),), ((14, 16),), ((24, 26),), ((14, 18),)]
-
-
-RANGES = st.lists(
-    st.tuples(st.integers(1, 40), st.integers(0, 5)).map(lambda r: (r[0], r[0] + r[1])), max_size=9
-)
-
-
-@given(RANGES, RANGES)
-def test_the_islands_near_are_those_that_hold_something_of_what_came(spans, stored):
-    covered = ()
-    for span in spans:
-        covered = ranges.add(covered, span)
-
-    assert receive.also_near(covered, stored) == tuple(
-        island
-        for island in covered
-        if island[0] > 1 and any(ranges.missing((island,), span) != (span,) for span in stored)
-    )
 
 
 async def test_one_gateways_flood_keeps_no_other_waiting(intake, gateway, new_gateway, monkeypatch):

@@ -63,6 +63,11 @@ def test_a_time_outside_the_calendar_is_named(at_us):
         sense.check(record(FRAME, at_us=at_us))
 
 
+@pytest.mark.parametrize("at_us", [-1, 2**62, -(2**62)])
+def test_a_clock_that_was_never_set_may_say_anything(at_us):
+    sense.check(record(FRAME, at_us=at_us, clock="unset"))
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -134,3 +134,13 @@ def test_the_running_gateway_gets_the_same_settings_back(tmp_path):
     settings = load_site(write(tmp_path, GOOD))
 
     assert msgspec.json.decode(msgspec.json.encode(settings), type=SiteSettings) == settings
+
+
+def test_a_daily_budget_is_more_than_nothing(tmp_path):
+    wrong = GOOD.replace("[[meters]]", "[uplink]\ndaily_mb = 0\n[[meters]]", 1)
+    right = GOOD.replace("[[meters]]", "[uplink]\ndaily_mb = 12.5\n[[meters]]", 1)
+
+    assert len(faults(tmp_path, wrong)) == 1
+    assert faults(tmp_path, wrong)[0].startswith("uplink.daily_mb: expected")
+    assert load_site(write(tmp_path, right)).uplink.daily_mb == 12.5
+    assert load_site(write(tmp_path, GOOD)).uplink.daily_mb is None

@@ -12,7 +12,7 @@ import pytest
 from outbox_life import Site, everything, gaps, records
 
 from plumbline.messages import Event
-from plumbline_edge.outbox import LANES, Damaged, Outbox, salvage
+from plumbline_edge.outbox import LANES, Damaged, Outbox, RolledBack, salvage
 
 COMMITS = 12
 
@@ -169,6 +169,28 @@ async def test_a_log_that_was_cut_is_no_error_to_sqlite_but_to_the_mark(tmp_path
     assert all(is_declared(key, said) for key in lost)
     assert {(gap.why, gap.epoch) for gap in said} == {("damaged", found.epoch)}
     assert all(len(gap.prev) == len(gap.head) == 32 for gap in said)
+
+
+async def test_what_only_central_still_has_shows_that_the_file_lost_its_end(tmp_path):
+    """Mark and log are gone together: nothing here tells, but central's acknowledgement does."""
+    found = await wreck(tmp_path)
+    found.mark.unlink()
+    sound = found.wal.read_bytes()
+    found.wal.write_bytes(sound[: len(sound) * 2 // 3])
+    ahead = max(seq for _, lane, seq in found.committed if lane == "data")
+    async with Outbox(found.db, gateway="gw1") as outbox:
+        had = outbox.last((found.epoch, "data"))
+        with pytest.raises(RolledBack):
+            outbox.contradicted((found.epoch, "data"), ahead)
+        await outbox.append(Site().cycle())
+    outbox, here, said = await start_and_read(found.db)
+
+    assert had < ahead
+    assert outbox.epoch != found.epoch
+    assert [(gap.epoch, gap.lane, gap.first, gap.last) for gap in said] == [
+        (found.epoch, "data", had + 5, ahead)
+    ]
+    assert (found.epoch, "data", had) in here
 
 
 async def test_the_damaged_file_stays_aside_and_an_event_says_so(tmp_path):

@@ -45,7 +45,7 @@ class World:
             gateways=self.parts.gateways,
             indicators=self.parts.indicators,
             alerts=self.parts.book,
-            ledger=self.parts.ledger,
+            books=self.parts.books,
             live=self.parts.live,
             clock=self.clock,
             **services,

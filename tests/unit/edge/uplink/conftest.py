@@ -51,6 +51,7 @@ class FakeOutbox:
         self.parked: list[tuple] = []
         self.asked = 0
         self.fails = False
+        self.ahead = None
 
     def append(self, lane: str, *bodies, epoch: str | None = None, at_us: int = 0) -> None:
         stream = (epoch or self.epoch, lane)
@@ -88,6 +89,9 @@ class FakeOutbox:
             if parked == stream:
                 some = ranges.add(some, (first, last))
         return some
+
+    def contradicted(self, stream, seq) -> None:
+        self.ahead = (stream, seq)
 
     async def run_in(self, stream, first, last, *, max_records, max_bytes):
         self.asked += 1
@@ -179,7 +183,7 @@ class _NoWait(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Hours pass in no time; good for code without threads and sockets."""
+    """Hours pass in no time; what is given to a thread is done at once. Good for code without sockets."""
 
     def __init__(self) -> None:
         self._no_wait = _NoWait()
@@ -187,6 +191,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._no_wait.waited_s
+
+    def run_in_executor(self, _executor, work, *args):
+        done = self.create_future()
+        done.set_result(work(*args))
+        return done
 
 
 class Fakes:

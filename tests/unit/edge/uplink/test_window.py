@@ -11,9 +11,24 @@ from plumbline import ranges
 from plumbline_edge.uplink.window import LIVE_S, MAX_RECORDS, SLOTS, Choice, Flight, Window, offers
 
 
-def flight(first: int, last: int, *, live: bool = False, deadline: float = 10.0, attempt: int = 1) -> Flight:
+def flight(
+    first: int,
+    last: int,
+    *,
+    live: bool = False,
+    deadline: float = 10.0,
+    attempt: int = 1,
+    sent_at: float = 0.0,
+) -> Flight:
     return Flight(
-        first=first, last=last, live=live, attempt=attempt, size=100, sent_at=0.0, deadline=deadline
+        first=first,
+        last=last,
+        live=live,
+        attempt=attempt,
+        size=100,
+        sent_at=sent_at,
+        first_sent_at=sent_at,
+        deadline=deadline,
     )
 
 
@@ -169,8 +184,20 @@ def test_only_the_batch_whose_own_deadline_passed_is_offered_again():
     late = window.expire(5)
 
     assert [(f.first, f.last) for f in late] == [(1, 10)]
-    assert window.offers(5, 20, ()).live == Choice(first=1, last=10, live=True, attempt=2)
+    assert window.offers(5, 20, ()).live == Choice(first=1, last=10, live=True, attempt=2, since=0.0)
     assert [(f.first, f.last) for f in window.flights] == [(11, 20)]
+
+
+def test_what_later_batches_overtook_goes_again_soon_but_not_for_ever():
+    window = Window("data", last=0)
+    window.sent(flight(1, 10, sent_at=0, deadline=50))
+    window.sent(flight(11, 20, sent_at=1, deadline=50, attempt=9))
+    window.sent(flight(21, 30, sent_at=3, deadline=50))
+    window.sent(flight(41, 50, sent_at=4, deadline=50))
+    window.settle(((21, 30),))
+    window.hurry(flight(21, 30, sent_at=3), by=5)
+
+    assert [(f.first, f.deadline) for f in window.flights] == [(1, 5), (11, 50), (41, 50)]
 
 
 def test_what_an_answer_leaves_of_a_batch_is_sent_again_as_ranges_of_its_own():
@@ -182,9 +209,9 @@ def test_what_an_answer_leaves_of_a_batch_is_sent_again_as_ranges_of_its_own():
     window.sent(flight(first.first, first.last, live=True, deadline=99))
 
     assert arrived == []
-    assert first == Choice(first=31, last=40, live=True, attempt=2)
+    assert first == Choice(first=31, last=40, live=True, attempt=2, since=0.0)
     assert window.offers(10, 100, ((1, 30), (41, 60))).live == Choice(
-        first=61, last=100, live=True, attempt=2
+        first=61, last=100, live=True, attempt=2, since=0.0
     )
 
 
@@ -198,10 +225,7 @@ def test_a_batch_counts_as_arrived_once_everything_in_it_is_settled():
 
 
 def test_at_a_new_link_everything_is_backlog_and_what_comes_later_is_live():
-    window = Window("data", last=0)
-    window.sent(flight(1, 10, live=True))
-    window.start_over(30)
-    found = window.offers(0, 31, ())
+    found = Window("data", last=30).offers(0, 31, ())
 
     assert found.backlog == Choice(first=1, last=30, live=False)
     assert found.live == Choice(first=31, last=31, live=True)
@@ -217,10 +241,9 @@ def test_where_the_link_is_slower_than_the_meters_the_newest_minute_stays_live()
     assert found.backlog == Choice(first=1, last=MAX_RECORDS["data"], live=False)
 
 
-def test_what_the_log_has_not_is_not_asked_for_again_before_the_link_is_new():
+def test_what_the_log_has_not_is_not_asked_for_again():
     window = Window("data", last=10)
     window.pass_over(1, 10)
 
     assert not window.offers(0, 10, ()).waiting
-    window.start_over(10)
-    assert window.offers(0, 10, ()).waiting
+    assert window.offers(0, 11, ()).live == Choice(first=11, last=11, live=True)

@@ -1,0 +1,126 @@
+"""Whether central's books balance: what came, what is kept, what was made of it, and what lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from plumbline_central import ledger as ledgers
+from plumbline_central.gaps import Declared, Gap, declared_in, gaps
+from plumbline_central.ledger import Ledger
+from plumbline_central.project import Counted, Tally
+from plumbline_central.stores.gaps import GapStore
+
+_ROWS_AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """What one projection made of the stored records: stored = applied + passed over + behind."""
+
+    through: int
+    """The last ledger row it has seen."""
+    applied: int | None
+    """None: it began before anybody counted; a rebuild counts anew."""
+    passed_over: int
+    behind: int
+    balanced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """All of it, for people and programs."""
+
+    counters: Mapping[str, int]
+    rows: int
+    projections: Mapping[str, Projected]
+    equations: Mapping[str, bool]
+    """What must be equal, and whether it is."""
+    missing: int
+    """Records that lack and that no gateway has declared as gone."""
+    declared_missing: int
+    ledger_bytes: int
+    archive_bytes: int
+    segments: int
+
+    @property
+    def balanced(self) -> bool:
+        return all(self.equations.values())
+
+
+class Books:
+    """The ledger's account, together with those of the projections that follow it."""
+
+    def __init__(self, ledger: Ledger, projections: Sequence[Counted], gap_store: GapStore) -> None:
+        self._ledger = ledger
+        self._projections = projections
+        self._gap_store = gap_store
+
+    def gaps(self, *, read_on: bool = False) -> list[Gap]:
+        """Everything that central lacks, by gateway, epoch and lane, with the reason where one was given.
+
+        With `read_on` also reasons that the projection of gaps has yet to reach; that may take as long as it will.
+        """
+        through = self._gap_store.tally().through
+        declared = self._gap_store.declared()  # before the ledger: what comes meanwhile does not lack
+        if read_on:
+            declared += _declared_after(self._ledger, through)
+        return list(gaps(self._ledger.covered(), declared))
+
+    def standing(self) -> Standing:
+        """How all of it stands now. A service may go on working meanwhile."""
+        tallies = {
+            one.name: one.tally() for one in self._projections
+        }  # first: the ledger is never behind them
+        account = self._ledger.account(tally.through for tally in tallies.values())
+        projections = {name: projected(tally, account) for name, tally in tallies.items()}
+        lacking = self.gaps()
+        segments = self._ledger.segments()
+        return Standing(
+            counters=account.counters,
+            rows=account.last_id,
+            projections=projections,
+            equations=equations(account, projections),
+            missing=sum(gap.count for gap in lacking if not gap.declared),
+            declared_missing=sum(gap.count for gap in lacking if gap.declared),
+            ledger_bytes=self._ledger.size_bytes(),
+            archive_bytes=sum(segment.bytes for segment in segments),
+            segments=len(segments),
+        )
+
+
+def _declared_after(ledger: Ledger, row_id: int) -> Iterator[Declared]:
+    while rows := ledger.read(row_id, _ROWS_AT_ONCE):
+        for row in rows:
+            for record in row.records:
+                declared = declared_in(row.site, row.gateway, row.epoch, record)
+                if declared is not None:
+                    yield declared
+        row_id = rows[-1].id
+
+
+def projected(tally: Tally, account: ledgers.Account) -> Projected:
+    behind = account.after[tally.through]
+    return Projected(
+        through=tally.through,
+        applied=tally.applied,
+        passed_over=tally.passed_over,
+        behind=behind,
+        balanced=tally.applied is None or account.stored == tally.applied + tally.passed_over + behind,
+    )
+
+
+def equations(account: ledgers.Account, projections: Mapping[str, Projected]) -> dict[str, bool]:
+    """What must be equal, in words, and whether it is."""
+    counters = account.counters
+    found = {
+        f"{what} received = stored + duplicate + refused": counters[f"{what}_received"]
+        == counters[f"{what}_stored"] + counters[f"{what}_duplicate"] + counters[f"{what}_refused"]
+        for what in ("batches", "records")
+    }
+    found["batches stored = rows"] = counters["batches_stored"] == account.last_id
+    found["records stored = covered"] = account.stored == account.covered
+    for name, one in projections.items():
+        found[f"stored = {name} applied + passed over + behind"] = one.balanced
+    return found
