@@ -25,6 +25,7 @@ from plumbline_central.registry import Registry
 from plumbline_edge.config import load_site
 
 FAULTS: Final = Path(__file__).parents[1]
+VERIFIER: Final = FAULTS.parents[1] / "deploy" / "verify" / "plumbline_verify.py"
 SITE: Final = "a12"
 
 

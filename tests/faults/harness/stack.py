@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -106,18 +107,40 @@ class Stack:
             await self.start_gateways()
             await self.drained(120)
 
-    async def finish(self, within_s: float = 60) -> Verdict:
+    async def finish(self, within_s: float = 60, *, prove: bool = True) -> Verdict:
         """Drain, end everything in order, compare."""
         await self.drained(within_s)
         await self.stop_gateways()
-        return await self.finish_stopped()
+        return await self.finish_stopped(prove=prove)
 
-    async def finish_stopped(self) -> Verdict:
+    async def finish_stopped(self, *, prove: bool = True) -> Verdict:
         """The same where the gateways have ended already."""
         await self.central.stop()
+        if prove:
+            await self._prove()
         self.kept = await asyncio.to_thread(read_ledger, self.ledger)
         logs = [self.oplog(gateway) for gateway in self.gateways if self.oplog(gateway).exists()]
         return check(self.kept, self.seen, logs, CODES)
+
+    async def _prove(self) -> None:
+        """What central exports, the stand-alone verifier finds in order: signatures, chains, tree."""
+        evidence = self.folder / "evidence.zip"
+        export = (
+            "-m",
+            "plumbline",
+            "central",
+            "export",
+            "--out",
+            evidence,
+            "--data",
+            self.folder / "central",
+        )
+        for argv in (export, ("-I", drivers.VERIFIER, evidence)):
+            one = Program(argv=(sys.executable, *map(str, argv)), log=self.folder / "evidence.log")
+            async with drivers.ended(one):
+                process = await one.start()
+                if await asyncio.wait_for(process.wait(), 120):
+                    raise RuntimeError(f"the evidence is faulty: {one.log.read_text()[-500:]}")
 
 
 def _number(path: Path, query: str) -> int:
