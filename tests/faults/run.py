@@ -161,4 +161,7 @@ def _verdict(result: dict[str, object]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("ended by hand; everything that was started and mounted is gone again")

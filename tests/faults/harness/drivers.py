@@ -25,6 +25,7 @@ from plumbline_central.registry import Registry
 from plumbline_edge.config import load_site
 
 FAULTS: Final = Path(__file__).parents[1]
+VERIFIER: Final = FAULTS.parents[1] / "deploy" / "verify" / "plumbline_verify.py"
 SITE: Final = "a12"
 
 
@@ -112,13 +113,13 @@ async def ended(*programs: Program) -> AsyncIterator[None]:
             await asyncio.shield(program.kill())
 
 
-async def until(condition: Callable[[], object], within_s: float, what: str) -> float:
+async def until(condition: Callable[[], object], within_s: float, what: str, every_s: float = 0.02) -> float:
     """Wait for another process; how long it took. Raises TimeoutError with `what` in it."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > within_s:
             raise TimeoutError(f"{what}: not within {within_s:g} s")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
     return time.monotonic() - began
 
 

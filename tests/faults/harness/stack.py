@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from harness.checker import Verdict, check
 from harness.drivers import Gateway, Program
 from harness.meters import CODES
 from harness.outbox_file import Committed, committed, newest
+from plumbline_central.schema import Database
+from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
 _ENDS: Final = 5
 
@@ -68,15 +71,28 @@ class Stack:
         return await drivers.until(lambda: arrived(self.ledger, wanted), within_s, "everything at central")
 
     async def projected(self, within_s: float) -> float:
-        """Wait until the time-series store has all that the ledger has; how long it took."""
-        return await drivers.until(lambda: not self.rows_behind, within_s, "the time-series store")
+        """Wait until the time-series store has every reading that the ledger has; how long it took."""
+        kept = await asyncio.to_thread(read_ledger, self.ledger)
+        readings = sum(len(one.values) for one in kept)
+        return await drivers.until(
+            lambda: self.readings() >= readings, within_s, "the time-series store", 0.2
+        )
+
+    def readings(self) -> int:
+        """How many the time-series store has."""
+        db = Database(self.ledger.with_name("series.db"))
+        try:
+            return SqliteTelemetryStore(db).count()
+        finally:
+            db.close()
 
     @property
     def rows_behind(self) -> int:
-        """Ledger rows that the time-series store has not seen yet."""
+        """Ledger rows that the time-series store has not noted yet."""
         cursor = "SELECT ledger_id FROM projection_cursor WHERE name = 'series'"
-        newest = "SELECT max(id) FROM batch"
-        return _number(self.ledger, newest) - _number(self.ledger.with_name("series.db"), cursor)
+        return _number(self.ledger, "SELECT max(id) FROM batch") - _number(
+            self.ledger.with_name("series.db"), cursor
+        )
 
     async def stop_gateways(self) -> None:
         """Until all that they kept is at central; what still waits on a card is sent after one more start."""
@@ -91,18 +107,40 @@ class Stack:
             await self.start_gateways()
             await self.drained(120)
 
-    async def finish(self, within_s: float = 60) -> Verdict:
+    async def finish(self, within_s: float = 60, *, prove: bool = True) -> Verdict:
         """Drain, end everything in order, compare."""
         await self.drained(within_s)
         await self.stop_gateways()
-        return await self.finish_stopped()
+        return await self.finish_stopped(prove=prove)
 
-    async def finish_stopped(self) -> Verdict:
+    async def finish_stopped(self, *, prove: bool = True) -> Verdict:
         """The same where the gateways have ended already."""
         await self.central.stop()
+        if prove:
+            await self._prove()
         self.kept = await asyncio.to_thread(read_ledger, self.ledger)
         logs = [self.oplog(gateway) for gateway in self.gateways if self.oplog(gateway).exists()]
         return check(self.kept, self.seen, logs, CODES)
+
+    async def _prove(self) -> None:
+        """What central exports, the stand-alone verifier finds in order: signatures, chains, tree."""
+        evidence = self.folder / "evidence.zip"
+        export = (
+            "-m",
+            "plumbline",
+            "central",
+            "export",
+            "--out",
+            evidence,
+            "--data",
+            self.folder / "central",
+        )
+        for argv in (export, ("-I", drivers.VERIFIER, evidence)):
+            one = Program(argv=(sys.executable, *map(str, argv)), log=self.folder / "evidence.log")
+            async with drivers.ended(one):
+                process = await one.start()
+                if await asyncio.wait_for(process.wait(), 120):
+                    raise RuntimeError(f"the evidence is faulty: {one.log.read_text()[-500:]}")
 
 
 def _number(path: Path, query: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -78,7 +77,7 @@ async def _run(rounds: int, seed: int, folder: Path) -> Result:
 def _set(control: Path, wrong_s: float, trust: str) -> None:
     fresh = control.with_suffix(".new")
     fresh.write_text(f"{wrong_s} {trust}")
-    os.replace(fresh, control)
+    fresh.replace(control)
 
 
 def _in_order(frames: list[Kept]) -> bool:

@@ -14,9 +14,6 @@ from harness.drivers import FAULTS
 from harness.result import Result
 from harness.stack import stack
 
-from plumbline_central.schema import Database
-from plumbline_central.stores import sqlite
-
 _HOWS: Final = ("down", "slow", "failing")
 _VALUES: Final = 30
 
@@ -52,7 +49,7 @@ async def _run(count: int, seed: int, folder: Path) -> Result:
         await site.projected(120)
         drained_s = time.monotonic() - began
         verdict = await site.finish_stopped()
-    points = _readings(folder)
+    points = site.readings()
     frames = sum(one.kind == "frame" for one in site.kept)
     return Result(
         name="F11 time-series store down, slow, failing (wrapped SQLite store; no InfluxDB adapter yet)",
@@ -69,11 +66,3 @@ async def _run(count: int, seed: int, folder: Path) -> Result:
         },
         ok=verdict.ok and points == frames * _VALUES and behind > 0,
     )
-
-
-def _readings(folder: Path) -> int:
-    db = Database(folder / "central" / "series.db")
-    try:
-        return sqlite.SqliteTelemetryStore(db).count()
-    finally:
-        db.close()
