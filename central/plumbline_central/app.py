@@ -250,9 +250,14 @@ async def _serve(
     stop = _stop_on_signals()
     async with asyncio.TaskGroup() as tasks:
         reminders = _Reminders(parts.book, clock)
+
+        def connected() -> None:
+            receiver.reconnected()
+            reminders.due.set()
+
         working = [
             tasks.create_task(receiver.run(), name="receiver"),
-            tasks.create_task(link.keep(receiver.received, reminders.due.set), name="broker link"),
+            tasks.create_task(link.keep(receiver.received, connected), name="broker link"),
             *(
                 tasks.create_task(follower.run(), name=f"projection {follower.name}")
                 for follower in followers

@@ -39,7 +39,8 @@ class LedgerRow:
     """One batch as the ledger keeps it; `records` are those that came with it for the first time.
 
     `passed_over` counts those that nobody can read back or digest; `applied`, where it is set, those that were
-    applied already and are not in `records` any more.
+    applied already and are not in `records` any more. `partial`: more of the same row follows, so that it neither moves
+    a cursor nor counts yet.
     """
 
     id: int
@@ -51,6 +52,7 @@ class LedgerRow:
     records: tuple[Record, ...]
     applied: int = 0
     passed_over: int = 0
+    partial: bool = False
 
     def stored(self) -> Iterator[StoredRecord]:
         for record in self.records:
@@ -77,7 +79,7 @@ class Tally:
 
     def plus(self, rows: Sequence[LedgerRow]) -> Tally:
         """With `rows` too; those that are counted already change nothing."""
-        new = [row for row in rows if row.id > self.through]
+        new = [row for row in rows if row.id > self.through and not row.partial]
         if not new:
             return self
         return Tally(
@@ -209,8 +211,8 @@ def _apply(projection: Projection, rows: Sequence[LedgerRow]) -> None:
             raise Unreachable(f"projection {projection.name} cannot move past ledger row {row.id}") from error
         passed_over = 0
         for record in row.records:
-            try:  # under the id before it, counted as nothing: both wait until the whole row is through
-                projection.apply([replace(row, id=row.id - 1, records=(record,), applied=-1, passed_over=0)])
+            try:  # counted as nothing: that waits until the whole row is through
+                projection.apply([replace(row, records=(record,), partial=True)])
             except _INDIGESTIBLE:
                 passed_over += 1
         log.error(  # noqa: TRY400 - the error is in the line; one traceback per forged record fills the log

@@ -88,6 +88,10 @@ class Receiver:
         self._disk_failures = 0
         self._refusals: dict[str, str] = {}
 
+    def reconnected(self) -> None:
+        """The link is new: the broker hands over again what is not done with, so what waited here would wait twice."""
+        self._waiting = Waiting()
+
     def received(self, delivery: Delivery) -> None:
         self._waiting.add(delivery)
         self._arrived.set()

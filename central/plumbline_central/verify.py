@@ -210,7 +210,8 @@ def _twice(row: Row, taken: Ranges) -> str | None:
 def _first_difference(one: Ranges, other: Ranges) -> int:
     """The lowest number that is in one of the two only."""
     lacking = [ranges.missing(b, part) for a, b in ((one, other), (other, one)) for part in a]
-    return min(first for found in lacking for first, _ in found)
+    split = one[0][0] if one else 1  # the same numbers, cut otherwise
+    return min((first for found in lacking for first, _ in found), default=split)
 
 
 def _fault(lane: LaneKey, seq: int, row: int | None, why: str) -> LaneFault:

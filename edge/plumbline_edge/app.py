@@ -47,26 +47,37 @@ _DRAIN_S = 20.0
 """Real seconds that a clean stop waits for central; what is left is sent after the next start."""
 _TRIM_EVERY_S = 600.0
 _PHOTOS_REMEMBERED = 64
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 900.0
+"""Real seconds before a gateway whose outbox was damaged begins again."""
+_LEAVE_S = 5.0
 
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
     """Observe, keep and send until SIGTERM or SIGINT; then keep and send what there is, and return."""
     state_dir = Path(settings.state_dir)
     key = DeviceKey.load_or_create(state_dir / "device.key")
+    stop = _stop_on_signals()
+    pause_s = _FIRST_PAUSE_S
     with _sole_user(state_dir):
-        while True:
+        while not stop.is_set():
             try:
-                await _run_alone(settings, clock, key)
+                await _run_alone(settings, clock, key, stop)
             except* Damaged as damaged:
                 why = _first(damaged)
-                log.error("%s; starting again", why)  # noqa: TRY400 - a person reads this
+                log.error("%s; starting again in %.0f s", why, pause_s)  # noqa: TRY400 - a person reads this
                 if not isinstance(why, RolledBack):
                     salvage.order(state_dir / "outbox.db")
             else:
                 return
+            with contextlib.suppress(
+                TimeoutError
+            ):  # a card that is always damaged must not be salvaged all day
+                await asyncio.wait_for(stop.wait(), pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, 4 * pause_s)
 
 
-async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> None:
+async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey, stop: asyncio.Event) -> None:
     topics = GatewayTopics(settings.site, settings.gateway)
     state_dir = Path(settings.state_dir)
     kept = settings.outbox
@@ -100,7 +111,7 @@ async def _run_alone(settings: SiteSettings, clock: Clock, key: DeviceKey) -> No
                 transport.create_task(link.keep(uplink.acknowledged, uplink.reconnected), name="broker link"),
                 transport.create_task(uplink.run(), name="uplink"),
             ]
-            await _observe(settings, clock, outbox, recorder, uplink)
+            await _observe(settings, clock, outbox, recorder, uplink, stop)
             await _drain(outbox, uplink, link)
             for task in carrying:
                 task.cancel()
@@ -126,11 +137,15 @@ def _sole_user(state_dir: Path) -> Iterator[None]:
 
 
 async def _observe(
-    settings: SiteSettings, clock: Clock, outbox: Outbox, recorder: Recorder, uplink: Uplink
+    settings: SiteSettings,
+    clock: Clock,
+    outbox: Outbox,
+    recorder: Recorder,
+    uplink: Uplink,
+    stop: asyncio.Event,
 ) -> None:
     """Run everything that reads the site until a signal, then keep the last answers."""
     state_dir = Path(settings.state_dir)
-    stop = _stop_on_signals()
     meters = _meters(settings.meters, clock)
     periods = sorted({meter.every_s for meter in meters})
     cycles = [Cycle([m for m in meters if m.every_s == period], recorder, clock) for period in periods]
@@ -148,32 +163,35 @@ async def _observe(
         devices,
         clock,
     )
-    await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=__version__))])
+    with contextlib.suppress(Unreachable):  # a card that takes nothing stops nobody: the cycle will say so
+        await recorder.keep([recorder.now().saw(Event(code=EventCode.STARTED, text=__version__))])
     log.info(
         "gateway %s of site %s reads %d meters and %d cameras",
         settings.gateway, settings.site, len(meters), len(cameras),
     )  # fmt: skip
-    async with asyncio.TaskGroup() as sources:
-        reading = [
-            sources.create_task(clock_watch.run(), name="clock"),
-            *(sources.create_task(cycle.run(), name="poll cycle") for cycle in cycles),
-            *(
-                sources.create_task(
-                    _photograph(camera, watch, settings, clock, recorder, clock_watch), name=camera.name
-                )
-                for camera, watch in cameras
-            ),
-            sources.create_task(_report_health(probe, settings, clock, recorder), name="health"),
-            sources.create_task(_trim(outbox), name="trim"),
-        ]
-        await stop.wait()
-        log.info("stopping: reading ends, what was read is kept and sent")
-        for task in reading:
-            task.cancel()
-    for cycle in cycles:
-        await cycle.stop()
-    for meter in meters:
-        await meter.close()
+    try:
+        async with asyncio.TaskGroup() as sources:
+            reading = [
+                sources.create_task(clock_watch.run(), name="clock"),
+                *(sources.create_task(cycle.run(), name="poll cycle") for cycle in cycles),
+                *(
+                    sources.create_task(
+                        _photograph(camera, watch, settings, clock, recorder, clock_watch), name=camera.name
+                    )
+                    for camera, watch in cameras
+                ),
+                sources.create_task(_report_health(probe, settings, clock, recorder), name="health"),
+                sources.create_task(_trim(outbox), name="trim"),
+            ]
+            await stop.wait()
+            log.info("stopping: reading ends, what was read is kept and sent")
+            for task in reading:
+                task.cancel()
+    finally:  # a meter has one connection to give: the next run wants it
+        for cycle in cycles:
+            await cycle.stop()
+        for meter in meters:
+            await meter.close()
     with contextlib.suppress(Unreachable):  # a broken card has been reported by the cycle
         await recorder.keep(
             [recorder.now().saw(await probe.look()), recorder.now().saw(Event(code=EventCode.STOPPED))]
@@ -232,8 +250,12 @@ async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
         with contextlib.suppress(TimeoutError, Unreachable):
             async with asyncio.timeout(_DRAIN_S):
                 await uplink.drained()
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(_LEAVE_S):
                 await link.leave()
-    waiting = sum(state.waiting for state in await outbox.states())
+    waiting = 0
+    with contextlib.suppress(Unreachable):
+        waiting = sum(state.waiting for state in await outbox.states())
     if waiting:
         log.warning("stopped with %d records not yet acknowledged; they go out after the next start", waiting)
 
@@ -280,10 +302,12 @@ def _state(settings: SiteSettings, epoch: str, clock: Clock, *, online: bool) ->
     )
 
 
-def _first(group: BaseExceptionGroup[Damaged]) -> BaseException:
+def _first(group: BaseExceptionGroup[PlumblineError]) -> PlumblineError:
+    """The first error a person can act on; the others have the same cause or come up at the next start."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    assert isinstance(error, PlumblineError)
     return error
 
 
@@ -306,11 +330,14 @@ def main(arguments: list[str]) -> Any:
     settings = _settings_from(int(arguments[0]))
     gc.freeze()  # what is loaded by now stays for years; a collector that walks it every second is a third of the work
     gc.set_threshold(20_000, 20, 100)
+    code = 0
     try:
         asyncio.run(run(settings, clock_from_environment()))
-    except PlumblineError as error:
+    except* PlumblineError as group:
+        error = _first(group)
         log.critical("%s. %s", error, error.hint)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        code = 2 if isinstance(error, ConfigError) else 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

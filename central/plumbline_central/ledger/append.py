@@ -83,8 +83,11 @@ class Group:
             return Outcome(
                 status="deferred", why=f"{away}: records {first}..{last} cannot be compared with it"
             )
-        except Refused as damaged:
-            why = f"the batch already stored there is damaged: {damaged}"
+        except Refused as unreadable:  # a disk's bad day: refused, the gateway would never send it again
+            self._counts["records_refused"] += count
+            return Outcome(
+                status="deferred", why=f"what is stored beside it cannot be read now: {unreadable}"
+            )
         if why is not None:
             self._counts["records_refused"] += count
             return Outcome(status="refused", why=why)

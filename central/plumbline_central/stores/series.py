@@ -45,6 +45,12 @@ class _Stretch:
     """Rows with no anchor between them, on their way into the store."""
 
     rows: list[LedgerRow] = field(default_factory=list)
+
+    @property
+    def partial(self) -> bool:
+        """It is a part of one row, of which more comes."""
+        return any(row.partial for row in self.rows)
+
     points: list[FramePoint] = field(default_factory=list)
     doubtful: dict[tuple[Boot, int], list[int]] = field(default_factory=dict)
     """(boot, ledger id) -> first and last time since boot, and how many have no place."""
@@ -170,7 +176,7 @@ class SeriesProjection:
             db.executemany(
                 "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " from_us = min(from_us, excluded.from_us), until_us = max(until_us, excluded.until_us),"
-                " waiting = excluded.waiting",
+                f" waiting = {'waiting + ' if stretch.partial else ''}excluded.waiting",
                 [(*boot, ledger_id, *noted) for (boot, ledger_id), noted in stretch.doubtful.items()],
             )
             for boot, known in (learnt or {}).items():

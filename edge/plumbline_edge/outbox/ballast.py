@@ -31,8 +31,8 @@ class Ballast:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the card itself has next to nothing left."""
-        return self._free_bytes(self._path.parent) < self._size_bytes // 4
+        """Whether the card itself has next to nothing left, and we have something to give."""
+        return self.there and self._free_bytes(self._path.parent) < self._size_bytes // 4
 
     def load(self) -> bool:
         """Take the room, where twice as much is free; whether it is taken now."""

@@ -189,7 +189,7 @@ def _as_json(state: LaneState) -> dict[str, Any]:
         "epoch": state.epoch,
         "lane": state.lane,
         "last": state.last,
-        "acknowledged": state.through,
+        "acknowledged": ranges.through(state.acknowledged),
         "waiting": state.waiting,
         "parked": state.parked,
         "gone": state.gone,

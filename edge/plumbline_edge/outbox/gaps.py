@@ -37,7 +37,7 @@ def _joined(one: Gap, other: Gap) -> Gap:
         last=other.last if ends_later else one.last,
         head=other.head if ends_later else one.head,
         why=one.why if one.why == other.why else GapReason.SIZE.value,
-        from_us=min(one.from_us, other.from_us),
+        from_us=min(one.from_us or other.from_us, other.from_us or one.from_us),
         until_us=max(one.until_us, other.until_us),
         instead=None,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from plumbline import ranges
-from plumbline.clock import Clock, SystemClock, boot_id, to_us
+from plumbline.clock import TRUSTED, Clock, SystemClock, boot_id, to_us
 from plumbline.errors import PlumblineError
 from plumbline.messages import Lane
 from plumbline.ranges import Ranges
@@ -132,7 +132,8 @@ class Outbox:
         """
         end = self._store.lanes.get(stream)
         if end is not None and (not acknowledged or acknowledged[-1][1] <= end.last):
-            self._heard[stream] = ranges.union(self._heard.get(stream, ()), acknowledged)
+            took = ranges.subtract(acknowledged, end.parked) if end.parked else acknowledged
+            self._heard[stream] = ranges.union(self._heard.get(stream, ()), took)
 
     def contradicted(self, stream: Stream, seq: int) -> None:
         """Central has record `seq` of this epoch, past the newest here: commits were lost that nobody noticed.
@@ -186,7 +187,11 @@ class Outbox:
         return sum(file.stat().st_size for file in files if file.exists())
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def sorted_out() -> _T:
+            with reading():
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, sorted_out)
 
     def _now(self) -> Stamp:
         return Stamp(
@@ -200,19 +205,24 @@ class Outbox:
         mark = read_mark(self._path.with_name("outbox.mark"))
         if mark is not None and mark.gateway != self._gateway:
             mark = None
+        short = self._ballast.is_needed and self._ballast.drop()
+        if short:  # even to open a file SQLite needs some room beside it
+            log.error("the card is full: the outbox gives up its ballast to open")
         try:
             store = self._open_sound(mark)
         except Damaged as why:
             log.error("outbox: %s; reading back what can be read", why)  # noqa: TRY400 - a person reads this
             salvage.order(self._path)
-            aside = salvage.put_aside(self._path)
-            salvage.rebuild(self._path, aside, self._gateway, self._limits, mark, self._now())
+            salvage.carry_out(self._path, self._gateway, self._limits, mark, self._now())
             self.counters["outbox_salvaged"] += 1
             store = self._open_sound(None)
         else:
             if mark is not None and _is_behind(store, mark):
                 salvage.declare_rollback(store, mark, self._now())
                 self.counters["outbox_salvaged"] += 1
+        if short:
+            store.squeeze()
+            self.counters["outbox_squeezed"] += 1
         self._heard = dict(store.written)
         self._note_mark(store)
         self._ballast.load()
@@ -276,8 +286,7 @@ class Outbox:
                 if not retention.make_room(store, self._heard, self._now()):
                     break
                 freed = True
-        with reading():
-            store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return freed
 
     def _make_some_room(self) -> bool:
@@ -300,11 +309,14 @@ class Outbox:
     def _drop_some_old(self) -> bool:
         """A step of what age alone lets go; whether to go on."""
         store, now = self._store, self._now()
-        oldest_us = now.at_us - round(self._limits.keep_acknowledged_s * 1e6)
-        went = retention.prune(store, self._heard, oldest_us) > 0
-        if now.clock in retention.TRUSTED:
-            oldest_us = now.at_us - round(self._limits.max_age_s * 1e6)
-            went = retention.drop_older(store, self._heard, now, oldest_us) or went
+        if now.clock in TRUSTED:
+            keep_us, most_us = (
+                round(seconds * 1e6) for seconds in (self._limits.keep_acknowledged_s, self._limits.max_age_s)
+            )
+            went = retention.prune(store, self._heard, now.at_us - keep_us) > 0
+            went = retention.drop_older(store, self._heard, now, now.at_us - most_us) or went
+        else:
+            went = retention.prune(store, self._heard, None) > 0
         retention.forget_epochs(store, self._heard)
         self._note_mark(store)
         return went
@@ -313,8 +325,7 @@ class Outbox:
         return sum(end.last - ranges.size(end.cut) for end in self._store.lanes.values())
 
     def _run_in(self, stream: Stream, first: int, last: int, max_records: int, max_bytes: int) -> Run | None:
-        with reading():
-            return self._store.run_in(stream, first, last, max_records, max_bytes)
+        return self._store.run_in(stream, first, last, max_records, max_bytes)
 
     def _park(self, stream: Stream, first: int, last: int, why: str) -> None:
         with self._store.transaction() as change:
@@ -323,8 +334,7 @@ class Outbox:
     def _states(self) -> tuple[LaneState, ...]:
         with self._store.transaction() as change:
             self._store.write_acknowledged(change, self._heard)
-        with reading():
-            return tuple(lane_states(self._store.db))
+        return tuple(lane_states(self._store.db))
 
     def _note_mark(self, store: Store) -> None:
         lanes: dict[Lane, tuple[int, int, bytes]] = {

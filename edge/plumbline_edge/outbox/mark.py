@@ -8,6 +8,7 @@ synced: after a power cut it is older than the database, or unreadable, and then
 from __future__ import annotations
 
 import os
+import threading
 import zlib
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,7 @@ class MarkFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._descriptor: int | None = None
 
     def note(self, mark: Mark) -> None:
@@ -56,9 +58,10 @@ class MarkFile:
         body = _encode(mark)
         framed = len(body).to_bytes(2, "big") + zlib.crc32(body).to_bytes(4, "big") + body
         try:
-            if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
-            os.pwrite(self._descriptor, framed.ljust(_BYTES, b"\0"), 0)
+            with self._lock:
+                if self._descriptor is None:
+                    self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+                os.pwrite(self._descriptor, framed.ljust(_BYTES, b"\0"), 0)
         except OSError:
             self.close()
 

@@ -5,27 +5,26 @@ Each step is one transaction: the records go, and what says so, a gap record, co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
 from msgspec import structs
 
-from plumbline import codec, ranges
-from plumbline.messages import Frame, Gap, GapReason, Health, Lane
+from plumbline import ranges
+from plumbline.clock import TRUSTED
+from plumbline.messages import Body, Frame, Gap, GapReason, Health, Lane
 from plumbline.ranges import Ranges
 from plumbline_edge.outbox.gaps import merged
-from plumbline_edge.outbox.rows import Draft, Stamp, Stream
-from plumbline_edge.outbox.store import Change, Row, Store
+from plumbline_edge.outbox.rows import Damaged, Draft, Stamp, Stream
+from plumbline_edge.outbox.store import Change, Row, Store, link
 from plumbline_edge.outbox.thin import Seen, bucket, summaries
 
 _PHOTOS_AT_ONCE: Final = 20
 _ROWS_AT_ONCE: Final = 2_000
 _SCANNED_AT_ONCE: Final = 10_000
 _NEWEST_STATUS: Final = 100
-TRUSTED: Final = ("synced", "simulated")
-
 Acknowledged = dict[Stream, Ranges]
 Step = Callable[[Store, Acknowledged, Stamp], bool]
 
@@ -35,21 +34,29 @@ def make_room(store: Store, acknowledged: Acknowledged, now: Stamp) -> bool:
     return any(step(store, acknowledged, now) for step in _STEPS)
 
 
-def prune(store: Store, acknowledged: Acknowledged, before_us: int) -> int:
-    """Delete acknowledged records read before `before_us`, and everything of older epochs; how many went."""
+def prune(store: Store, acknowledged: Acknowledged, before_us: int | None) -> int:
+    """Delete acknowledged records read before `before_us` by a trusted clock, and all such of older epochs.
+
+    None: nobody knows what is old. Returns how many went.
+    """
     total = 0
     for stream in store.lanes:
-        limit_us = before_us if stream[0] == store.epoch else None
-        total += _drop_settled(store, stream, acknowledged.get(stream, ()), limit_us)
+        if stream[0] != store.epoch:
+            total += _drop_settled(store, stream, acknowledged.get(stream, ()), None)
+        elif before_us is not None:
+            total += _drop_settled(store, stream, acknowledged.get(stream, ()), before_us)
     return total
 
 
 def drop_older(store: Store, acknowledged: Acknowledged, now: Stamp, before_us: int) -> bool:
-    """Give up what was read before `before_us` by a trusted clock and never acknowledged; one step of it."""
+    """Give up what was never acknowledged and is older than `before_us`; one step of it.
+
+    A trusted clock must say so: of a record, or of a later one of its lane.
+    """
     for stream in [stream for stream in store.lanes if stream[1] != "status"]:
         rows = _oldest(store, stream, acknowledged, _ROWS_AT_ONCE)
-        old = [row for row in rows if row[4] in TRUSTED and row[1] < before_us]
-        if old and old == rows[: len(old)]:
+        old = rows[: _count_old([(row[1], row[4]) for row in rows], before_us)]
+        if old:
             _give_up(store, stream, old, GapReason.AGE, now)
             return True
     return False
@@ -104,8 +111,7 @@ def _thin_some(store: Store, stream: Stream, acknowledged: Acknowledged, now: St
     newest = next(iter(store.rows(stream, end.last, end.last, 1)), None)
     seen: list[tuple[Row, Frame]] = []
     through = end.thinned
-    for row in store.rows(stream, end.thinned + 1, end.last, _SCANNED_AT_ONCE):
-        body = codec.decode_body(row[5])
+    for row, body in _bodies(store, stream, store.rows(stream, end.thinned + 1, end.last, _SCANNED_AT_ONCE)):
         if isinstance(body, Frame) and not _has(acknowledged.get(stream, ()), row[0]):
             if seen and bucket(row[1]) != bucket(seen[0][0][1]):
                 break
@@ -144,10 +150,9 @@ def _condense_status(store: Store, acknowledged: Acknowledged, now: Stamp) -> bo
 def _condense_some(
     store: Store, stream: Stream, rows: list[Row], acknowledged: Acknowledged, now: Stamp
 ) -> bool:
-    said = [(row, codec.decode_body(row[5])) for row in rows]
     going = [
         (row, body)
-        for row, body in said
+        for row, body in _bodies(store, stream, rows)
         if isinstance(body, Health | Gap) and not _has(acknowledged.get(stream, ()), row[0])
     ]
     runs = list(_consecutive([row for row, _ in going]))
@@ -202,15 +207,22 @@ def _drop_settled(
 ) -> int:
     """Delete up to `limit` records that central has, oldest first, read before `before_us` where that is given."""
     for first, last in ranges.subtract(acknowledged, store.lanes[stream].cut):
-        rows = list(store.rows(stream, first, last, limit))
-        going = [row for row in rows if before_us is None or row[1] < before_us]
-        if going and going == rows[: len(going)]:
+        rows = store.times(stream, first, last, limit)
+        old = len(rows) if before_us is None else _count_old([row[1:] for row in rows], before_us)
+        if old:
             with store.transaction() as change:
-                store.cut(change, stream, going[0][0], going[-1][0])
-            return len(going)
+                store.cut(change, stream, rows[0][0], rows[old - 1][0])
+            return old
         if rows:
             return 0
     return 0
+
+
+def _count_old(rows: Sequence[tuple[int, str]], before_us: int) -> int:
+    """How many of these (time, clock) from the first on are older: up to the last that a trusted clock dates so."""
+    return max(
+        (at for at, (at_us, clock) in enumerate(rows, 1) if clock in TRUSTED and at_us < before_us), default=0
+    )
 
 
 def _oldest(store: Store, stream: Stream, acknowledged: Acknowledged, limit: int) -> list[Row]:
@@ -274,6 +286,18 @@ def _note_thinned(store: Store, change: Change, stream: Stream, through: int) ->
 def _consecutive(rows: list[Row]) -> Iterator[list[Row]]:
     for _, run in groupby(enumerate(rows), key=lambda pair: pair[1][0] - pair[0]):
         yield [row for _, row in run]
+
+
+def _bodies(store: Store, stream: Stream, rows: Iterable[Row]) -> Iterator[tuple[Row, Body]]:
+    """What the rows say, each proven by its hash: nothing rotten is ever summed up. Raises Damaged."""
+    before: Row | None = None
+    for row in rows:
+        follows = before is not None and row[0] == before[0] + 1
+        head = before[6] if before is not None and follows else store.head_at(stream, row[0] - 1)
+        if head is None:
+            raise Damaged(f"record {row[0]} of {stream} follows nothing")
+        yield row, link(head, row)[1].body
+        before = row
 
 
 def _has(within: Ranges, seq: int) -> bool:

@@ -22,6 +22,7 @@ from plumbline_edge.outbox.wreck import Remains, proven, remains
 log = logging.getLogger(__name__)
 
 _ROWS_PER_COMMIT: Final = 2_000
+_BYTES_PER_COMMIT: Final = 1 << 20
 _ASIDE_KEPT: Final = 2
 """Damaged files that stay for a person to look at; older ones make room."""
 
@@ -50,19 +51,26 @@ def order(path: Path) -> None:
         _sync(path.parent)
 
 
-def put_aside(path: Path) -> Path:
-    """Move an ordered file and its log out of the way; goes on where a power cut ended it."""
+def carry_out(path: Path, gateway: str, limits: Limits, mark: Mark | None, now: Stamp) -> None:
+    """Salvage an ordered file; goes on where a power cut ended it."""
     aside = path.with_name(_order_of(path).read_text(encoding="ascii").strip() or _free_name(path).name)
+    if not (aside.exists() and path.exists()):  # both: only the last step was missing
+        _put_aside(path, aside)
+        _rebuild(path, aside, gateway, limits, mark, now)
+    _order_of(path).unlink()
+    _forget_old_ones(path)
+
+
+def _put_aside(path: Path, aside: Path) -> None:
     for ending in ("-wal", ""):
         there = _beside(path, ending)
         if there.exists():
             there.rename(_beside(aside, ending))
     _beside(path, "-shm").unlink(missing_ok=True)
     _sync(path.parent)
-    return aside
 
 
-def rebuild(path: Path, aside: Path, gateway: str, limits: Limits, mark: Mark | None, now: Stamp) -> None:
+def _rebuild(path: Path, aside: Path, gateway: str, limits: Limits, mark: Mark | None, now: Stamp) -> None:
     """Make a new outbox at `path` of what can be read in `aside`. A power cut in between begins it anew."""
     fresh = path.with_name("outbox.new")
     for ending in ("", "-wal", "-shm"):
@@ -72,15 +80,13 @@ def rebuild(path: Path, aside: Path, gateway: str, limits: Limits, mark: Mark | 
         older = list(dict.fromkeys(lane.stream[0] for lane in lanes))
         with closing(Store.open(fresh, gateway, limits, older=older)) as store:
             lost = [one for lane in lanes for one in _restore(store, wreck, lane)]
-            text = f"the file was damaged and is kept as {aside.name}; "
-            text += "; ".join(f"{one.stream[1]} {one.first}..{one.last or ''} lost" for one in lost[:20])
+            gone = "; ".join(f"{one.stream[1]} {one.first}..{one.last or ''} lost" for one in lost[:20])
+            text = f"the file was damaged and is kept as {aside.name}; {gone or 'nothing is lost'}"
             with store.transaction() as change:
-                store.insert(change, _account(text if lost else f"{text}nothing is lost", lost, now))
+                store.insert(change, _account(text, lost, now))
             kept = sum(ranges.size(lane.good) for lane in lanes)
     fresh.rename(path)
     _sync(path.parent)
-    _order_of(path).unlink()
-    _forget_old_ones(path)
     log.error("outbox: %s; %d records were read back", text, kept)
 
 
@@ -138,11 +144,13 @@ def _copy(store: Store, wreck: sqlite3.Connection, lane: Remains) -> ranges.Rang
 
 def _in_commits(rows: Iterable[Row]) -> Iterator[list[Row]]:
     waiting: list[Row] = []
+    size = 0
     for row in rows:
         waiting.append(row)
-        if len(waiting) == _ROWS_PER_COMMIT:
+        size += len(row[5])
+        if len(waiting) == _ROWS_PER_COMMIT or size >= _BYTES_PER_COMMIT:
             yield waiting
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield waiting
 

@@ -20,7 +20,7 @@ from plumbline_edge.outbox.sqlite import PAGE_BYTES, bound, connect, reading, tr
 _SPARE_PAGES: Final = 32
 _ROW_BYTES: Final = 120
 """What a record costs in the file besides its body."""
-_SELECT: Final = "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record"
+SELECT: Final = "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record"
 Row = tuple[int, int, str, int, str, bytes, bytes]
 """(seq, at_us, boot, mono_us, clock, body, head)"""
 
@@ -216,9 +216,16 @@ class Store:
     def rows(self, stream: Stream, first: int, last: int, limit: int) -> Iterator[Row]:
         """Records `first`..`last` that are here, ascending."""
         return self.db.execute(
-            f"{_SELECT} WHERE lane = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            f"{SELECT} WHERE lane = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
             (self.lanes[stream].id, first, last, limit),
         )
+
+    def times(self, stream: Stream, first: int, last: int, limit: int) -> list[tuple[int, int, str]]:
+        """(seq, time, clock) of the records `first`..`last` that are here, ascending."""
+        return self.db.execute(
+            "SELECT seq, at_us, clock FROM record WHERE lane = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (self.lanes[stream].id, first, last, limit),
+        ).fetchall()
 
     def first_here(self, stream: Stream, *, after: int = 0) -> int | None:
         """The oldest record past `after` that is here."""

@@ -13,10 +13,9 @@ from plumbline.messages import Lane
 from plumbline.ranges import Ranges
 from plumbline_edge.outbox.mark import Mark
 from plumbline_edge.outbox.rows import LANES, Damaged, Stream
-from plumbline_edge.outbox.store import Row, link
+from plumbline_edge.outbox.store import SELECT, Row, link
 
 _FARTHEST_SKIP: Final = 1 << 40
-_COLUMNS: Final = "SELECT seq, at_us, boot, mono_us, clock, body, head FROM record"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,14 +120,14 @@ def _back_to(db: sqlite3.Connection, lane: int, beyond: int, at: int) -> list[Ro
     with contextlib.suppress(sqlite3.Error):
         rows.extend(
             db.execute(
-                f"{_COLUMNS} WHERE lane = ? AND seq >= ? AND seq < ? ORDER BY seq DESC", (lane, at, beyond)
+                f"{SELECT} WHERE lane = ? AND seq >= ? AND seq < ? ORDER BY seq DESC", (lane, at, beyond)
             )
         )
     return rows[::-1]
 
 
 def _select(db: sqlite3.Connection, lane: int, at: int) -> Iterator[Row]:
-    return db.execute(f"{_COLUMNS} WHERE lane = ? AND seq >= ? ORDER BY seq", (lane, at))
+    return db.execute(f"{SELECT} WHERE lane = ? AND seq >= ? ORDER BY seq", (lane, at))
 
 
 def _lanes(db: sqlite3.Connection, gateway: str) -> Iterator[Remains]:

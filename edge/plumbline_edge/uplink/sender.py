@@ -331,6 +331,8 @@ class Uplink:
         """Tell the log what central has, and note what it will never take."""
         has: Ranges = ((1, ack.through),) if ack.through else ()
         has = united(has, ack.also)
+        # refused and had at once: what central has under these numbers is not what we have
+        has = ranges.subtract(has, ranges.union(tuple((r.first, r.last) for r in ack.refused)))
         if has:
             self._outbox.acknowledge(stream, has)
         for refusal in ack.refused:

@@ -232,7 +232,12 @@ async def passes(gateway, hours):
 async def settled(gateway):
     async with asyncio.timeout(5):
         before = None
-        while (state := (gateway.outbox.last.copy(), gateway.clock.sleeping)) != before or state[1] < 2:
+        while (
+            state := (
+                [gateway.outbox.last(stream) for stream in gateway.outbox.streams()],
+                gateway.clock.sleeping,
+            )
+        ) != before or state[1] < 2:
             before = state
             for _ in range(10):
                 await asyncio.sleep(0.0005)

@@ -12,6 +12,7 @@ from plumbline import chain, codec
 from plumbline.errors import ConfigError
 from plumbline.messages import Event, Frame, Photo
 from plumbline_edge.outbox import Draft, Limits, Outbox
+from plumbline_edge.outbox.ballast import Ballast
 from plumbline_edge.outbox.mark import read_mark
 
 
@@ -214,3 +215,27 @@ def test_an_unreadable_mark_says_nothing(tmp_path, raw):
     (tmp_path / "outbox.mark").write_bytes(raw)
 
     assert read_mark(tmp_path / "outbox.mark") is None
+
+
+async def test_an_acknowledgement_of_what_central_refused_changes_nothing(tmp_path):
+    """After a card was put back: central has records of these numbers, but not these."""
+    async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
+        await outbox.append([draft(n) for n in range(1, 9)])
+        await outbox.park(data(outbox), 3, 4, "the chain after record 3 is not the one already stored")
+        outbox.acknowledge(data(outbox), ((1, 5),))
+        now = await state(outbox)
+
+    assert now.acknowledged == ((1, 2), (5, 5))
+    assert (now.parked, now.kept) == (2, 8)
+
+
+async def test_a_full_card_gives_up_the_ballast_to_open(tmp_path):
+    async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
+        await outbox.append([draft(1)])
+    outbox = Outbox(tmp_path / "outbox.db", gateway="gw1")
+    outbox._ballast = Ballast(tmp_path / "outbox.ballast", outbox.limits.ballast_bytes, lambda _: 0)
+    async with outbox:
+        await outbox.append([draft(2)])
+
+        assert not (tmp_path / "outbox.ballast").exists()
+        assert outbox.counters["outbox_squeezed"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from outbox_life import DAY_US, START_US, Site, everything, gaps, live, records
@@ -12,7 +13,7 @@ from outbox_life import DAY_US, START_US, Site, everything, gaps, live, records
 from plumbline import chain, codec, ranges
 from plumbline.clock import ManualClock, from_us
 from plumbline.messages import Event, Progress, Summary
-from plumbline_edge.outbox import Draft, Limits, Outbox
+from plumbline_edge.outbox import Damaged, Draft, Limits, Outbox
 from plumbline_edge.outbox.ballast import Ballast
 
 SMALL = Limits(max_bytes=2 << 20)
@@ -142,20 +143,49 @@ async def test_progress_is_never_thinned(tmp_path, clock, site):
     assert [body.photo for body in kept if isinstance(body, Progress)] == [f"p{day}" for day in range(20)]
 
 
-async def test_what_is_too_old_goes_declared_but_only_by_a_trusted_clock(tmp_path, clock, site):
+async def test_a_rotten_frame_is_never_summed_up(tmp_path, clock, site):
+    async with open_small(tmp_path, clock) as outbox:
+        await outbox.append(site.hours(4))
+        store = outbox._store
+        (body,) = store.db.execute("SELECT body FROM record WHERE lane = 2 AND seq = 100").fetchone()
+        rotten = body[:-1] + bytes([body[-1] ^ 1])
+        store.db.execute("UPDATE record SET body = ? WHERE lane = 2 AND seq = 100", (rotten,))
+        store.squeeze()
+        with pytest.raises(Damaged, match="record 100 is not what was written"):
+            await outbox.append(site.hours(12))
+
+
+async def test_an_error_of_sqlites_own_is_sorted_by_who_must_act(tmp_path, clock, site):
+    async with open_small(tmp_path, clock) as outbox:
+        await outbox.append(site.hours(1))
+        outbox._store.db.execute("DROP TABLE cut")
+        with pytest.raises(Damaged):
+            await outbox.run_in((outbox.epoch, "data"), 5, 9, max_records=9, max_bytes=1)
+        outbox._store.db.execute("CREATE TABLE cut (lane, first, last, head)")
+
+
+async def test_what_precedes_an_old_record_is_old_whatever_its_clock_said(tmp_path, clock, site):
     limits = Limits(max_age_s=2 * 86_400)
     async with open_small(tmp_path, clock, limits) as outbox:
-        await outbox.append([*site.cycle(clock="unset"), *site.cycle(), *site.cycle()])
-        clock.step(3 * 86_400)
-        clock._trust = "unsynced"
+        await outbox.append([*site.cycle(clock="unset"), *site.cycle(), *site.cycle(clock="unset")])
+        clock.advance(3 * 86_400)
+        await outbox.append([Draft.at(outbox._now(), "data", site.cycle()[0].body)])
         await outbox.trim()
-        untrusted = await gaps(outbox)
-        clock._trust = "synced"
-        await outbox.trim()
-        trusted = await gaps(outbox)
+        (gap,) = await gaps(outbox)
 
-    assert untrusted == []
-    assert trusted == []  # the oldest row's own clock was never set: nobody knows how old it is
+    assert (gap.first, gap.last, gap.why) == (1, 8, "age")
+
+
+async def test_a_clock_that_is_not_trusted_makes_nothing_old(tmp_path, clock, site):
+    limits = Limits(max_age_s=2 * 86_400, keep_acknowledged_s=60)
+    async with open_small(tmp_path, clock, limits) as outbox:
+        await outbox.append([*site.cycle(), *site.cycle()])
+        outbox.acknowledge((outbox.epoch, "data"), ((1, 4),))
+        clock.step(3 * 86_400)
+        clock.set_trust("unsynced")
+        went = await outbox.trim()
+
+        assert (went, await gaps(outbox)) == (0, [])
 
 
 async def test_old_readings_of_a_trusted_clock_go_with_age_as_the_reason(tmp_path, clock, site):

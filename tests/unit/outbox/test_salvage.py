@@ -260,6 +260,21 @@ async def test_a_power_cut_in_the_middle_of_a_salvage_begins_it_anew(tmp_path, m
     assert {key: here.get(key) for key in found.committed} == found.committed
 
 
+async def test_a_power_cut_just_before_the_end_of_a_salvage_keeps_the_evidence(tmp_path):
+    found = await wreck(tmp_path)
+    write_garbage(found, random.Random(1))
+    lose_the_log(found, random.Random(1))
+    garbage = found.db.read_bytes()
+    await start_and_read(found.db)
+    (found.folder / "outbox.salvage").write_text("outbox.bad-1.db", encoding="ascii")
+    outbox, _, said = await start_and_read(found.db)
+
+    assert (found.folder / "outbox.bad-1.db").read_bytes() == garbage
+    assert len({epoch for epoch, _ in outbox._store.lanes}) <= 2
+    assert len(said) == 2
+    assert not salvage.is_ordered(found.db)
+
+
 async def test_only_the_newest_damaged_files_are_kept(tmp_path):
     async with Outbox(tmp_path / "outbox.db", gateway="gw1") as outbox:
         await outbox.append(Site().cycle())
