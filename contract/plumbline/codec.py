@@ -25,6 +25,9 @@ VERSION: Final = 1
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 MAX_PLAIN_BYTES: Final = 8 << 20  # a bomb of zeros stops here, before it is parsed
 MAX_RECORDS: Final = 4096
+MAX_METRICS: Final = 1024
+MAX_VALUES: Final = 1 << 18  # zeros pack well: without this 15 kB could cost seconds of unrolling
+MAX_ACK_BYTES: Final = 128 * 1024
 MAX_SEQ: Final = 1 << 53
 _MAX_NAME: Final = 64
 _TRUSTS: Final = frozenset(get_args(Trust))
@@ -34,7 +37,7 @@ _decode_body = msgspec.msgpack.Decoder(Body).decode
 _decode_ack = msgspec.msgpack.Decoder(Ack).decode
 
 
-class Envelope(msgspec.Struct, frozen=True, array_like=True):
+class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What stands outside a batch's packed records: enough to check who signed it before anything is unpacked."""
 
     v: int
@@ -203,7 +206,9 @@ def encode_ack(ack: Ack) -> bytes:
 
 
 def decode_ack(payload: bytes) -> Ack:
-    """Raises Refused for bytes that are no acknowledgement."""
+    """Raises Refused for bytes that are no acknowledgement, or more than one needs."""
+    if len(payload) > MAX_ACK_BYTES:
+        raise Refused(f"{len(payload)} bytes; an acknowledgement has at most {MAX_ACK_BYTES}")
     return _decoded(_decode_ack, payload, "acknowledgement")
 
 
@@ -243,6 +248,10 @@ def _open_columns(header: Envelope) -> Columns:
     laid = _decoded(_decode_columns, plain, "list of records")
     if not len(laid.order) == len(laid.at_us) == len(laid.mono_us) == header.count:
         raise Refused(f"{len(laid.order)} records where {header.first}..{header.last} was announced")
+    if any(len(group.metrics) > MAX_METRICS for group in laid.groups):
+        raise Refused(f"a device with more than {MAX_METRICS} metrics")
+    if sum(len(group.steps) for group in laid.groups) > MAX_VALUES:
+        raise Refused(f"more than {MAX_VALUES} values")
     names = [group.device for group in laid.groups] + [boot for boot, _ in laid.boots]
     if any(len(name) > _MAX_NAME for name in names):
         raise Refused(f"a name of more than {_MAX_NAME} characters")

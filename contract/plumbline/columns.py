@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder().encode
 Values = Sequence[int | None]
 
 
-class Group(msgspec.Struct, frozen=True, array_like=True):
+class Group(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The frames of one device that name the same metrics."""
 
     device: str
@@ -32,7 +32,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     """(row, position, flaw)"""
 
 
-class Columns(msgspec.Struct, frozen=True, array_like=True):
+class Columns(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The records of a batch without their sequence numbers."""
 
     at_us: list[int]
@@ -87,6 +87,8 @@ def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> tuple[list[Body
     counts = Counter(columns.order)
     if counts[-1] != len(columns.others) or min(counts) < -1 or max(counts) >= len(columns.groups):
         raise ValueError
+    if not all(_begins_with_kind(raw) for raw in columns.others):
+        raise ValueError  # other bytes could mean the same: what was hashed must be what is read
     others = [decode(raw) for raw in columns.others]
     if any(
         isinstance(body, Frame) for body in others
@@ -96,6 +98,11 @@ def bodies(columns: Columns, decode: Callable[[bytes], Body]) -> tuple[list[Body
     each: list[Iterator[Body]] = [*map(iter, frames), iter(others)]  # -1 points at the last
     raws = [*(map(_encode, group) for group in frames), iter(columns.others)]
     return [next(each[at]) for at in columns.order], [next(raws[at]) for at in columns.order]
+
+
+def _begins_with_kind(raw: bytes) -> bool:
+    """Whether it is a short MessagePack map whose first key is `kind`, as every body's canonical bytes are."""
+    return raw[:1] >= b"\x80" and raw[:1] < b"\x90" and raw[1:6] == b"\xa4kind"
 
 
 def times(steps: list[int]) -> Sequence[int]:

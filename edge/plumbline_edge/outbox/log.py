@@ -308,15 +308,13 @@ class Outbox:
 
     def _drop_some_old(self) -> bool:
         """A step of what age alone lets go; whether to go on."""
-        store, now = self._store, self._now()
+        store, now, went = self._store, self._now(), False
         if now.clock in TRUSTED:
             keep_us, most_us = (
                 round(seconds * 1e6) for seconds in (self._limits.keep_acknowledged_s, self._limits.max_age_s)
             )
             went = retention.prune(store, self._heard, now.at_us - keep_us) > 0
             went = retention.drop_older(store, self._heard, now, now.at_us - most_us) or went
-        else:
-            went = retention.prune(store, self._heard, None) > 0
         retention.forget_epochs(store, self._heard)
         self._note_mark(store)
         return went

@@ -15,7 +15,9 @@ from typing import Final
 
 import msgspec
 
+from plumbline import chain, codec
 from plumbline.messages import Lane
+from plumbline.topics import is_name
 
 _BYTES: Final = 1024
 
@@ -40,9 +42,12 @@ def read_mark(path: Path) -> Mark | None:
         body = raw[6 : 6 + size]
         if zlib.crc32(body) != int.from_bytes(raw[2:6], "big"):
             return None
-        return _decode(body)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        mark = _decode(body)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    ends = mark.lanes.values()
+    sound = all(1 <= seq <= codec.MAX_SEQ and len(head) in (0, chain.SIZE) for _, seq, head in ends)
+    return mark if sound and is_name(mark.epoch) else None
 
 
 class MarkFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _ROWS_PER_COMMIT: Final = 2_000
 _BYTES_PER_COMMIT: Final = 1 << 20
+_ASIDE: Final = re.compile(r"outbox\.bad-[0-9]{1,9}\.db")
 _ASIDE_KEPT: Final = 2
 """Damaged files that stay for a person to look at; older ones make room."""
 
@@ -53,7 +55,8 @@ def order(path: Path) -> None:
 
 def carry_out(path: Path, gateway: str, limits: Limits, mark: Mark | None, now: Stamp) -> None:
     """Salvage an ordered file; goes on where a power cut ended it."""
-    aside = path.with_name(_order_of(path).read_text(encoding="ascii").strip() or _free_name(path).name)
+    name = _order_of(path).read_bytes().strip().decode("ascii", "replace")
+    aside = path.with_name(name) if _ASIDE.fullmatch(name) else _free_name(path)
     if not (aside.exists() and path.exists()):  # both: only the last step was missing
         _put_aside(path, aside)
         _rebuild(path, aside, gateway, limits, mark, now)

@@ -13,6 +13,7 @@ from plumbline import chain, codec, ranges
 from plumbline.errors import ConfigError, Refused
 from plumbline.messages import Lane, Record
 from plumbline.ranges import Range, Ranges
+from plumbline.topics import is_name
 from plumbline_edge.outbox import schema
 from plumbline_edge.outbox.rows import LANES, Damaged, Draft, Limits, Run, Stream
 from plumbline_edge.outbox.sqlite import PAGE_BYTES, bound, connect, reading, transaction, used_bytes
@@ -92,8 +93,14 @@ class Store:
                 f"{self.path} belongs to gateway {owner!r}, the site file says {self.gateway!r}",
                 hint="Give each gateway its own state_dir.",
             )
-        self.lanes, self.written = read_lanes(self.db)
-        (self.epoch,) = self.db.execute("SELECT name FROM epoch ORDER BY id DESC LIMIT 1").fetchone()
+        try:
+            self.lanes, self.written = read_lanes(self.db)
+            (self.epoch,) = self.db.execute("SELECT name FROM epoch ORDER BY id DESC LIMIT 1").fetchone()
+            strange = next(_strange(self.lanes, self.written, self.epoch), None)
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            strange = f"its lanes cannot be read ({error!r})"
+        if strange is not None:
+            raise Damaged(f"{self.path}: {strange}")
 
     def close(self) -> None:
         self.db.close()
@@ -303,6 +310,21 @@ def read_lanes(db: sqlite3.Connection) -> tuple[dict[Stream, LaneEnd], dict[Stre
         )
         acknowledged[stream] = _ranges(db, "acknowledged", id_)
     return lanes, acknowledged
+
+
+def _strange(lanes: dict[Stream, LaneEnd], written: dict[Stream, Ranges], newest: str) -> Iterator[str]:
+    """What no gateway would have written."""
+    for lane in LANES:
+        if (newest, lane) not in lanes:
+            yield f"the newest epoch has no {lane} lane"
+    for stream, end in lanes.items():
+        if not is_name(stream[0]):
+            yield f"{stream[0]!r} is no epoch"
+        if not 1 <= end.next_seq <= codec.MAX_SEQ or len(end.head) not in (0, chain.SIZE):
+            yield f"the {stream[1]} lane ends nowhere"
+        for first, last in (*end.cut, *end.parked, *written[stream]):
+            if not 1 <= first <= last <= end.last:
+                yield f"records {first}..{last} of the {stream[1]} lane never were"
 
 
 def _ranges(db: sqlite3.Connection, table: str, lane: int) -> Ranges:

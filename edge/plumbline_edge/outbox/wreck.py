@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from plumbline import chain, ranges
+from plumbline import chain, codec, ranges
 from plumbline.messages import Lane
 from plumbline.ranges import Ranges
+from plumbline.topics import is_name
 from plumbline_edge.outbox.mark import Mark
 from plumbline_edge.outbox.rows import LANES, Damaged, Stream
 from plumbline_edge.outbox.store import SELECT, Row, link
@@ -138,33 +139,43 @@ def _lanes(db: sqlite3.Connection, gateway: str) -> Iterator[Remains]:
     except sqlite3.Error:
         return
     for id_, epoch, lane, next_seq, head in rows:
-        if lane not in LANES or not isinstance(epoch, str) or not isinstance(next_seq, int):
+        if lane not in LANES or not isinstance(epoch, str) or not is_name(epoch):
+            continue
+        if not isinstance(next_seq, int) or not 1 <= next_seq <= codec.MAX_SEQ or not isinstance(head, bytes):
             continue
         one = _unknown(gateway, (epoch, cast("Lane", lane)))
         one.id, one.last = id_, next_seq - 1
         one.heads.setdefault(next_seq - 1, head)
-        one.acknowledged = ranges.union(tuple((a, b) for a, b, _ in _spans(db, "acknowledged", id_)))
-        for first, last, after in _spans(db, "cut", id_):
+        one.acknowledged = ranges.union(
+            tuple((a, b) for a, b, _ in _spans(db, "acknowledged", id_, next_seq))
+        )
+        for first, last, after in _spans(db, "cut", id_, next_seq):
             one.cut = ranges.add(one.cut, (first, last))
             if after:
                 one.heads[last] = after
         yield one
 
 
-def _spans(db: sqlite3.Connection, table: str, lane: int) -> list[tuple[int, int, bytes]]:
+def _spans(db: sqlite3.Connection, table: str, lane: int, most: int) -> list[tuple[int, int, bytes]]:
     head = "head" if table == "cut" else "x''"
     try:
         rows = db.execute(f"SELECT first, last, {head} FROM {table} WHERE lane = ?", (lane,)).fetchall()  # noqa: S608
     except sqlite3.Error:
         return []
     return [
-        row for row in rows if isinstance(row[0], int) and isinstance(row[1], int) and 1 <= row[0] <= row[1]
+        row
+        for row in rows
+        if isinstance(row[0], int) and isinstance(row[1], int) and 1 <= row[0] <= row[1] < most
     ]
 
 
 def _epochs(db: sqlite3.Connection) -> list[str]:
     try:
-        return [name for (name,) in db.execute("SELECT name FROM epoch ORDER BY id") if isinstance(name, str)]
+        return [
+            name
+            for (name,) in db.execute("SELECT name FROM epoch ORDER BY id")
+            if isinstance(name, str) and is_name(name)
+        ]
     except sqlite3.Error:
         return []
 

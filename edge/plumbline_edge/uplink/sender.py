@@ -15,7 +15,6 @@ from typing import Final
 from plumbline import codec, ranges
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Ack, Lane
-from plumbline.ranges import Ranges
 from plumbline.signing import ALGORITHM, DeviceKey
 from plumbline.topics import GatewayTopics
 from plumbline_edge.outage import Outage
@@ -23,7 +22,7 @@ from plumbline_edge.uplink.budget import Budget
 from plumbline_edge.uplink.pace import FIRST_PATIENCE_S, Pace
 from plumbline_edge.uplink.ports import Link, Log, Run, Stream
 from plumbline_edge.uplink.spent_file import WRITE_EVERY_S, SpentFile
-from plumbline_edge.uplink.window import MAX_RECORDS, Choice, Flight, Window, united
+from plumbline_edge.uplink.window import MAX_RECORDS, Choice, Flight, Window
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,8 @@ _SAY_AFTER_S: Final = 30.0
 """A batch or an answer lost now and then is nothing to a person; half a minute without any answer is."""
 _MOST_PLAIN_BYTES: Final = codec.MAX_PLAIN_BYTES // 2
 _ENVELOPE_BYTES: Final = 256
+_BELIEVED_AHEAD: Final = 1_000_000
+"""An outbox that lost more records than this at its end, a month of them, is less likely than an answer gone wrong."""
 _COUNTERS: Final = (
     "batches_sent", "bytes_sent", "records_sent", "records_resent", "acks", "acks_foreign", "refused",
     "timeouts", "reconnects",
@@ -107,7 +108,7 @@ class Uplink:
         if not self._is_known(stream) or not _makes_sense(ack, self._outbox.last(stream)):
             self.counters["acks_foreign"] += 1
             ahead = max(ack.through, *(end for _, end in ack.also), 0)
-            if stream[0] == self._outbox.epoch and self._outbox.last(stream) < ahead < codec.MAX_SEQ:
+            if stream[0] == self._outbox.epoch and 0 < ahead - self._outbox.last(stream) <= _BELIEVED_AHEAD:
                 self._outbox.contradicted(stream, ahead)
             return
         self.counters["acks"] += 1
@@ -329,8 +330,7 @@ class Uplink:
 
     def _take(self, stream: Stream, ack: Ack) -> None:
         """Tell the log what central has, and note what it will never take."""
-        has: Ranges = ((1, ack.through),) if ack.through else ()
-        has = united(has, ack.also)
+        has = ranges.union(((1, ack.through),) if ack.through else (), ack.also)
         # refused and had at once: what central has under these numbers is not what we have
         has = ranges.subtract(has, ranges.union(tuple((r.first, r.last) for r in ack.refused)))
         if has:

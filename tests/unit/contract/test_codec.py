@@ -385,3 +385,33 @@ def test_nothing_is_unpacked_before_the_envelope_was_checked():
 
     with pytest.raises(Refused, match="nobody knows b"):
         codec.open_batch(forged([["not", "columns"]]), stranger)
+
+
+def test_zeros_that_would_cost_seconds_to_unroll_are_refused():
+    wide = ["m", list(range(2000)), [0] * 2000, []]
+    many = ["m", list(range(100)), [0] * 400_000, []]
+    for group, why in ((wide, "metrics"), (many, "values")):
+        columns = [[0] * 4000, [0] * 4000, [["b", 4000]], [["synced", 4000]], [0] * 4000, [group], []]
+        with pytest.raises(Refused, match=why):
+            codec.open_batch(forged(columns, last=4000))
+
+
+def test_what_stands_beside_the_fields_that_are_known_is_refused():
+    envelope = msgspec.msgpack.decode((GOLDEN / "batch.v1.msgpack").read_bytes())
+
+    with pytest.raises(Refused):
+        codec.open_batch(msgspec.msgpack.encode([*envelope, "more"]))
+
+
+def test_a_body_whose_kind_comes_later_is_refused():
+    body = msgspec.msgpack.encode({"code": "started", "kind": "event"})
+    columns = [[0], [0], [["b", 1]], [["synced", 1]], [-1], [], [body]]
+
+    assert codec.decode_body(body).code == "started"
+    with pytest.raises(Refused, match="fit together"):
+        codec.open_batch(forged(columns))
+
+
+def test_an_acknowledgement_without_end_is_refused():
+    with pytest.raises(Refused, match="at most"):
+        codec.decode_ack(codec.encode_ack(Ack(epoch="e", lane="data", through=1, also=((3, 3),) * 60_000)))

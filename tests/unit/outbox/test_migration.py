@@ -52,7 +52,8 @@ def old_file(path, *, written=5_000, acknowledged=1_000, pruned=600):
     )
     start = chain.start("gw1", EPOCH, "photo")
     db.execute("INSERT INTO lane VALUES ('photo', 1, ?, 0, 0, ?)", (start, start))
-    db.execute("INSERT INTO parked VALUES ('data', 1200, 1201, 'no sense')")
+    if written:
+        db.execute("INSERT INTO parked VALUES ('data', 1200, 1201, 'no sense')")
     db.execute("PRAGMA user_version = 1")
     db.execute("COMMIT")
     db.close()

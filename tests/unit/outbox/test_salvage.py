@@ -6,15 +6,20 @@ import contextlib
 import random
 import shutil
 import sqlite3
+import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from outbox_life import Site, everything, gaps, records
 
+from plumbline.clock import ManualClock
 from plumbline.messages import Event
-from plumbline_edge.outbox import LANES, Damaged, Outbox, RolledBack, salvage
+from plumbline_edge.outbox import LANES, Damaged, Limits, Outbox, RolledBack, salvage
 
 COMMITS = 12
+NOW = datetime(2026, 3, 9, tzinfo=UTC)
 
 
 @dataclass
@@ -223,7 +228,8 @@ async def test_one_rotten_record_costs_itself_only(tmp_path):
 async def test_records_of_an_older_epoch_are_sent_and_then_forgotten(tmp_path):
     found = await wreck(tmp_path)
     salvage.order(found.db)
-    async with Outbox(found.db, gateway="gw1") as outbox:
+    limits = Limits(keep_acknowledged_s=0)
+    async with Outbox(found.db, gateway="gw1", limits=limits, clock=ManualClock(NOW)) as outbox:
         old = [stream for stream in outbox.streams() if stream[0] == found.epoch]
         runs = {stream: await records(outbox, stream) for stream in old}
         for stream in old:
@@ -273,6 +279,63 @@ async def test_a_power_cut_just_before_the_end_of_a_salvage_keeps_the_evidence(t
     assert len({epoch for epoch, _ in outbox._store.lanes}) <= 2
     assert len(said) == 2
     assert not salvage.is_ordered(found.db)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "UPDATE lane SET next_seq = 'zz'",
+        "UPDATE lane SET next_seq = 9223372036854775807",
+        "UPDATE lane SET next_seq = -5",
+        "UPDATE lane SET head = 'zz'",
+        "DELETE FROM lane WHERE name = 'data'",
+        "DELETE FROM epoch",
+        "UPDATE epoch SET name = x'00ff'",
+        "UPDATE epoch SET name = 'NO/../'",
+        "INSERT INTO acknowledged VALUES (2, -5, 9223372036854775807)",
+        "INSERT INTO acknowledged VALUES (2, 'a', 'b')",
+        "INSERT INTO cut VALUES (2, x'00', x'01', x'')",
+    ],
+)
+async def test_tables_that_no_gateway_wrote_are_damage_and_never_a_crash(tmp_path, deed):
+    found = await wreck(tmp_path)
+    db = sqlite3.connect(found.db)
+    db.execute(deed)
+    db.commit()
+    db.close()
+    outbox, here, said = await start_and_read(found.db)
+
+    assert outbox.counters["outbox_salvaged"] == 1
+    assert all(key in here or is_declared(key, said) for key in found.committed)
+
+
+@pytest.mark.parametrize("name", ["../../x", "\xff\xfe", "", "outbox.db"])
+async def test_an_order_that_names_no_file_of_ours_is_carried_out_all_the_same(tmp_path, name):
+    found = await wreck(tmp_path)
+    (found.folder / "outbox.salvage").write_bytes(name.encode("latin-1"))
+    _, here, said = await start_and_read(found.db)
+
+    assert said == []
+    assert {key: here.get(key) for key in found.committed} == found.committed
+    assert (found.folder / "outbox.bad-1.db").exists()
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"gateway": "gw1", "epoch": "e", "lanes": {"data": (2, (1 << 63) + 5, b"")}},
+        {"gateway": "gw1", "epoch": "e", "lanes": {"data": (2, 1 << 60, b"12345")}},
+        {"gateway": "gw1", "epoch": "NO/../", "lanes": {}},
+    ],
+)
+async def test_a_mark_that_nobody_wrote_says_nothing(tmp_path, mark):
+    found = await wreck(tmp_path)
+    body = msgspec.msgpack.encode(mark)
+    found.mark.write_bytes(len(body).to_bytes(2, "big") + zlib.crc32(body).to_bytes(4, "big") + body)
+    outbox, here, said = await start_and_read(found.db)
+
+    assert (outbox.epoch, said) == (found.epoch, [])
+    assert here == found.committed
 
 
 async def test_only_the_newest_damaged_files_are_kept(tmp_path):
