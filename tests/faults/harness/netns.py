@@ -35,9 +35,8 @@ class Cable:
             )
 
     def lose(self, percent: int) -> None:
-        """This share of the packets is lost, each way."""
-        for namespace in (self.site, self.centre):
-            self._drop(namespace, f"numgen random mod 100 < {percent} drop")
+        """This share of what the site sends is lost, and so as many of a hundred pings."""
+        self._drop(self.centre, f"numgen random mod 100 < {percent} drop")
 
     def swallow_answers(self) -> None:
         """The return path is gone: what the site sends arrives, what the centre sends does not."""
