@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Final, get_args
 
+from plumbline.messages import Lane
 from plumbline_central.alerts.alert import Alert, AuditLine
 from plumbline_central.api.services import Services
 from plumbline_central.indicators import Curve, Observation
@@ -60,6 +61,10 @@ class GatewayView:
     waiting: int | None
     parked: int
     missing: int
+    """Not come, and not declared lost either: maybe on its way."""
+    gone: int
+    """Declared lost by the gateway itself."""
+    full_in_days: float | None
     disk_free_mb: float | None
 
 
@@ -162,10 +167,12 @@ class SiteView:
         return [
             GatewayView(
                 status=status,
-                waiting=_records(status, "waiting_data", "waiting_photo"),
-                parked=_records(status, "parked_data", "parked_photo") or 0,
-                missing=sum(gap.count for gap in gaps if gap.gateway == status.gateway),
-                disk_free_mb=status.health.gauges.get("disk_free_mb") if status.health else None,
+                waiting=_records(status, "waiting"),
+                parked=_records(status, "parked") or 0,
+                missing=sum(g.count for g in gaps if g.gateway == status.gateway and not g.declared),
+                gone=sum(g.count for g in gaps if g.gateway == status.gateway and g.declared),
+                full_in_days=_gauge(status, "outbox_full_in_days"),
+                disk_free_mb=_gauge(status, "disk_free_mb"),
             )
             for status in self.statuses
         ]
@@ -180,7 +187,12 @@ class SiteView:
         return spark([point for point in points if point[0] >= start], start, self.now)
 
 
-def _records(status: GatewayStatus, *gauges: str) -> int | None:
+def _records(status: GatewayStatus, what: str) -> int | None:
+    """Over all lanes; None where the gateway has not said."""
     if status.health is None:
         return None
-    return sum(int(status.health.gauges.get(gauge, 0)) for gauge in gauges)
+    return sum(int(status.health.gauges.get(f"{what}_{lane}", 0)) for lane in get_args(Lane))
+
+
+def _gauge(status: GatewayStatus, name: str) -> float | None:
+    return status.health.gauges.get(name) if status.health else None

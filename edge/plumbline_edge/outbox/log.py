@@ -150,7 +150,8 @@ class Outbox:
     async def trim(self) -> int:
         """Let go what is old, and make room where the bound is near; how many records left the card."""
         before = await self._run(self._kept)
-        await self._run(self._drop_old)
+        while await self._run(self._drop_some_old):
+            pass
         while await self._run(self._make_some_room):
             pass
         return max(before - await self._run(self._kept), 0)
@@ -234,8 +235,8 @@ class Outbox:
 
     def _close(self) -> None:
         try:
-            with self._store.transaction():
-                self._store.write_acknowledged(self._heard)
+            with self._store.transaction() as change:
+                self._store.write_acknowledged(change, self._heard)
         except PlumblineError as why:
             log.warning("the last acknowledgements were not written: %s", why)
         self._store.close()
@@ -259,7 +260,7 @@ class Outbox:
         store = self._store
         with store.transaction() as change:
             store.insert(change, drafts)
-            store.write_acknowledged(self._heard)
+            store.write_acknowledged(change, self._heard)
 
     def _free_anything(self) -> bool:
         """The bound, or the card's own end, is reached in the middle of a commit; whether any room could be made."""
@@ -296,15 +297,17 @@ class Outbox:
         self._note_mark(store)
         return self._making_room
 
-    def _drop_old(self) -> None:
+    def _drop_some_old(self) -> bool:
+        """A step of what age alone lets go; whether to go on."""
         store, now = self._store, self._now()
-        retention.prune(store, self._heard, now.at_us - round(self._limits.keep_acknowledged_s * 1e6))
+        oldest_us = now.at_us - round(self._limits.keep_acknowledged_s * 1e6)
+        went = retention.prune(store, self._heard, oldest_us) > 0
         if now.clock in retention.TRUSTED:
             oldest_us = now.at_us - round(self._limits.max_age_s * 1e6)
-            while retention.drop_older(store, self._heard, now, oldest_us):
-                pass
+            went = retention.drop_older(store, self._heard, now, oldest_us) or went
         retention.forget_epochs(store, self._heard)
         self._note_mark(store)
+        return went
 
     def _kept(self) -> int:
         return sum(end.last - ranges.size(end.cut) for end in self._store.lanes.values())
@@ -318,8 +321,8 @@ class Outbox:
             self._store.park(change, stream, first, last, why)
 
     def _states(self) -> tuple[LaneState, ...]:
-        with self._store.transaction():
-            self._store.write_acknowledged(self._heard)
+        with self._store.transaction() as change:
+            self._store.write_acknowledged(change, self._heard)
         with reading():
             return tuple(lane_states(self._store.db))
 

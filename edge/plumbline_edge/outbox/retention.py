@@ -67,7 +67,7 @@ def forget_epochs(store: Store, acknowledged: Acknowledged) -> None:
                 for table in ("acknowledged", "cut", "parked"):
                     store.db.execute(f"DELETE FROM {table} WHERE lane = ?", (end.id,))  # noqa: S608 - our own names
                 store.db.execute("DELETE FROM lane WHERE id = ?", (end.id,))
-                store.written.pop(stream, None)
+                change.written.pop(stream, None)
                 acknowledged.pop(stream, None)
             store.db.execute("DELETE FROM epoch WHERE name = ?", (epoch,))
 

@@ -113,7 +113,7 @@ def _restore(store: Store, wreck: sqlite3.Connection, lane: Remains) -> Iterator
         for first, to in ranges.missing(copied, (1, last)) if last else ():
             store.note_cut(change, lane.stream, (first, to), lane.head(to))
         _set_end(store, store.lanes[lane.stream].id, last + 1, lane.head(last))
-        store.write_acknowledged({lane.stream: lane.acknowledged})
+        store.write_acknowledged(change, {lane.stream: lane.acknowledged})
     store.load()
     have = ranges.union(lane.acknowledged, lane.cut, copied)
     for first, to in ranges.missing(have, (1, last)) if last else ():

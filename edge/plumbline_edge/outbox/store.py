@@ -46,8 +46,8 @@ class Change:
     """A transaction in progress: what the lanes will be once it is on the card."""
 
     lanes: dict[Stream, LaneEnd]
+    written: dict[Stream, Ranges]
     bytes_added: int = 0
-    rows_cut: int = 0
 
 
 @dataclass(slots=True)
@@ -101,10 +101,10 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Change]:
         """Memory follows when it is on the card. Raises CardFull, Unreachable, Damaged."""
-        change = Change(dict(self.lanes))
+        change = Change(dict(self.lanes), dict(self.written))
         with transaction(self.db):
             yield change
-        self.lanes = change.lanes
+        self.lanes, self.written = change.lanes, change.written
         self.bytes_added += change.bytes_added
 
     @property
@@ -160,10 +160,10 @@ class Store:
                 change.lanes[self.epoch, name] = replace(end, next_seq=next_seq, head=head)
         return places
 
-    def write_acknowledged(self, heard: dict[Stream, Ranges]) -> None:
-        """Part of the caller's transaction: what central said it has."""
-        for stream, now in heard.items():
-            before = self.written.get(stream, ())
+    def write_acknowledged(self, change: Change, heard: dict[Stream, Ranges]) -> None:
+        """What central said it has; `heard` may grow in another thread meanwhile."""
+        for stream, now in list(heard.items()):
+            before = change.written.get(stream, ())
             if now == before or stream not in self.lanes:
                 continue
             lane = self.lanes[stream].id
@@ -171,7 +171,7 @@ class Store:
                 self.db.execute("DELETE FROM acknowledged WHERE lane = ? AND first = ?", (lane, first))
             for first, last in set(now) - set(before):
                 self.db.execute("INSERT OR REPLACE INTO acknowledged VALUES (?, ?, ?)", (lane, first, last))
-            self.written[stream] = now
+            change.written[stream] = now
 
     def cut(self, change: Change, stream: Stream, first: int, last: int) -> None:
         """Delete records `first`..`last`; the head after them stays, since the next record stands on it."""
@@ -179,9 +179,7 @@ class Store:
         head = self.head_at(stream, last)
         if head is None:
             raise Damaged(f"record {last} of {stream} has no head")
-        change.rows_cut += self.db.execute(
-            "DELETE FROM record WHERE lane = ? AND seq BETWEEN ? AND ?", (end.id, first, last)
-        ).rowcount
+        self.db.execute("DELETE FROM record WHERE lane = ? AND seq BETWEEN ? AND ?", (end.id, first, last))
         self.note_cut(change, stream, (first, last), head)
 
     def note_cut(self, change: Change, stream: Stream, gone: Range, head: bytes) -> None:

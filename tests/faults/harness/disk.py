@@ -38,6 +38,8 @@ class LoopDisk:
     def restore_power(self) -> None:
         """Mount again, as at the next boot: ext4 replays its journal."""
         _unmount(self.at)
+        if os.path.ismount(self.at):
+            raise OSError(f"{self.at} is still in use")
         self.mount()
 
     def mount(self, *options: str) -> None:

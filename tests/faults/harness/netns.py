@@ -23,8 +23,11 @@ class Cable:
     centre: str
 
     def inside(self, namespace: str) -> tuple[str, ...]:
-        """What to put before a command so that it runs in there."""
-        return ("ip", "netns", "exec", namespace)
+        """What to put before a command so that it runs in there.
+
+        Not `ip netns exec`: that copies every mount of now, and a disk that is unmounted here would live on in there.
+        """
+        return ("nsenter", f"--net=/run/netns/{namespace}")
 
     def shape(self, kbit_s: int) -> None:
         """This bandwidth and no more, each way."""

@@ -172,6 +172,18 @@ async def test_old_readings_of_a_trusted_clock_go_with_age_as_the_reason(tmp_pat
     assert gap.until_us < START_US + DAY_US
 
 
+async def test_however_much_is_old_one_trim_lets_it_all_go(tmp_path, clock, site):
+    async with Outbox(
+        tmp_path / "outbox.db", gateway="gw1", limits=Limits(keep_acknowledged_s=3600), clock=clock
+    ) as outbox:
+        for _ in range(5):
+            await outbox.append(site.hours(1))
+        outbox.acknowledge((outbox.epoch, "data"), ((1, 7_200),))
+        went = await outbox.trim()
+
+    assert went == 7_200
+
+
 async def test_a_gap_survives_a_restart_and_stays_settled(tmp_path, clock, site):
     async with open_small(tmp_path, clock) as outbox:
         for _ in range(20):

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from plumbline.messages import Event
+from plumbline.messages import Event, Gap, Health
 from plumbline.metrics import Flaw
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -243,3 +243,15 @@ async def test_every_error_is_a_page_in_the_readers_language(client, method, pat
     assert answer.status_code >= 400
     assert title in answer.text
     assert 'href="/?lang=en"' in answer.text
+
+
+async def test_a_gateway_shows_what_waits_what_it_gave_up_and_how_long_it_has_room(world, client):
+    gap = Gap(lane="photo", first=1, last=7, why="size", prev=bytes(32), head=bytes(32))
+    gauges = {"waiting_status": 1.0, "waiting_data": 12.0, "outbox_full_in_days": 41.3, "disk_free_mb": 900.0}
+    world.store(gap)
+    world.store(Health(version="0.2.0", gauges=gauges))
+    page = (await client.get("/sites/east-lake?lang=en")).text
+
+    assert "13 records" in page
+    assert "7 declared lost" in page
+    assert "room for 41 days offline" in page
