@@ -37,7 +37,8 @@ class LoopDisk:
 
     def restore_power(self) -> None:
         """Mount again, as at the next boot: ext4 replays its journal."""
-        _unmount(self.at)
+        if not _unmounted(self.at):
+            raise OSError(f"{self.at} is still in use: mounted again it would be the same broken file system")
         self.mount()
 
     def mount(self, *options: str) -> None:
@@ -83,14 +84,19 @@ def _require_root() -> None:
 
 
 def _unmount(at: Path) -> None:
-    """A program that was killed may hold it for a moment; after that it is detached and goes with its last user."""
-    for _ in range(100):
+    """Where a program holds it for good, it is detached and goes with its last user."""
+    if not _unmounted(at):
+        subprocess.run(["umount", "--lazy", str(at)], capture_output=True, check=False)
+
+
+def _unmounted(at: Path) -> bool:
+    """Whether it went; a program that was killed may hold it for a moment."""
+    for _ in range(250):
         if not os.path.ismount(at):
-            return
-        if subprocess.run(["umount", str(at)], capture_output=True, check=False).returncode == 0:
-            continue
-        time.sleep(0.02)
-    subprocess.run(["umount", "--lazy", str(at)], capture_output=True, check=False)
+            return True
+        if subprocess.run(["umount", str(at)], capture_output=True, check=False).returncode:
+            time.sleep(0.02)
+    return False
 
 
 def _run(*argv: str) -> None:

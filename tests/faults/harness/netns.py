@@ -23,8 +23,11 @@ class Cable:
     centre: str
 
     def inside(self, namespace: str) -> tuple[str, ...]:
-        """What to put before a command so that it runs in there."""
-        return ("ip", "netns", "exec", namespace)
+        """What to put before a command so that it runs in there.
+
+        Not `ip netns exec`: that copies every mount of now, and a disk that is unmounted here would live on in there.
+        """
+        return ("nsenter", f"--net=/run/netns/{namespace}")
 
     def shape(self, kbit_s: int) -> None:
         """This bandwidth and no more, each way."""
@@ -35,9 +38,8 @@ class Cable:
             )
 
     def lose(self, percent: int) -> None:
-        """This share of the packets is lost, each way."""
-        for namespace in (self.site, self.centre):
-            self._drop(namespace, f"numgen random mod 100 < {percent} drop")
+        """This share of what the site sends is lost, and so as many of a hundred pings."""
+        self._drop(self.centre, f"numgen random mod 100 < {percent} drop")
 
     def swallow_answers(self) -> None:
         """The return path is gone: what the site sends arrives, what the centre sends does not."""
