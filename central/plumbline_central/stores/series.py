@@ -176,8 +176,11 @@ class SeriesProjection:
             db.executemany(
                 "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " from_us = min(from_us, excluded.from_us), until_us = max(until_us, excluded.until_us),"
-                f" waiting = {'waiting + ' if stretch.partial else ''}excluded.waiting",
-                [(*boot, ledger_id, *noted) for (boot, ledger_id), noted in stretch.doubtful.items()],
+                " waiting = excluded.waiting + ? * waiting",
+                [
+                    (*boot, ledger_id, *noted, int(stretch.partial))
+                    for (boot, ledger_id), noted in stretch.doubtful.items()
+                ],
             )
             for boot, known in (learnt or {}).items():
                 fixes.add(db, self.name, boot, known)
