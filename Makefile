@@ -12,6 +12,7 @@ help:
 	@echo "make test    every test this machine can run; installs what it needs"
 	@echo "make check   lint, types, imports, docs"
 	@echo "make bench   speed and memory, as JSON lines"
+	@echo "make faults  every fault in full, as root, 40 minutes; writes its table into docs/reliability.md"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
 	@echo "make train   train the photo model anew (hours on a small machine)"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -35,7 +36,7 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway outbox central_intake vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(READY)
 	@deploy/test-tools.sh
