@@ -1064,9 +1064,10 @@ class _Lane:
         for first, last, prev, head in self.links:
             yield first - 1, prev
             yield last, head
-        for gap in self.gaps:
-            if gap.last:
+        for gap in self.gaps:  # of a damaged file a gateway may know one end only, or neither
+            if gap.prev:
                 yield gap.first - 1, gap.prev
+            if gap.last and gap.head:
                 yield gap.last, gap.head
         yield from self.inside
 

@@ -276,6 +276,62 @@ def test_after_a_damaged_outbox_everything_from_there_on_may_be_lost(verifier, s
     assert (report.open_ended, report.outstanding) == (1, 0)
 
 
+@pytest.mark.parametrize("known", [(), ("prev",), ("head",)])
+@pytest.mark.parametrize("lane_goes_on", [True, False])
+def test_a_damaged_file_may_know_how_many_are_gone_but_not_the_heads(
+    verifier, site, now, tmp_path, known, lane_goes_on
+):
+    two = site.gateways["gw-2"]
+    site.receive(two.pack(1, 1, lane="status"))
+    two.frames(20)
+    if lane_goes_on:
+        site.receive(two.pack(95, 101))
+    heads = {"prev": two.heads["data"][81], "head": two.heads["data"][94]}
+    later = type(two)("gw-2", epoch="e3", key=two.key)
+    ends = {name: heads[name] for name in known}
+    later.record(Gap(lane="data", first=82, last=94, why="damaged", epoch="e2", **ends), lane="status")
+    site.receive(later.pack(1, 1, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 13
+
+
+@pytest.mark.parametrize("last", [94, 0])
+def test_the_one_head_that_a_damaged_file_knows_still_has_to_fit(verifier, site, now, tmp_path, last):
+    two = site.gateways["gw-2"]
+    site.receive(two.pack(1, 1, lane="status"))
+    later = type(two)("gw-2", epoch="e3", key=two.key)
+    later.record(
+        Gap(lane="data", first=82, last=last, why="damaged", epoch="e2", prev=b"x" * 32), lane="status"
+    )
+    site.receive(later.pack(1, 1, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        (fault,) = verifier.check(opened)
+
+    assert (fault.word, fault.gateway, fault.lane, fault.seq) == ("altered", "gw-2", "data", 81)
+
+
+def test_gaps_may_overlap_and_repeat_each_other(verifier, site, now, tmp_path):
+    one = site.gateways["gw-1"]
+    one.frames(60)
+    for first, last in ((82, 90), (85, 100), (82, 90), (82, 120), (15, 35)):
+        one.gap(first, last)
+    site.receive(one.pack(121, 141), one.pack(3, 7, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 39
+
+
 def test_records_still_on_their_way_are_counted_and_are_no_fault(verifier, site, now, tmp_path):
     two = site.gateways["gw-2"]
     two.frames(20)
