@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -39,6 +40,12 @@ MAX_ENTRIES = 100_000
 MAX_PAYLOAD = 1 << 20
 MAX_PLAIN = 8 << 20
 MAX_RECORDS = 4096
+MAX_METRICS = 1024
+MAX_NUMBERS = 1 << 18
+"""In the groups of a batch: zeros pack well, and each costs time to unroll."""
+MAX_TEXT = 64
+"""Characters in a device's name or a boot's id: each record repeats them."""
+CLOCKS = {"synced", "unsynced", "unset", "simulated"}
 MAX_SEQ = 1 << 53
 MAX_DEPTH = 32
 MAX_VALUES = 4_000_000
@@ -427,17 +434,28 @@ def open_lines(envelope: Envelope) -> list[Line]:
         raise Damaged("cut off, or too large when unpacked")
     columns = unpack(plain)
     try:
+        if not _are(list, [columns, *columns]):
+            raise Damaged("no columns")
         at_us, mono_us, boots, clocks, order, groups, others = columns
         count = len(order)
         if count > MAX_RECORDS or not len(at_us) == len(mono_us) == count:
             raise Damaged("columns of different lengths")
-        bodies = _bodies(order, groups, others)
-        if not {type(text) for text, _ in [*boots, *clocks]} <= {str}:
+        texts = [*(text for text, _ in boots), *(group[0] for group in groups)]
+        numbers = [*at_us, *mono_us, *order, *(times for _, times in [*boots, *clocks])]
+        if not (_are(int, numbers) and _are(str, texts) and {text for text, _ in clocks} <= CLOCKS):
             raise Damaged("columns of other things than they should be")
+        if max(map(len, texts), default=0) > MAX_TEXT:
+            raise Damaged(f"a name of more than {MAX_TEXT} characters")
+        bodies = _bodies(order, groups, others)
         rows = zip(_summed(at_us), _spread(boots, count), _summed(mono_us), _spread(clocks, count), bodies)
         return [Line(*row) for row in rows]
-    except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
         raise Damaged("columns that do not fit together") from None
+
+
+def _are(kind: type, values: Iterable[Any]) -> bool:
+    """Whether each of them is of just this type: a bool is no number here."""
+    return set(map(type, values)) <= {kind}
 
 
 def _summed(steps: list[int]) -> list[int]:
@@ -445,7 +463,7 @@ def _summed(steps: list[int]) -> list[int]:
     for step in steps:
         at += step
         found.append(at)
-    if found and not (min(found) >= -(1 << 63) and max(found) < 1 << 63 and type(at) is int):
+    if found and not (min(found) >= -(1 << 63) and max(found) < 1 << 63):
         raise Damaged("times beyond 64 bits")
     return found
 
@@ -457,6 +475,10 @@ def _spread(runs: list[Any], count: int) -> list[str]:
 
 
 def _bodies(order: list[int], groups: list[Any], others: list[bytes]) -> list[bytes]:
+    if not _are(bytes, others) or not all(map(_is_body, others)):
+        raise Damaged("a body that is none")
+    if sum(len(steps) for _, _, steps, _ in groups) > MAX_NUMBERS:
+        raise Damaged(f"more than {MAX_NUMBERS} numbers")
     counts = [0] * len(groups)
     for at in order:
         if at < -1:
@@ -471,8 +493,22 @@ def _bodies(order: list[int], groups: list[Any], others: list[bytes]) -> list[by
     return bodies
 
 
+def _is_body(raw: bytes) -> bool:
+    """Whether it is a map whose first key is `kind`, all of it, and no frame: those are in the groups."""
+    if not (0x80 < raw[0] < 0x90 and raw.startswith(b"\xa4kind", 1)):
+        return False
+    kind = unpack(raw)["kind"]
+    return isinstance(kind, str) and kind != "frame"
+
+
 def _frames(group: list[Any], count: int) -> list[bytes]:
     device, metrics, steps, flaws = group
+    if not (_are(list, [metrics, steps, flaws, *flaws]) and _are(int, metrics)):
+        raise TypeError
+    if not (_are(int, [n for flaw in flaws for n in flaw]) and set(map(type, steps)) <= {int, type(None)}):
+        raise TypeError
+    if len(metrics) > MAX_METRICS:
+        raise Damaged(f"more than {MAX_METRICS} metrics of one device")
     if len(steps) != len(metrics) * count or not count:
         raise ValueError
     columns = []
@@ -927,6 +963,8 @@ def _gaps_in(envelope: Envelope, lines: list[Line]) -> Iterator[Gap]:
         try:
             body = unpack(line.body)
         except Damaged:
+            continue
+        if not isinstance(body, dict):
             continue
         gap = Gap(
             epoch=body.get("epoch") or envelope.epoch,
@@ -1523,6 +1561,8 @@ def _openssl_doubts(data: bytes, response: bytes, ca: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: nothing wrong was found; 1: faults; 2: the file cannot be judged."""
     options = _options(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack letters that a forger used
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         keys = _gateway_keys(options.gateway_key)
         _ = options.key and _hex(options.key.lower(), 32)
@@ -1538,7 +1578,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(export, report, as_json=options.json)
     except Unusable as why:
         return _unusable(str(why), as_json=options.json)
-    except (MemoryError, RecursionError, zipfile.BadZipFile, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a traceback would end with 1, which means faults
         return _unusable(f"the file is not understood: {error!r}"[:300], as_json=options.json)
     return 0 if report.ok else 1
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -123,31 +124,180 @@ def test_the_own_ed25519_agrees_with_the_library(verifier, message, seed):
     assert not verifier.ed25519_slow(public, message + b"!", private.sign(message))
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        [[1 << 63, 1 << 63], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[0.5, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [[5, 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [["b", 1]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, 7], [], [b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1 << 63, 1 << 63], []]], []],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [0.5, 1], []]], []],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1, 1], [[9, 0, 1]]]], []],
-        [[], [], [], [], [], []],
-        5,
-        {},
-    ],
-)
-def test_columns_that_do_not_fit_are_damaged(verifier, columns):
+EVENT = b"\x81\xa4kind\xa5event"
+FITTING = {
+    "at_us": [1, 1],
+    "mono_us": [1, 1],
+    "boots": [["b", 2]],
+    "clocks": [["synced", 2]],
+    "order": [0, -1],
+    "groups": [["m", [1, 2], [7, None], [[0, 1, 102]]]],
+    "others": [EVENT],
+}
+
+
+def signed_as_two(verifier, columns):
+    """An envelope around these columns, which says that they are records 1 and 2."""
     packed = zlib.compress(msgspec.msgpack.encode(columns))
     head = bytes(32)
     outer = [1, "a12", "gw-1", "e1", "data", 1, 2, head, head, "ed25519", bytes(64), packed]
-    envelope = verifier.open_envelope(msgspec.msgpack.encode(outer))
+    return verifier.open_envelope(msgspec.msgpack.encode(outer))
 
+
+def test_columns_that_fit_are_lines(verifier):
+    frame, event = verifier.open_lines(signed_as_two(verifier, [*FITTING.values()]))
+
+    assert verifier.unpack(frame.body) == {
+        "kind": "frame",
+        "device": "m",
+        "metrics": [1, 2],
+        "values": [7, None],
+        "flaws": [[1, 102]],
+    }
+    assert (event.body, event.at_us, event.boot, event.clock) == (EVENT, 2, "b", "synced")
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        {"at_us": [1 << 63, 1 << 63]},
+        {"at_us": [0.5, 1]},
+        {"at_us": [True, 1]},
+        {"at_us": {"a": 1, "b": 2}},
+        {"mono_us": [1]},
+        {"boots": [[5, 2]]},
+        {"boots": [["b", 1]]},
+        {"boots": [["b", 1.0], ["c", 1]]},
+        {"boots": [["b" * 65, 2]]},
+        {"boots": "x"},
+        {"clocks": [["sundial", 2]]},
+        {"clocks": [[["synced"], 2]]},
+        {"clocks": [["synced", 2, "more"]]},
+        {"order": [0, 7]},
+        {"order": [0, -2]},
+        {"order": [0, False]},
+        {"order": [-1, -1]},
+        {"order": [-1, -1], "groups": []},
+        {"groups": [7]},
+        {"groups": [{"a": 1, "b": 2, "c": 3, "d": 4}]},
+        {"groups": [["m", [1, 2], [7, None], [[0, 1, 102]], "more"]]},
+        {"groups": [[7, [1, 2], [7, None], []]]},
+        {"groups": [["m" * 65, [1, 2], [7, None], []]]},
+        {"groups": [["m", ["1", 2], [7, None], []]]},
+        {"groups": [["m", "12", [7, None], []]]},
+        {"groups": [["m", [1, 2], [7, 0.5], []]]},
+        {"groups": [["m", [1, 2], [7, True], []]]},
+        {"groups": [["m", [1, 2], {"a": 1, "b": 2}, []]]},
+        {"groups": [["m", [1, 2], [7, None], [[9, 0, 1]]]]},
+        {"groups": [["m", [1, 2], [7, None], [[0, 1, "x"]]]]},
+        {"groups": [["m", [1, 2], [7, None], 5]]},
+        {"order": [0, 0], "others": [], "groups": [["m", [1], [1 << 63, 1 << 63], []]]},
+        {"others": []},
+        {"others": "x"},
+        {"others": [7]},
+        {"others": [None]},
+        {"others": [b""]},
+        {"others": [b"x"]},
+        {"others": [b"\x92\xa4kind\xa3gap"]},
+        {"others": [b"\x81\xa3why\xa4size"]},
+        {"others": [b"\x82\xa3why\xa4size\xa4kind\xa3gap"]},
+        {"others": [b"\x81\xa4kind\x07"]},
+        {"others": [EVENT + b"x"]},
+        {"others": [b"\x82\xa4kind\xa3gap"]},
+        {"others": [msgspec.msgpack.encode({"kind": "frame", "device": "m", "metrics": [], "values": []})]},
+        {"more": 5},
+    ],
+)
+def test_columns_that_do_not_fit_are_damaged(verifier, misfit):
     with pytest.raises(verifier.Damaged):
-        verifier.open_lines(envelope)
+        verifier.open_lines(signed_as_two(verifier, [*(FITTING | misfit).values()]))
+
+
+@pytest.mark.parametrize("columns", [[[]] * 6, [[]] * 8, 5, {}, "columns", dict.fromkeys("abcdefg", 1)])
+def test_what_is_no_columns_at_all_is_damaged(verifier, columns):
+    with pytest.raises(verifier.Damaged):
+        verifier.open_lines(signed_as_two(verifier, columns))
+
+
+def test_an_envelope_with_something_more_in_it_is_damaged(verifier):
+    outer = msgspec.msgpack.decode((ROOT / "tests/golden/wire/batch.v1.msgpack").read_bytes())
+
+    assert verifier.open_envelope(msgspec.msgpack.encode(outer))
+    with pytest.raises(verifier.Damaged):
+        verifier.open_envelope(msgspec.msgpack.encode([*outer, None]))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "rows", "groups", "fits"),
+    [
+        (1024, 2, 1, True),
+        (1025, 2, 1, False),
+        (1024, 256, 1, True),
+        (1024, 128, 2, True),
+        (1024, 257, 1, False),
+    ],
+)
+def test_a_batch_has_room_for_1024_metrics_a_group_and_262144_numbers(verifier, metrics, rows, groups, fits):
+    count = rows * groups
+    columns = FITTING | {
+        "at_us": [1] * count,
+        "mono_us": [1] * count,
+        "boots": [["b", count]],
+        "clocks": [["synced", count]],
+        "order": [*range(groups)] * rows,
+        "groups": [["m", [*range(metrics)], [0] * metrics * rows, []]] * groups,
+        "others": [],
+    }
+    envelope = signed_as_two(verifier, [*columns.values()])
+
+    if fits:
+        assert len(verifier.open_lines(envelope)) == count
+    else:
+        with pytest.raises(verifier.Damaged, match="more than"):
+            verifier.open_lines(envelope)
+
+
+@pytest.mark.parametrize("others", ["x", [7], [b"\x92\xa4kind\xa3gap"], [b"\x92\xa5event\x01"]])
+def test_forged_bodies_are_a_fault_and_no_module_function_stumbles(verifier, intruder, capsys, others):
+    at = intruder.find("gw-1", "status", 1)
+    columns = intruder.columns(at)
+    intruder.repack(at, [*columns[:6], others], rehash=False)
+    intruder.save()
+
+    assert verifier.main([str(intruder.path)]) == 1
+    assert "FAULTY" in capsys.readouterr().out
+    with verifier.open_export(intruder.path) as opened:
+        assert not any(
+            r["lane"] == "status" and r["seq"] == 1 and r["gateway"] == "gw-1"
+            for r in verifier.records(opened)
+        )
+        assert len(list(verifier.declared_gaps(opened))) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_nobody_thought_of_is_a_sentence_and_no_fault(verifier, evidence, capsys, monkeypatch, options):
+    def stumble(*_):
+        raise AttributeError("no attribute")
+
+    monkeypatch.setattr(verifier, "chain_heads", stumble)
+
+    assert verifier.main([str(evidence), *options]) == 2
+    said = capsys.readouterr().out
+    why = json.loads(said)["why"] if options else said
+    assert "the file is not understood: AttributeError('no attribute')" in why
+
+
+def test_letters_that_the_terminal_lacks_are_no_traceback(evidence):
+    write(evidence, 证据=b"")
+    done = subprocess.run(
+        [sys.executable, PROGRAM, evidence],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert done.stdout.startswith(b"cannot be judged: an evidence file holds no ")
 
 
 @settings(max_examples=300)
