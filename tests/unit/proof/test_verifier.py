@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -685,11 +686,93 @@ def test_a_nonsense_part_is_a_sentence(verifier, evidence, capsys, name, content
     assert capsys.readouterr().out.startswith("cannot be judged: ")
 
 
-def test_a_bomb_of_leaves_or_batches_is_a_fault_and_takes_no_memory(verifier, evidence, capsys):
-    write(evidence, **{"leaves.bin": bytes(32 * 200_000), "batches.bin": bytes(20 * 20_000)})
+LONG_LIST = json.dumps([*range(1_000_000, 2_000_000)]).encode()  # 9 MB
+
+
+def no_batches(count):
+    """batches.bin with as many batches of one byte, which are none."""
+    return b"".join(struct.pack(">QQIB", i, 0, 1, i % 251) for i in range(count))
+
+
+def test_a_bomb_of_leaves_is_a_fault_and_takes_no_memory(verifier, evidence, capsys):
+    write(evidence, **{"leaves.bin": random.Random(1).randbytes(32 * 200_000)})
 
     assert verifier.main([str(evidence)]) == 1
     assert len(capsys.readouterr().out) < 60_000
+
+
+def test_the_examination_ends_at_so_many_faults_and_says_so(verifier, evidence, monkeypatch):
+    write(evidence, **{"batches.bin": no_batches(20_000)})
+    with verifier.open_export(evidence) as opened:
+        report = verifier.examine(opened)
+
+    assert len(report.faults) == verifier.MAX_FAULTS
+    assert report.batches < verifier.MAX_FAULTS
+    assert f"the examination ended at {verifier.MAX_FAULTS} faults; there may be more" in report.notes
+
+
+def test_what_is_kept_of_an_unsigned_batch_is_small(verifier, intruder):
+    at = intruder.find("gw-1", "data", 11)
+    intruder.write(at, signature=bytes(64))
+    intruder.save()
+    with verifier.open_export(intruder.path) as opened:
+        examination = verifier._Examination(opened, (), None, {}, None)
+        report = examination.run(None)
+
+    assert "altered" in {fault.word for fault in report.faults}
+    assert [len(envelope.packed) for envelope in examination.bad] == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"batches.bin": bytes(20 * 20_000)}, "a batch of 0 bytes"),
+        ({"batches.bin": bytes(20 * 1_000_000)}, "'batches.bin' would unpack to more than 200 times"),
+        ({"leaves.bin": bytes(32 * 200_000)}, "'leaves.bin' would unpack to more than 200 times"),
+        ({"heads.json": LONG_LIST}, "heads.json is larger than 8388608"),
+        ({"manifest.json": LONG_LIST}, "manifest.json is larger than 8388608"),
+        ({"manifest.json": b'{"format": ' + b"7" * 4000 + b"}"}, "a number of 4000 digits"),
+        ({"manifest.sig": b" " * 65_537}, "manifest.sig is larger than 65536"),
+        ({"stamps/head-14.tsr": bytes(65_537)}, "stamps/head-14.tsr is larger than 65536"),
+        ({f"stamps/head-{i}.tsr": b"x" for i in range(1, 4098)}, "at most 4096 time stamps"),
+        ({"stamps/head-01.tsr": b"x"}, "holds no 'stamps/head-01.tsr'"),
+        ({"stamps/head-1\u0664.tsr": b"x"}, "holds no 'stamps/head-1"),
+        ({"stamps/head-00.tsr": b"x"}, "holds no 'stamps/head-00.tsr'"),
+    ],
+)
+def test_a_bomb_is_a_sentence(verifier, evidence, capsys, change, why):
+    write(evidence, **change)
+
+    assert verifier.main([str(evidence)]) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("cannot be judged: ")
+    assert why in said
+
+
+def test_two_files_of_one_name_are_a_sentence(verifier, evidence, capsys):
+    with zipfile.ZipFile(evidence, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("heads.json", archive.read("heads.json"))
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "two files of one name" in capsys.readouterr().out
+
+
+def test_a_member_that_claims_more_bytes_than_the_file_has_is_a_sentence(verifier, evidence, capsys):
+    write(evidence, **{"batches.bin": bytes(20 << 20)})
+    raw = bytearray(evidence.read_bytes())
+    at = raw.index(b"batches.bin", raw.index(b"PK\x01\x02")) - 46
+    raw[at + 20 : at + 24] = (20 << 20).to_bytes(4, "little")  # packed, it says, as large as unpacked
+    evidence.write_bytes(bytes(raw))
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "holds more than there is" in capsys.readouterr().out
+
+
+def test_an_archive_that_is_too_large_as_a_whole_is_a_sentence(verifier, evidence, capsys, monkeypatch):
+    monkeypatch.setattr(verifier, "MAX_TOTAL", evidence.stat().st_size // 2)
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "would unpack to more than" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", range(60))
