@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -23,7 +24,7 @@ import zipfile
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,16 +34,28 @@ TAMPERS = (MISSING, ALTERED, INSERTED, REORDERED, CUT, DEVICE)
 SEAL, TREE, STAMP = "broken seal", "tree", "stamp"
 """Not what was done, but that something was: a signature of central's, the tree's root, a time stamp does not fit."""
 
-MAX_JSON = 64 << 20
-MAX_STAMP = 1 << 20
-MAX_ENTRIES = 100_000
+MAX_TOTAL = 256 << 30
+MAX_RATIO, SMALL = 200, 1 << 20
+"""No member unpacks to more than MAX_RATIO times its size, unless to SMALL: central packs nothing at all."""
+MAX_JSON = 8 << 20
+MAX_STAMPS = 4096
+MAX_STAMP = 64 << 10
+MAX_DIGITS = 19
+"""Of a number in JSON: what is longer takes long, and is none that is used here."""
 MAX_PAYLOAD = 1 << 20
 MAX_PLAIN = 8 << 20
 MAX_RECORDS = 4096
+MAX_METRICS = 1024
+MAX_NUMBERS = 1 << 18
+"""In the groups of a batch: zeros pack well, and each costs time to unroll."""
+MAX_TEXT = 64
+"""Characters in a device's name or a boot's id: each record repeats them."""
+CLOCKS = {"synced", "unsynced", "unset", "simulated"}
 MAX_SEQ = 1 << 53
 MAX_DEPTH = 32
 MAX_VALUES = 4_000_000
 MAX_FAULTS = 200
+"""After as many, the examination ends."""
 LOOKED_INTO = 64
 """Batches with a wrong signature that are tried under other names, ranges and keys."""
 
@@ -57,6 +70,10 @@ class Unusable(Exception):
 
 class Damaged(Exception):
     """These bytes are no batch."""
+
+
+class _Enough(Exception):
+    """There are as many faults as anybody will read."""
 
 
 # ---------------------------------------------------------------------------------------------- MessagePack
@@ -427,17 +444,28 @@ def open_lines(envelope: Envelope) -> list[Line]:
         raise Damaged("cut off, or too large when unpacked")
     columns = unpack(plain)
     try:
+        if not _are(list, [columns, *columns]):
+            raise Damaged("no columns")
         at_us, mono_us, boots, clocks, order, groups, others = columns
         count = len(order)
         if count > MAX_RECORDS or not len(at_us) == len(mono_us) == count:
             raise Damaged("columns of different lengths")
-        bodies = _bodies(order, groups, others)
-        if not {type(text) for text, _ in [*boots, *clocks]} <= {str}:
+        texts = [*(text for text, _ in boots), *(group[0] for group in groups)]
+        numbers = [*at_us, *mono_us, *order, *(times for _, times in [*boots, *clocks])]
+        if not (_are(int, numbers) and _are(str, texts) and {text for text, _ in clocks} <= CLOCKS):
             raise Damaged("columns of other things than they should be")
+        if max(map(len, texts), default=0) > MAX_TEXT:
+            raise Damaged(f"a name of more than {MAX_TEXT} characters")
+        bodies = _bodies(order, groups, others)
         rows = zip(_summed(at_us), _spread(boots, count), _summed(mono_us), _spread(clocks, count), bodies)
         return [Line(*row) for row in rows]
-    except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
         raise Damaged("columns that do not fit together") from None
+
+
+def _are(kind: type, values: Iterable[Any]) -> bool:
+    """Whether each of them is of just this type: a bool is no number here."""
+    return set(map(type, values)) <= {kind}
 
 
 def _summed(steps: list[int]) -> list[int]:
@@ -445,7 +473,7 @@ def _summed(steps: list[int]) -> list[int]:
     for step in steps:
         at += step
         found.append(at)
-    if found and not (min(found) >= -(1 << 63) and max(found) < 1 << 63 and type(at) is int):
+    if found and not (min(found) >= -(1 << 63) and max(found) < 1 << 63):
         raise Damaged("times beyond 64 bits")
     return found
 
@@ -457,6 +485,10 @@ def _spread(runs: list[Any], count: int) -> list[str]:
 
 
 def _bodies(order: list[int], groups: list[Any], others: list[bytes]) -> list[bytes]:
+    if not _are(bytes, others) or not all(map(_is_body, others)):
+        raise Damaged("a body that is none")
+    if sum(len(steps) for _, _, steps, _ in groups) > MAX_NUMBERS:
+        raise Damaged(f"more than {MAX_NUMBERS} numbers")
     counts = [0] * len(groups)
     for at in order:
         if at < -1:
@@ -471,8 +503,22 @@ def _bodies(order: list[int], groups: list[Any], others: list[bytes]) -> list[by
     return bodies
 
 
+def _is_body(raw: bytes) -> bool:
+    """Whether it is a map whose first key is `kind`, all of it, and no frame: those are in the groups."""
+    if not (0x80 < raw[0] < 0x90 and raw.startswith(b"\xa4kind", 1)):
+        return False
+    kind = unpack(raw)["kind"]
+    return isinstance(kind, str) and kind != "frame"
+
+
 def _frames(group: list[Any], count: int) -> list[bytes]:
     device, metrics, steps, flaws = group
+    if not (_are(list, [metrics, steps, flaws, *flaws]) and _are(int, metrics)):
+        raise TypeError
+    if not (_are(int, [n for flaw in flaws for n in flaw]) and set(map(type, steps)) <= {int, type(None)}):
+        raise TypeError
+    if len(metrics) > MAX_METRICS:
+        raise Damaged(f"more than {MAX_METRICS} metrics of one device")
     if len(steps) != len(metrics) * count or not count:
         raise ValueError
     columns = []
@@ -655,9 +701,9 @@ class Export:
                 if len(header) < 20:
                     raise Unusable("batches.bin breaks off inside a batch")
                 index, received_us, size = struct.unpack(">QQI", header)
-                if size > MAX_PAYLOAD:
+                if not 0 < size <= MAX_PAYLOAD:
                     raise Unusable(
-                        f"batches.bin holds a batch of {size} bytes; at most {MAX_PAYLOAD} are allowed"
+                        f"batches.bin holds a batch of {size} bytes; 1 to {MAX_PAYLOAD} are allowed"
                     )
                 payload = _read(file, size)
                 if len(payload) < size:
@@ -723,14 +769,13 @@ def open_export(path: Any) -> Export:
 
 def _load(path: str, archive: zipfile.ZipFile) -> Export:
     names = archive.namelist()
-    if len(names) > MAX_ENTRIES or len(set(names)) != len(names) or not set(names) >= _WANTED:
-        raise Unusable(
-            f"{path} is no evidence file: it lacks {', '.join(sorted(_WANTED - set(names))) or 'sense'}"
-        )
-    if any(
-        entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in archive.infolist()
-    ):
-        raise Unusable("the archive is packed in a way that is not used here")
+    if len(set(names)) != len(names):
+        raise Unusable(f"{path} is no evidence file: it holds two files of one name")
+    if lacks := _WANTED - set(names):
+        raise Unusable(f"{path} is no evidence file: it lacks {', '.join(sorted(lacks))}")
+    if len(names) > len(_WANTED) + MAX_STAMPS:
+        raise Unusable(f"an evidence file holds at most {MAX_STAMPS} time stamps")
+    _check_sizes(archive)
     manifest_raw = _small(archive, "manifest.json", MAX_JSON)
     manifest = _json("manifest.json", manifest_raw)
     _check_manifest(manifest)
@@ -751,7 +796,7 @@ def _load(path: str, archive: zipfile.ZipFile) -> Export:
         raise Unusable("heads.json has no tree heads in ascending order")
     stamps = {}
     for name in names:
-        if match := re.fullmatch(r"stamps/head-(\d{1,18})\.tsr", name):
+        if match := re.fullmatch(r"stamps/head-(0|[1-9][0-9]{0,17})\.tsr", name):
             stamps[int(match[1])] = _small(archive, name, MAX_STAMP)
         elif name not in _WANTED:
             raise Unusable(f"an evidence file holds no {name!r}")
@@ -759,25 +804,44 @@ def _load(path: str, archive: zipfile.ZipFile) -> Export:
     return Export(path, archive, manifest, manifest_raw, seal, heads, tails, proofs, stamps)
 
 
+def _check_sizes(archive: zipfile.ZipFile) -> None:
+    """Nothing unpacks to more than it may, going by sizes that zipfile never reads beyond."""
+    entries = archive.infolist()
+    for entry in entries:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Unusable("the archive is packed in a way that is not used here")
+        if entry.file_size > max(SMALL, MAX_RATIO * entry.compress_size):
+            raise Unusable(f"{entry.filename!r} would unpack to more than {MAX_RATIO} times its size")
+    if sum(entry.compress_size for entry in entries) > archive.start_dir:
+        raise Unusable("the archive says that it holds more than there is")
+    if sum(entry.file_size for entry in entries) > MAX_TOTAL:
+        raise Unusable(f"the archive would unpack to more than {MAX_TOTAL >> 30} GiB")
+
+
 def _small(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    if archive.getinfo(name).file_size > limit:
+        raise Unusable(f"{name} is larger than {limit} bytes")
     try:
         with archive.open(name) as file:
-            raw = _read(file, limit + 1)
+            return _read(file, limit)
     except _ZIP_ERRORS as error:
         raise Unusable(f"{name} cannot be read: {error}") from None
-    if len(raw) > limit:
-        raise Unusable(f"{name} is larger than {limit} bytes")
-    return raw
 
 
 def _json(name: str, raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw)
+        found = json.loads(raw, parse_int=_short_int)
     except (ValueError, RecursionError) as error:
         raise Unusable(f"{name} is no JSON: {str(error)[:100]}") from None
     if not isinstance(found, dict):
         raise Unusable(f"{name} is no JSON object")
     return found
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _check_manifest(manifest: dict[str, Any]) -> None:
@@ -803,8 +867,8 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
 def read_head(path: str) -> Head:
     """A tree head that was kept elsewhere. Raises Unusable."""
     try:
-        raw = Path(path).read_bytes()[: MAX_STAMP + 1]
-        return _head_from(_json(path, raw))
+        with Path(path).open("rb") as file:
+            return _head_from(_json(path, file.read(MAX_STAMP)))
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror}") from None
     except (KeyError, TypeError, ValueError) as error:
@@ -927,6 +991,8 @@ def _gaps_in(envelope: Envelope, lines: list[Line]) -> Iterator[Gap]:
         try:
             body = unpack(line.body)
         except Damaged:
+            continue
+        if not isinstance(body, dict):
             continue
         gap = Gap(
             epoch=body.get("epoch") or envelope.epoch,
@@ -1064,9 +1130,10 @@ class _Lane:
         for first, last, prev, head in self.links:
             yield first - 1, prev
             yield last, head
-        for gap in self.gaps:
-            if gap.last:
+        for gap in self.gaps:  # of a damaged file a gateway may know one end only, or neither
+            if gap.prev:
                 yield gap.first - 1, gap.prev
+            if gap.last and gap.head:
                 yield gap.last, gap.head
         yield from self.inside
 
@@ -1087,15 +1154,8 @@ class _Examination:
         self.report = Report(heads=len(export.heads))
         self.progress = progress or (lambda _: None)
         self.lanes: dict[LaneKey, _Lane] = {}
+        self.gateway_keys = gateway_keys
         self.gateways: dict[str, tuple[str, bytes]] = {}
-        for gateway in export.manifest["gateways"]:
-            name = gateway["id"]
-            known = gateway_keys.get(name, gateway["key"]).lower()
-            if known != gateway["key"]:
-                self.fault(
-                    DEVICE, "its key in the file is not the one that is known from elsewhere", (name, "", "")
-                )
-            self.gateways[name] = (gateway["site"], bytes.fromhex(known))
         self.bad: list[Envelope] = []
         self.tails_sealed = True
         self.wrong_leaves: list[tuple[bytes, Envelope]] = []
@@ -1104,8 +1164,9 @@ class _Examination:
         self.first_hole: int | None = None
 
     def fault(self, word: str, why: str, lane: LaneKey = ("", "", ""), seq: int | None = None) -> None:
-        if len(self.report.faults) < MAX_FAULTS:
-            self.report.faults.append(Fault(word, why, *lane, seq))
+        self.report.faults.append(Fault(word, why, *lane, seq))
+        if len(self.report.faults) >= MAX_FAULTS:
+            raise _Enough
 
     def named(self) -> bool:
         return any(fault.word in TAMPERS for fault in self.report.faults)
@@ -1114,6 +1175,19 @@ class _Examination:
         return self.lanes.setdefault(key, _Lane())
 
     def run(self, tsa_ca: str | None) -> Report:
+        try:
+            self.look_everywhere(tsa_ca)
+        except _Enough:
+            self.report.notes.append(f"the examination ended at {MAX_FAULTS} faults; there may be more")
+        self.report.lanes = sum(lane.found for lane in self.lanes.values())
+        if not self.key_given:
+            self.report.notes.append(
+                "central's key was taken from the file itself: compare it, or give --key or --head"
+            )
+        return self.report
+
+    def look_everywhere(self, tsa_ca: str | None) -> None:
+        self.check_gateways()
         sealed = self.check_seals()
         rooted = self.walk()
         self.diagnose()
@@ -1124,12 +1198,17 @@ class _Examination:
         self.check_leaves()
         self.name_the_rest(rooted=rooted)
         self.check_stamps(tsa_ca)
-        self.report.lanes = sum(lane.found for lane in self.lanes.values())
-        if not self.key_given:
-            self.report.notes.append(
-                "central's key was taken from the file itself: compare it, or give --key or --head"
-            )
-        return self.report
+
+    def check_gateways(self) -> None:
+        """Whose key is whose, by the file and by what is known from elsewhere."""
+        for gateway in self.export.manifest["gateways"]:
+            name = gateway["id"]
+            known = self.gateway_keys.get(name, gateway["key"]).lower()
+            self.gateways[name] = (gateway["site"], bytes.fromhex(known))
+            if known != gateway["key"]:
+                self.fault(
+                    DEVICE, "its key in the file is not the one that is known from elsewhere", (name, "", "")
+                )
 
     # -- what central signed
 
@@ -1229,7 +1308,7 @@ class _Examination:
         except Damaged as why:
             lines, damage = None, str(why)
         if not self.is_signed(envelope):
-            self.bad.append(envelope)
+            self.bad.append(replace(envelope, packed=b""))  # there may be many
             if leaf is not None and leaf != own:
                 self.lost_leaves.add(leaf)
             return
@@ -1522,6 +1601,8 @@ def _openssl_doubts(data: bytes, response: bytes, ca: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: nothing wrong was found; 1: faults; 2: the file cannot be judged."""
     options = _options(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack letters that a forger used
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         keys = _gateway_keys(options.gateway_key)
         _ = options.key and _hex(options.key.lower(), 32)
@@ -1537,7 +1618,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(export, report, as_json=options.json)
     except Unusable as why:
         return _unusable(str(why), as_json=options.json)
-    except (MemoryError, RecursionError, zipfile.BadZipFile, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a traceback would end with 1, which means faults
         return _unusable(f"the file is not understood: {error!r}"[:300], as_json=options.json)
     return 0 if report.ok else 1
 

@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -123,31 +125,180 @@ def test_the_own_ed25519_agrees_with_the_library(verifier, message, seed):
     assert not verifier.ed25519_slow(public, message + b"!", private.sign(message))
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        [[1 << 63, 1 << 63], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[0.5, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [[5, 2]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [["b", 1]], [["synced", 2]], [-1, -1], [], [b"x", b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, -1], [], [b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [-1, 7], [], [b"x"]],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1 << 63, 1 << 63], []]], []],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [0.5, 1], []]], []],
-        [[1, 1], [1, 1], [["b", 2]], [["synced", 2]], [0, 0], [["m", [1], [1, 1], [[9, 0, 1]]]], []],
-        [[], [], [], [], [], []],
-        5,
-        {},
-    ],
-)
-def test_columns_that_do_not_fit_are_damaged(verifier, columns):
+EVENT = b"\x81\xa4kind\xa5event"
+FITTING = {
+    "at_us": [1, 1],
+    "mono_us": [1, 1],
+    "boots": [["b", 2]],
+    "clocks": [["synced", 2]],
+    "order": [0, -1],
+    "groups": [["m", [1, 2], [7, None], [[0, 1, 102]]]],
+    "others": [EVENT],
+}
+
+
+def signed_as_two(verifier, columns):
+    """An envelope around these columns, which says that they are records 1 and 2."""
     packed = zlib.compress(msgspec.msgpack.encode(columns))
     head = bytes(32)
     outer = [1, "a12", "gw-1", "e1", "data", 1, 2, head, head, "ed25519", bytes(64), packed]
-    envelope = verifier.open_envelope(msgspec.msgpack.encode(outer))
+    return verifier.open_envelope(msgspec.msgpack.encode(outer))
 
+
+def test_columns_that_fit_are_lines(verifier):
+    frame, event = verifier.open_lines(signed_as_two(verifier, [*FITTING.values()]))
+
+    assert verifier.unpack(frame.body) == {
+        "kind": "frame",
+        "device": "m",
+        "metrics": [1, 2],
+        "values": [7, None],
+        "flaws": [[1, 102]],
+    }
+    assert (event.body, event.at_us, event.boot, event.clock) == (EVENT, 2, "b", "synced")
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        {"at_us": [1 << 63, 1 << 63]},
+        {"at_us": [0.5, 1]},
+        {"at_us": [True, 1]},
+        {"at_us": {"a": 1, "b": 2}},
+        {"mono_us": [1]},
+        {"boots": [[5, 2]]},
+        {"boots": [["b", 1]]},
+        {"boots": [["b", 1.0], ["c", 1]]},
+        {"boots": [["b" * 65, 2]]},
+        {"boots": "x"},
+        {"clocks": [["sundial", 2]]},
+        {"clocks": [[["synced"], 2]]},
+        {"clocks": [["synced", 2, "more"]]},
+        {"order": [0, 7]},
+        {"order": [0, -2]},
+        {"order": [0, False]},
+        {"order": [-1, -1]},
+        {"order": [-1, -1], "groups": []},
+        {"groups": [7]},
+        {"groups": [{"a": 1, "b": 2, "c": 3, "d": 4}]},
+        {"groups": [["m", [1, 2], [7, None], [[0, 1, 102]], "more"]]},
+        {"groups": [[7, [1, 2], [7, None], []]]},
+        {"groups": [["m" * 65, [1, 2], [7, None], []]]},
+        {"groups": [["m", ["1", 2], [7, None], []]]},
+        {"groups": [["m", "12", [7, None], []]]},
+        {"groups": [["m", [1, 2], [7, 0.5], []]]},
+        {"groups": [["m", [1, 2], [7, True], []]]},
+        {"groups": [["m", [1, 2], {"a": 1, "b": 2}, []]]},
+        {"groups": [["m", [1, 2], [7, None], [[9, 0, 1]]]]},
+        {"groups": [["m", [1, 2], [7, None], [[0, 1, "x"]]]]},
+        {"groups": [["m", [1, 2], [7, None], 5]]},
+        {"order": [0, 0], "others": [], "groups": [["m", [1], [1 << 63, 1 << 63], []]]},
+        {"others": []},
+        {"others": "x"},
+        {"others": [7]},
+        {"others": [None]},
+        {"others": [b""]},
+        {"others": [b"x"]},
+        {"others": [b"\x92\xa4kind\xa3gap"]},
+        {"others": [b"\x81\xa3why\xa4size"]},
+        {"others": [b"\x82\xa3why\xa4size\xa4kind\xa3gap"]},
+        {"others": [b"\x81\xa4kind\x07"]},
+        {"others": [EVENT + b"x"]},
+        {"others": [b"\x82\xa4kind\xa3gap"]},
+        {"others": [msgspec.msgpack.encode({"kind": "frame", "device": "m", "metrics": [], "values": []})]},
+        {"more": 5},
+    ],
+)
+def test_columns_that_do_not_fit_are_damaged(verifier, misfit):
     with pytest.raises(verifier.Damaged):
-        verifier.open_lines(envelope)
+        verifier.open_lines(signed_as_two(verifier, [*(FITTING | misfit).values()]))
+
+
+@pytest.mark.parametrize("columns", [[[]] * 6, [[]] * 8, 5, {}, "columns", dict.fromkeys("abcdefg", 1)])
+def test_what_is_no_columns_at_all_is_damaged(verifier, columns):
+    with pytest.raises(verifier.Damaged):
+        verifier.open_lines(signed_as_two(verifier, columns))
+
+
+def test_an_envelope_with_something_more_in_it_is_damaged(verifier):
+    outer = msgspec.msgpack.decode((ROOT / "tests/golden/wire/batch.v1.msgpack").read_bytes())
+
+    assert verifier.open_envelope(msgspec.msgpack.encode(outer))
+    with pytest.raises(verifier.Damaged):
+        verifier.open_envelope(msgspec.msgpack.encode([*outer, None]))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "rows", "groups", "fits"),
+    [
+        (1024, 2, 1, True),
+        (1025, 2, 1, False),
+        (1024, 256, 1, True),
+        (1024, 128, 2, True),
+        (1024, 257, 1, False),
+    ],
+)
+def test_a_batch_has_room_for_1024_metrics_a_group_and_262144_numbers(verifier, metrics, rows, groups, fits):
+    count = rows * groups
+    columns = FITTING | {
+        "at_us": [1] * count,
+        "mono_us": [1] * count,
+        "boots": [["b", count]],
+        "clocks": [["synced", count]],
+        "order": [*range(groups)] * rows,
+        "groups": [["m", [*range(metrics)], [0] * metrics * rows, []]] * groups,
+        "others": [],
+    }
+    envelope = signed_as_two(verifier, [*columns.values()])
+
+    if fits:
+        assert len(verifier.open_lines(envelope)) == count
+    else:
+        with pytest.raises(verifier.Damaged, match="more than"):
+            verifier.open_lines(envelope)
+
+
+@pytest.mark.parametrize("others", ["x", [7], [b"\x92\xa4kind\xa3gap"], [b"\x92\xa5event\x01"]])
+def test_forged_bodies_are_a_fault_and_no_module_function_stumbles(verifier, intruder, capsys, others):
+    at = intruder.find("gw-1", "status", 1)
+    columns = intruder.columns(at)
+    intruder.repack(at, [*columns[:6], others], rehash=False)
+    intruder.save()
+
+    assert verifier.main([str(intruder.path)]) == 1
+    assert "FAULTY" in capsys.readouterr().out
+    with verifier.open_export(intruder.path) as opened:
+        assert not any(
+            r["lane"] == "status" and r["seq"] == 1 and r["gateway"] == "gw-1"
+            for r in verifier.records(opened)
+        )
+        assert len(list(verifier.declared_gaps(opened))) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_nobody_thought_of_is_a_sentence_and_no_fault(verifier, evidence, capsys, monkeypatch, options):
+    def stumble(*_):
+        raise AttributeError("no attribute")
+
+    monkeypatch.setattr(verifier, "chain_heads", stumble)
+
+    assert verifier.main([str(evidence), *options]) == 2
+    said = capsys.readouterr().out
+    why = json.loads(said)["why"] if options else said
+    assert "the file is not understood: AttributeError('no attribute')" in why
+
+
+def test_letters_that_the_terminal_lacks_are_no_traceback(evidence):
+    write(evidence, 证据=b"")
+    done = subprocess.run(
+        [sys.executable, PROGRAM, evidence],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert done.stdout.startswith(b"cannot be judged: an evidence file holds no ")
 
 
 @settings(max_examples=300)
@@ -274,6 +425,62 @@ def test_after_a_damaged_outbox_everything_from_there_on_may_be_lost(verifier, s
 
     assert report.faults == []
     assert (report.open_ended, report.outstanding) == (1, 0)
+
+
+@pytest.mark.parametrize("known", [(), ("prev",), ("head",)])
+@pytest.mark.parametrize("lane_goes_on", [True, False])
+def test_a_damaged_file_may_know_how_many_are_gone_but_not_the_heads(
+    verifier, site, now, tmp_path, known, lane_goes_on
+):
+    two = site.gateways["gw-2"]
+    site.receive(two.pack(1, 1, lane="status"))
+    two.frames(20)
+    if lane_goes_on:
+        site.receive(two.pack(95, 101))
+    heads = {"prev": two.heads["data"][81], "head": two.heads["data"][94]}
+    later = type(two)("gw-2", epoch="e3", key=two.key)
+    ends = {name: heads[name] for name in known}
+    later.record(Gap(lane="data", first=82, last=94, why="damaged", epoch="e2", **ends), lane="status")
+    site.receive(later.pack(1, 1, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 13
+
+
+@pytest.mark.parametrize("last", [94, 0])
+def test_the_one_head_that_a_damaged_file_knows_still_has_to_fit(verifier, site, now, tmp_path, last):
+    two = site.gateways["gw-2"]
+    site.receive(two.pack(1, 1, lane="status"))
+    later = type(two)("gw-2", epoch="e3", key=two.key)
+    later.record(
+        Gap(lane="data", first=82, last=last, why="damaged", epoch="e2", prev=b"x" * 32), lane="status"
+    )
+    site.receive(later.pack(1, 1, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        (fault,) = verifier.check(opened)
+
+    assert (fault.word, fault.gateway, fault.lane, fault.seq) == ("altered", "gw-2", "data", 81)
+
+
+def test_gaps_may_overlap_and_repeat_each_other(verifier, site, now, tmp_path):
+    one = site.gateways["gw-1"]
+    one.frames(60)
+    for first, last in ((82, 90), (85, 100), (82, 90), (82, 120), (15, 35)):
+        one.gap(first, last)
+    site.receive(one.pack(121, 141), one.pack(3, 7, lane="status"))
+    with site.proofs() as proofs:
+        export(proofs, tmp_path / "e.zip", now)
+    with verifier.open_export(tmp_path / "e.zip") as opened:
+        report = verifier.examine(opened)
+
+    assert report.faults == []
+    assert report.declared_lost == 10 + 39
 
 
 def test_records_still_on_their_way_are_counted_and_are_no_fault(verifier, site, now, tmp_path):
@@ -479,11 +686,93 @@ def test_a_nonsense_part_is_a_sentence(verifier, evidence, capsys, name, content
     assert capsys.readouterr().out.startswith("cannot be judged: ")
 
 
-def test_a_bomb_of_leaves_or_batches_is_a_fault_and_takes_no_memory(verifier, evidence, capsys):
-    write(evidence, **{"leaves.bin": bytes(32 * 200_000), "batches.bin": bytes(20 * 20_000)})
+LONG_LIST = json.dumps([*range(1_000_000, 2_000_000)]).encode()  # 9 MB
+
+
+def no_batches(count):
+    """batches.bin with as many batches of one byte, which are none."""
+    return b"".join(struct.pack(">QQIB", i, 0, 1, i % 251) for i in range(count))
+
+
+def test_a_bomb_of_leaves_is_a_fault_and_takes_no_memory(verifier, evidence, capsys):
+    write(evidence, **{"leaves.bin": random.Random(1).randbytes(32 * 200_000)})
 
     assert verifier.main([str(evidence)]) == 1
     assert len(capsys.readouterr().out) < 60_000
+
+
+def test_the_examination_ends_at_so_many_faults_and_says_so(verifier, evidence, monkeypatch):
+    write(evidence, **{"batches.bin": no_batches(20_000)})
+    with verifier.open_export(evidence) as opened:
+        report = verifier.examine(opened)
+
+    assert len(report.faults) == verifier.MAX_FAULTS
+    assert report.batches < verifier.MAX_FAULTS
+    assert f"the examination ended at {verifier.MAX_FAULTS} faults; there may be more" in report.notes
+
+
+def test_what_is_kept_of_an_unsigned_batch_is_small(verifier, intruder):
+    at = intruder.find("gw-1", "data", 11)
+    intruder.write(at, signature=bytes(64))
+    intruder.save()
+    with verifier.open_export(intruder.path) as opened:
+        examination = verifier._Examination(opened, (), None, {}, None)
+        report = examination.run(None)
+
+    assert "altered" in {fault.word for fault in report.faults}
+    assert [len(envelope.packed) for envelope in examination.bad] == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"batches.bin": bytes(20 * 20_000)}, "a batch of 0 bytes"),
+        ({"batches.bin": bytes(20 * 1_000_000)}, "'batches.bin' would unpack to more than 200 times"),
+        ({"leaves.bin": bytes(32 * 200_000)}, "'leaves.bin' would unpack to more than 200 times"),
+        ({"heads.json": LONG_LIST}, "heads.json is larger than 8388608"),
+        ({"manifest.json": LONG_LIST}, "manifest.json is larger than 8388608"),
+        ({"manifest.json": b'{"format": ' + b"7" * 4000 + b"}"}, "a number of 4000 digits"),
+        ({"manifest.sig": b" " * 65_537}, "manifest.sig is larger than 65536"),
+        ({"stamps/head-14.tsr": bytes(65_537)}, "stamps/head-14.tsr is larger than 65536"),
+        ({f"stamps/head-{i}.tsr": b"x" for i in range(1, 4098)}, "at most 4096 time stamps"),
+        ({"stamps/head-01.tsr": b"x"}, "holds no 'stamps/head-01.tsr'"),
+        ({"stamps/head-1\u0664.tsr": b"x"}, "holds no 'stamps/head-1"),
+        ({"stamps/head-00.tsr": b"x"}, "holds no 'stamps/head-00.tsr'"),
+    ],
+)
+def test_a_bomb_is_a_sentence(verifier, evidence, capsys, change, why):
+    write(evidence, **change)
+
+    assert verifier.main([str(evidence)]) == 2
+    said = capsys.readouterr().out
+    assert said.startswith("cannot be judged: ")
+    assert why in said
+
+
+def test_two_files_of_one_name_are_a_sentence(verifier, evidence, capsys):
+    with zipfile.ZipFile(evidence, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("heads.json", archive.read("heads.json"))
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "two files of one name" in capsys.readouterr().out
+
+
+def test_a_member_that_claims_more_bytes_than_the_file_has_is_a_sentence(verifier, evidence, capsys):
+    write(evidence, **{"batches.bin": bytes(20 << 20)})
+    raw = bytearray(evidence.read_bytes())
+    at = raw.index(b"batches.bin", raw.index(b"PK\x01\x02")) - 46
+    raw[at + 20 : at + 24] = (20 << 20).to_bytes(4, "little")  # packed, it says, as large as unpacked
+    evidence.write_bytes(bytes(raw))
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "holds more than there is" in capsys.readouterr().out
+
+
+def test_an_archive_that_is_too_large_as_a_whole_is_a_sentence(verifier, evidence, capsys, monkeypatch):
+    monkeypatch.setattr(verifier, "MAX_TOTAL", evidence.stat().st_size // 2)
+
+    assert verifier.main([str(evidence)]) == 2
+    assert "would unpack to more than" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", range(60))
