@@ -155,8 +155,8 @@ class GapReason(StrEnum):
 class Gap(_Body, frozen=True, kw_only=True):
     """Records `first`..`last` of a lane are gone for good: the gateway says so itself, in its signed chain.
 
-    `prev` is that lane's head before `first`, `head` the one after `last`: the chain goes on across the gap. Only a
-    damaged file leaves them empty, and `last` = 0: nobody knows how many came after `first`.
+    `prev` is that lane's head before `first`, `head` the one after `last`: the chain goes on across the gap. After a
+    damaged file either may be unknown and empty, and `last` 0: nobody knows how many came after `first`.
     """
 
     lane: Lane
