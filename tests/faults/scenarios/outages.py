@@ -26,7 +26,7 @@ _LIVE_S: Final = 8.0
 _MUCH_H: Final = 48
 """More than that is too much for the stand-alone verifier's plain Python."""
 _AWAY_SPEED: Final = 900.0
-_AWAY_EVERY_S: Final = 30.0
+_AWAY_EVERY_S: Final = 60.0
 
 
 def partition(count: int, seed: int, folder: Path) -> Result:
