@@ -71,6 +71,13 @@ def _write_new_key(path: Path) -> Ed25519PrivateKey:
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(
+                folder
+            )  # or a power cut right now would leave a gateway that was enrolled with a lost key
+        finally:
+            os.close(folder)
     except OSError as error:
         raise ConfigError(
             f"{path.parent}: cannot keep the device key: {error.strerror}", hint=_AS_WHO

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+
+_LEAST_BYTES: Final = 128 * 1024
 
 
 def free_bytes(folder: Path) -> int:
     """What the card has left for us."""
-    disk = os.statvfs(folder)
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return sys.maxsize  # a folder that is not there is not full
     return disk.f_bavail * disk.f_frsize
 
 
@@ -25,24 +32,25 @@ class Ballast:
     @property
     def there(self) -> bool:
         try:
-            return self._path.stat().st_size == self._size_bytes
+            return self._path.stat().st_size > 0
         except OSError:
             return False
 
     @property
-    def is_needed(self) -> bool:
-        """Whether the card itself has next to nothing left, and we have something to give."""
-        return self.there and self._free_bytes(self._path.parent) < self._size_bytes // 4
+    def card_is_full(self) -> bool:
+        """Whether the card itself has next to nothing left."""
+        return self._free_bytes(self._path.parent) < _LEAST_BYTES
 
     def load(self) -> bool:
-        """Take the room, where twice as much is free; whether it is taken now."""
+        """Take the room, a quarter of what a small card has at most; whether it is taken now."""
         if self.there:
             return True
-        if self._free_bytes(self._path.parent) < 2 * self._size_bytes:
+        size = min(self._size_bytes, self._free_bytes(self._path.parent) // 4)
+        if size < _LEAST_BYTES:
             return False
         try:
             with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._size_bytes)
+                os.posix_fallocate(file.fileno(), 0, size)
         except OSError:
             self.drop()
             return False

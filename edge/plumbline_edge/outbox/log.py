@@ -205,7 +205,7 @@ class Outbox:
         mark = read_mark(self._path.with_name("outbox.mark"))
         if mark is not None and mark.gateway != self._gateway:
             mark = None
-        short = self._ballast.is_needed and self._ballast.drop()
+        short = self._ballast.card_is_full and self._ballast.drop()
         if short:  # even to open a file SQLite needs some room beside it
             log.error("the card is full: the outbox gives up its ballast to open")
         try:
@@ -275,9 +275,11 @@ class Outbox:
     def _free_anything(self) -> bool:
         """The bound, or the card's own end, is reached in the middle of a commit; whether any room could be made."""
         store = self._store
-        squeezed = self._ballast.is_needed and self._ballast.drop()
-        if squeezed:
+        squeezed = False
+        if self._ballast.card_is_full:
+            squeezed = self._ballast.drop()
             store.squeeze()
+        if squeezed:
             self.counters["outbox_squeezed"] += 1
             log.error("the card is full: the outbox gives up its ballast and stays as large as it is")
         freed = squeezed
