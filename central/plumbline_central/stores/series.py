@@ -42,6 +42,7 @@ MIGRATIONS: Final[Migrations] = (
 _POINTS_AT_ONCE: Final = 2_000
 _ROWS_PER_CURSOR: Final = 64
 """How many rows a restart may write a second time; it saves a commit per batch."""
+_BOOTS_REMEMBERED: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -208,7 +209,7 @@ class SeriesProjection:
             for move in moves:
                 left_behind.put(db, move.boot, move.left, move.moved)
             for boot, known in (learnt or {}).items():
-                fixes.add(db, self.name, boot, known)
+                fixes.change(db, self.name, boot, fixes.get(db, self.name, boot), known)
                 db.execute(
                     "UPDATE doubtful_row SET waiting = 0 WHERE gateway = ?1 AND boot = ?2 AND ledger_id NOT IN"
                     " (SELECT ledger_id FROM left_behind WHERE gateway = ?1 AND boot = ?2)",
@@ -237,7 +238,7 @@ class SeriesProjection:
                 for (id_,) in db.execute(
                     "SELECT ledger_id FROM doubtful_row WHERE gateway = ? AND boot = ? AND from_us <= ? AND until_us >= ?"
                     " ORDER BY ledger_id",
-                    (*boot, *_in_64_bits(reversed(placing.touched(before, after)))),
+                    (*boot, *reversed(placing.in_64_bits(placing.touched(before, after)))),
                 )
             } | left_behind.get(db, boot)
         move = _Move(boot, lies_by)
@@ -287,6 +288,8 @@ class SeriesProjection:
     def _fixes(self, boot: Boot) -> Fixes:
         known = self._known.get(boot)
         if known is None:
+            if len(self._known) >= _BOOTS_REMEMBERED:
+                self._known.clear()
             with self._db.read() as db:
                 known = self._known[boot] = fixes.get(db, self.name, boot)
         return known
@@ -331,10 +334,6 @@ def _portions(points: Iterable[FramePoint]) -> Iterator[list[FramePoint]]:
             portion = []
     if portion:
         yield portion
-
-
-def _in_64_bits(numbers: Iterable[int]) -> tuple[int, ...]:
-    return tuple(max(-(1 << 63), min(number, (1 << 63) - 1)) for number in numbers)
 
 
 def _newest(points: Sequence[FramePoint]) -> list[FramePoint]:
