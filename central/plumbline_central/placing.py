@@ -81,7 +81,7 @@ def with_fixes(known: Fixes, new: Iterable[Fix]) -> Fixes:
     by_mono = {fix.mono_us: fix for fix in sorted({*known, *new}, reverse=True)}
     kept = sorted(by_mono.values())
     if len(kept) > MOST_FIXES:
-        kept = sorted({kept[0], kept[-1], *nsmallest(MOST_FIXES - 2, kept, key=_lot)})
+        kept = [kept[0], *sorted(nsmallest(MOST_FIXES - 2, kept[1:-1], key=_lot)), kept[-1]]
     return tuple(kept)
 
 

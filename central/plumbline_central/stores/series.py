@@ -38,6 +38,7 @@ MIGRATIONS: Final[Migrations] = (
         ) WITHOUT ROWID;
         """,
     ),
+    *left_behind.MIGRATIONS,
 )
 _POINTS_AT_ONCE: Final = 2_000
 _ROWS_PER_CURSOR: Final = 64
@@ -101,9 +102,7 @@ class SeriesProjection:
         """`path` is the file that keeps the cursor; `ledger` is asked again for what must move."""
         return cls(
             store,
-            Database.open(
-                path, (*cursors.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS, *left_behind.MIGRATIONS)
-            ),
+            Database.open(path, (*cursors.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS)),
             ledger,
             live,
         )
