@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from plumbline.ranges import Ranges
 from plumbline_central import ledger as ledgers
-from plumbline_central.gaps import Declared, Gap, declared_in, gaps
+from plumbline_central.gaps import Declared, Gap, LaneKey, declared_in, gaps, lacking
 from plumbline_central.ledger import Ledger
 from plumbline_central.project import Counted, Tally
 from plumbline_central.stores.gaps import GapStore
 
 _ROWS_AT_ONCE: Final = 64
+_NOTHING: Final[Sequence[Declared]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,18 @@ class Standing:
         return all(self.equations.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What lacks of one lane, and of what that was counted."""
+
+    gateway: str
+    have: Ranges
+    words: Sequence[Declared]
+    missing: int
+    declared: int
+    gaps: int
+
+
 class Books:
     """The ledger's account, together with those of the projections that follow it."""
 
@@ -56,6 +71,7 @@ class Books:
         self._ledger = ledger
         self._projections = projections
         self._gap_store = gap_store
+        self._counts: dict[LaneKey, _Counted] = {}
 
     def gaps(self, *, read_on: bool = False) -> list[Gap]:
         """Everything that central lacks, by gateway, epoch and lane, with the reason where one was given.
@@ -68,6 +84,36 @@ class Books:
             declared += _declared_after(self._ledger, through)
         return list(gaps(self._ledger.covered(), declared))
 
+    def first_gaps(self, most: int) -> tuple[list[Gap], int]:
+        """`most` of what `gaps` tells, and how many more there are."""
+        declared = self._gap_store.by_lane()
+        count = sum(lane.gaps for lane in self._counted())
+        words = (one for lane in sorted(declared) for one in declared[lane])
+        found = list(islice(gaps(self._ledger.covered(), words), most))
+        return found, max(0, count - len(found))
+
+    def lacking(self) -> dict[str, tuple[int, int]]:
+        """By gateway: how many records lack without a word, and how many it declared as gone."""
+        found: dict[str, tuple[int, int]] = {}
+        for lane in self._counted():
+            missing, gone = found.get(lane.gateway, (0, 0))
+            found[lane.gateway] = (missing + lane.missing, gone + lane.declared)
+        return found
+
+    def _counted(self) -> list[_Counted]:
+        """Of each lane; only those are counted again of which something came or was declared."""
+        said = self._gap_store.by_lane()  # before the ledger: what comes meanwhile does not lack
+        covered = self._ledger.covered()
+        counts: dict[LaneKey, _Counted] = {}
+        for lane in covered.keys() | said.keys():
+            have, words = covered.get(lane, ("", ()))[1], said.get(lane, _NOTHING)
+            known = self._counts.get(lane)
+            if known is None or known.words is not words or known.have != have:
+                known = _count(lane[0], have, words)
+            counts[lane] = known
+        self._counts = counts
+        return list(counts.values())
+
     def standing(self) -> Standing:
         """How all of it stands now. A service may go on working meanwhile."""
         tallies = {
@@ -75,19 +121,31 @@ class Books:
         }  # first: the ledger is never behind them
         account = self._ledger.account(tally.through for tally in tallies.values())
         projections = {name: projected(tally, account) for name, tally in tallies.items()}
-        lacking = self.gaps()
+        counted = self.lacking().values()
         segments = self._ledger.segments()
         return Standing(
             counters=account.counters,
             rows=account.last_id,
             projections=projections,
             equations=equations(account, projections),
-            missing=sum(gap.count for gap in lacking if not gap.declared),
-            declared_missing=sum(gap.count for gap in lacking if gap.declared),
+            missing=sum(missing for missing, _ in counted),
+            declared_missing=sum(declared for _, declared in counted),
             ledger_bytes=self._ledger.size_bytes(),
             archive_bytes=sum(segment.bytes for segment in segments),
             segments=len(segments),
         )
+
+
+def _count(gateway: str, have: Ranges, words: Sequence[Declared]) -> _Counted:
+    missing = declared = count = 0
+    for first, last, word in lacking(have, words):
+        count += 1
+        records = 0 if last is None else last - first + 1
+        if word is None:
+            missing += records
+        else:
+            declared += records
+    return _Counted(gateway=gateway, have=have, words=words, missing=missing, declared=declared, gaps=count)
 
 
 def _declared_after(ledger: Ledger, row_id: int) -> Iterator[Declared]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import nsmallest
 from typing import Final, Protocol
 
 from plumbline.clock import TRUSTED, Trust
@@ -19,6 +21,8 @@ from plumbline_central.project import LedgerRow
 
 TOLERATED_US: Final = 500_000
 """A time that is no further off than this stays as it was signed."""
+MOST_FIXES: Final = 256
+"""Of one boot; a gateway may write as many anchors as it likes, and each would cost every record to be placed."""
 _FURTHEST: Final = 1 << 63
 
 
@@ -55,7 +59,7 @@ class Fix:
 
 
 Fixes = tuple[Fix, ...]
-"""The fixes of one boot, ascending, no two at the same time since boot."""
+"""The fixes of one boot, ascending, no two at the same time since boot, `MOST_FIXES` at most."""
 
 
 def fix_of(record: Record) -> Fix | None:
@@ -69,9 +73,16 @@ def fix_of(record: Record) -> Fix | None:
 
 
 def with_fixes(known: Fixes, new: Iterable[Fix]) -> Fixes:
-    """All of them; of two that contradict each other at the same time since boot, the lower offset."""
+    """All of them; of two that contradict each other at the same time since boot, the lower offset.
+
+    Beyond `MOST_FIXES` the earliest, the latest, and of the others those whose time since boot has the lowest hash:
+    spread evenly, and the same whatever the order in which they came, for what falls out once can never come back in.
+    """
     by_mono = {fix.mono_us: fix for fix in sorted({*known, *new}, reverse=True)}
-    return tuple(sorted(by_mono.values()))
+    kept = sorted(by_mono.values())
+    if len(kept) > MOST_FIXES:
+        kept = [kept[0], *sorted(nsmallest(MOST_FIXES - 2, kept[1:-1], key=_lot)), kept[-1]]
+    return tuple(kept)
 
 
 def place(record: Dated, fixes: Fixes) -> int | None:
@@ -101,14 +112,27 @@ def learnt(row: LedgerRow) -> dict[Boot, list[Fix]]:
 
 
 def touched(before: Fixes, after: Fixes) -> tuple[int, int]:
-    """From when until when since boot (both included) records may lie elsewhere with the fixes that came."""
+    """From when until when since boot (both included) records may lie elsewhere with the fixes that came or went."""
     low, high = _FURTHEST, -_FURTHEST
-    for fix in {*after} - {*before}:
-        i = bisect_left(before, Fix(fix.mono_us, -_FURTHEST))
-        low = min(low, (before[i - 1].mono_us + fix.mono_us) // 2 if i else -_FURTHEST)
-        later = next((known.mono_us for known in before[i:] if known.mono_us > fix.mono_us), None)
-        high = max(high, _FURTHEST if later is None else (fix.mono_us + later) // 2 + 1)
+    for known, others in ((before, {*after} - {*before}), (after, {*before} - {*after})):
+        for fix in others:
+            i = bisect_left(known, Fix(fix.mono_us, -_FURTHEST))
+            n = i + (i < len(known) and known[i].mono_us == fix.mono_us)
+            if known and all(near.offset_us == fix.offset_us for near in known[max(0, i - 1) : n + 1]):
+                continue  # it says what those around it say
+            low = min(low, (known[i - 1].mono_us + fix.mono_us) // 2 if i else -_FURTHEST)
+            high = max(high, _FURTHEST if n == len(known) else (fix.mono_us + known[n].mono_us) // 2 + 1)
     return low, high
+
+
+def in_64_bits(span: tuple[int, int]) -> tuple[int, int]:
+    """`touched`, as SQLite can take it."""
+    low, high = span
+    return min(max(low, -_FURTHEST), _FURTHEST - 1), max(min(high, _FURTHEST - 1), -_FURTHEST)
+
+
+def _lot(fix: Fix) -> bytes:
+    return blake2b(fix.mono_us.to_bytes(16, signed=True), digest_size=8).digest()
 
 
 def _nearest(mono_us: int, fixes: Fixes) -> Fix:

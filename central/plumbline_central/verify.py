@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
+from typing import Final
 
 from plumbline import chain, codec, ranges
 from plumbline.errors import Refused
 from plumbline.messages import Lane
 from plumbline.ranges import Range, Ranges
-from plumbline_central.continuity import Link, Neighbour, conflict
+from plumbline_central.continuity import Link, Neighbour, conflict, heads
 from plumbline_central.gaps import Declared, declared_in, lacking
 from plumbline_central.ingest import check_signature
 from plumbline_central.ledger import LaneKey, Ledger, Row
 from plumbline_central.registry import Gateway
+
+_HEADS_REMEMBERED: Final = 4
+"""Of how many stored batches: the rows inside a long one are all compared with it, and it is opened once for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,23 +124,23 @@ def _contradiction(ledger: Ledger, lane: LaneKey, said: list[_Word]) -> LaneFaul
 
     Where the heads at both ends agree, whatever follows the gap stands on what came before it.
     """
-    heads: dict[int, bytes] = {0: chain.start(*lane)}
-    for word in sorted(said, key=lambda word: word.declared.first):
-        gap = word.declared
-        for seq, head in ((gap.first - 1, gap.prev), (gap.last, gap.head)):
-            if seq is None or not head:
-                continue
-            if seq not in heads:
-                heads[seq] = ledger.head_after(lane, seq) or head
-            if heads[seq] != head:
-                gateway, epoch, name = word.lane
-                where = f"the gap record {gateway}/{epoch}/{name}/{word.seq} (row {word.row})"
-                return _fault(
-                    lane,
-                    max(seq, 1),
-                    word.row,
-                    f"{where} tells another chain after record {seq} than is known",
-                )
+    ends = [
+        (word, seq, head)
+        for word in sorted(said, key=lambda word: word.declared.first)
+        for seq, head in (
+            (word.declared.first - 1, word.declared.prev),
+            (word.declared.last, word.declared.head),
+        )
+        if seq is not None and head
+    ]
+    known = ledger.heads_after(lane, (seq for _, seq, _ in ends)) | {0: chain.start(*lane)}
+    for word, seq, head in ends:
+        if known.setdefault(seq, head) != head:
+            gateway, epoch, name = word.lane
+            where = f"the gap record {gateway}/{epoch}/{name}/{word.seq} (row {word.row})"
+            return _fault(
+                lane, max(seq, 1), word.row, f"{where} tells another chain after record {seq} than is known"
+            )
     return None
 
 
@@ -152,6 +156,7 @@ def _walk(
     settled: list[Range] = []
     taken: Ranges = ()
     near: list[Neighbour] = []
+    told = lru_cache(_HEADS_REMEMBERED)(lambda payload: heads(codec.open_batch(payload)))
     for row in ledger.rows(*lane):
         while (
             taken and taken[0][1] < row.link.first - 1
@@ -163,7 +168,7 @@ def _walk(
         why = checked if isinstance(checked, str) else _twice(row, taken)
         if why is not None or isinstance(checked, str):
             return _fault(lane, row.link.first, row.id, why or "")
-        near.append((row.link, partial(codec.open_batch, row.payload)))
+        near.append((row.link, partial(told, row.payload)))
         for part in row.taken:
             taken = ranges.add(taken, part)
             report.records += ranges.size((part,))

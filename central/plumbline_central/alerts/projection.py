@@ -61,10 +61,13 @@ class ProgressProjection:
             return
         told: list[tuple[str, dict[str, Any]]] = []
         with self._evaluator.book.write() as writer:
+            known: dict[Boot, Fixes] = {}
             for row, learnt, observed in found:
                 for boot, came in learnt.items():
-                    self._learn(writer, boot, came, row.received_us)
-                told += [(row.site, self._take(writer, row.received_us, stored)) for stored in observed]
+                    known[boot] = self._learn(writer, boot, came, row.received_us)
+                told += [
+                    (row.site, self._take(writer, row.received_us, stored, known)) for stored in observed
+                ]
             writer.db.execute(
                 "INSERT OR REPLACE INTO alert_cursor (projection, ledger_id, applied, passed_over)"
                 " VALUES (?, ?, ?, ?)",
@@ -92,19 +95,22 @@ class ProgressProjection:
             ).fetchone()
         return Tally(through=row[0], applied=row[1], passed_over=row[2]) if row else Tally()
 
-    def _take(self, writer: BookWriter, received_us: int, stored: StoredRecord) -> dict[str, Any]:
-        """Keep and judge one observation; what the live page is told of it."""
+    def _take(
+        self, writer: BookWriter, received_us: int, stored: StoredRecord, known: dict[Boot, Fixes]
+    ) -> dict[str, Any]:
+        """Keep and judge one observation; what the live page is told of it. `known` is read once for each boot."""
         record, progress = stored.record, stored.record.body
         assert isinstance(progress, Progress)
         ref = f"{stored.gateway}/{stored.epoch}/{stored.lane}/{record.seq}"
-        known: Fixes = ()
+        boot = (stored.gateway, record.boot)
         if record.clock not in TRUSTED:
-            known = fixes.get(writer.db, self.name, (stored.gateway, record.boot))
+            if boot not in known:
+                known[boot] = fixes.get(writer.db, self.name, boot)
             writer.db.execute(
                 "INSERT OR REPLACE INTO alert_doubtful VALUES (?, ?, ?, ?, ?, ?)",
                 (ref, stored.gateway, record.boot, record.mono_us, record.at_us, record.clock),
             )
-        at_us = placing.place(record, known)
+        at_us = placing.place(record, known.get(boot, ()))
         seen, doubts = _seen(ref, at_us, progress, received_us)
         baseline = self._evaluator.baseline(stored.site)
         in_time = not doubts and self._evaluator.observe(
@@ -113,16 +119,16 @@ class ProgressProjection:
         judged = _Judged(seen=seen, baseline=baseline, doubts=doubts, in_time=in_time)
         return _keep(writer, stored.site, progress, received_us, judged)
 
-    def _learn(self, writer: BookWriter, boot: Boot, came: Sequence[Fix], now_us: int) -> None:
-        """Date the untrusted observations of one boot anew, and judge again those that lie elsewhere."""
+    def _learn(self, writer: BookWriter, boot: Boot, came: Sequence[Fix], now_us: int) -> Fixes:
+        """Date the untrusted observations of one boot anew, and judge again those that lie elsewhere; by these."""
         before = fixes.get(writer.db, self.name, boot)
         after = placing.with_fixes(before, came)
-        fixes.add(writer.db, self.name, boot, after)
+        fixes.change(writer.db, self.name, boot, before, after)
         rows = writer.db.execute(
             "SELECT d.ref, d.signed_us, d.mono_us, d.clock, o.site, o.at_us, o.received_us, o.standing, o.body"
             " FROM alert_doubtful d JOIN alert_observation o ON o.ref = d.ref"
-            " WHERE d.gateway = ? AND d.boot = ? ORDER BY d.mono_us",
-            boot,
+            " WHERE d.gateway = ? AND d.boot = ? AND d.mono_us BETWEEN ? AND ? ORDER BY d.mono_us",
+            (*boot, *placing.in_64_bits(placing.touched(before, after))),
         ).fetchall()
         for ref, signed_us, mono_us, clock, site, was_us, received_us, standing, body in rows:
             signed = Signed(at_us=signed_us, mono_us=mono_us, clock=clock)
@@ -140,6 +146,7 @@ class ProgressProjection:
                 in_time = self._evaluator.observe(writer, site, progress.camera, seen, baseline, now)
             judged = _Judged(seen=seen, baseline=baseline, doubts=doubts, in_time=in_time)
             _keep(writer, site, progress, received_us, judged)
+        return after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

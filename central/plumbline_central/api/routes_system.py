@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from plumbline import __version__
 from plumbline.clock import from_us
@@ -14,6 +14,7 @@ from plumbline_central.gaps import Gap
 from plumbline_central.stores.gateways import GatewayStatus
 
 router = APIRouter(tags=["system"])
+_GAPS_LISTED: Final = 1_000
 
 
 @router.get("/gateways")
@@ -25,9 +26,14 @@ def gateways(
 
 
 @router.get("/gaps")
-def gaps(services: ServicesDep) -> list[models.GapOut]:
-    """Everything that central lacks, with the reason where its gateway gave one."""
-    return [_gap(gap) for gap in services.books.gaps()]
+def gaps(services: ServicesDep, response: Response) -> list[models.GapOut]:
+    """Everything that central lacks, with the reason where its gateway gave one.
+
+    Of more than 1,000 gaps the first; the header `X-Left-Out` says how many more there are.
+    """
+    found, left_out = services.books.first_gaps(_GAPS_LISTED)
+    response.headers["X-Left-Out"] = str(left_out)
+    return [_gap(gap) for gap in found]
 
 
 @router.get("/health")

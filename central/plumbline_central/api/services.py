@@ -86,7 +86,13 @@ class Alerts(Protocol):
 class Books(Protocol):
     """Central's account of itself: what came, what is kept, what lacks."""
 
-    def gaps(self) -> Sequence[Gap]: ...
+    def first_gaps(self, most: int) -> tuple[Sequence[Gap], int]:
+        """`most` of what lacks, and how many more gaps there are."""
+        ...
+
+    def lacking(self) -> Mapping[str, tuple[int, int]]:
+        """By gateway: how many records lack without a word, and how many it declared as gone."""
+        ...
 
     def standing(self) -> Standing: ...
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from plumbline import codec
-from plumbline_central.continuity import Link, Neighbour
+from plumbline_central.continuity import Heads, Link, Neighbour, heads
 from plumbline_central.ledger import archive as archives
 from plumbline_central.ledger import rows, tables
 from plumbline_central.ledger.archive import Archive, Away
@@ -62,14 +62,14 @@ def neighbours(
 ) -> Iterator[Neighbour]:
     """Stored batches that overlap or touch `first`..`last`."""
     for id_, link in _touching(db, lane, first, last):
-        yield link, partial(_stored_batch, db, id_)
+        yield link, partial(_stored_heads, db, id_)
     for file, segment_first in _segments_of(db, lane, first - 1):
         if segment_first > last + 1:
             return
         with archive.reading(file) as there:
             found = _touching(there, lane, first, last)
         for id_, link in found:
-            yield link, partial(_archived_batch, archive, file, id_)
+            yield link, partial(_archived_heads, archive, file, id_)
 
 
 def records_after(db: sqlite3.Connection, archive: Archive, row_id: int) -> int:
@@ -139,11 +139,11 @@ def _touching(db: sqlite3.Connection, lane: LaneKey, first: int, last: int) -> l
     return [(id_, Link(*ends)) for id_, *ends in found]
 
 
-def _archived_batch(archive: Archive, file: str, row_id: int) -> codec.Batch:
+def _archived_heads(archive: Archive, file: str, row_id: int) -> Heads:
     with archive.reading(file) as db:
-        return _stored_batch(db, row_id)
+        return _stored_heads(db, row_id)
 
 
-def _stored_batch(db: sqlite3.Connection, row_id: int) -> codec.Batch:
+def _stored_heads(db: sqlite3.Connection, row_id: int) -> Heads:
     (payload,) = db.execute("SELECT CAST(payload AS BLOB) FROM batch WHERE id = ?", (row_id,)).fetchone()
-    return codec.open_batch(payload)
+    return heads(codec.open_batch(payload))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Self, cast
 
-from plumbline import ranges
-from plumbline.errors import Refused
+from plumbline import codec, ranges
 from plumbline.messages import Lane
 from plumbline.ranges import Range, Ranges
-from plumbline_central.continuity import head_at
+from plumbline_central.continuity import heads_at
 from plumbline_central.ledger import across, append, coverage, tables
 from plumbline_central.ledger import archive as archives
 from plumbline_central.ledger.archive import Archive, OnStep, Segment
@@ -187,16 +187,17 @@ class Ledger:
             after_id = chunk[-1][0]
             limit -= len(chunk)
 
-    def head_after(self, lane: LaneKey, seq: int) -> bytes | None:
-        """The chain's head after record `seq`, where a stored batch tells it. Raises as `read` does."""
+    def heads_after(self, lane: LaneKey, seqs: Iterable[int]) -> dict[int, bytes]:
+        """The chain's head after each of records `seqs` that a stored batch tells. Raises ConfigError as `read` does.
+
+        A stored batch is opened once for all of them in its stretch: twice where two stretches meet in it.
+        """
+        found: dict[int, bytes] = {}
         with self._db.read() as db:
-            for link, opened in across.neighbours(db, self._archive, lane, seq, seq):
-                if link.first - 1 <= seq <= link.last:
-                    with suppress(Refused):  # a damaged row tells nothing; `verify` names it
-                        head = head_at(link, seq, opened)
-                        if head is not None:
-                            return head
-        return None
+            for stretch in _stretches(sorted(set(seqs)), codec.MAX_RECORDS):
+                near = across.neighbours(db, self._archive, lane, stretch[0], stretch[-1])
+                found |= heads_at(stretch, near)
+        return found
 
     def counters(self) -> dict[str, int]:
         """Since the file was made; see `COUNTERS`."""
@@ -289,6 +290,15 @@ class Ledger:
                 self._recent_records += len(row.records)
             while len(self._recent) > 1 and self._recent_records > _RECENT_RECORDS:
                 self._recent_records -= len(self._recent.popleft().records)
+
+
+def _stretches(ascending: Sequence[int], longest: int) -> Iterator[Sequence[int]]:
+    """The numbers in runs, none of which spans `longest` numbers or more."""
+    at = 0
+    while at < len(ascending):
+        end = bisect_left(ascending, ascending[at] + longest)
+        yield ascending[at:end]
+        at = end
 
 
 def _last_id(db: sqlite3.Connection) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from typing import Final
 
 from plumbline_central.placing import Boot, Fix, Fixes
@@ -32,11 +31,15 @@ def get(db: sqlite3.Connection, projection: str, boot: Boot) -> Fixes:
     return tuple(Fix(mono_us, offset_us) for mono_us, offset_us in rows)
 
 
-def add(db: sqlite3.Connection, projection: str, boot: Boot, known: Iterable[Fix]) -> None:
-    """Part of the caller's transaction."""
+def change(db: sqlite3.Connection, projection: str, boot: Boot, before: Fixes, after: Fixes) -> None:
+    """`after` is known where `before` was; only what differs is written. Part of the caller's transaction."""
+    db.executemany(
+        "DELETE FROM clock_fix WHERE projection = ? AND gateway = ? AND boot = ? AND mono_us = ?",
+        [(projection, *boot, fix.mono_us) for fix in {*before} - {*after}],
+    )
     db.executemany(
         "INSERT OR REPLACE INTO clock_fix VALUES (?, ?, ?, ?, ?)",
-        [(projection, *boot, fix.mono_us, fix.offset_us) for fix in known],
+        [(projection, *boot, fix.mono_us, fix.offset_us) for fix in {*after} - {*before}],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from plumbline_central.gaps import Declared, declared_in
+from plumbline_central.gaps import Declared, LaneKey, declared_in
 from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors
@@ -38,6 +38,8 @@ class GapStore:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
+        self._changes = 0
+        self._by_lane: tuple[int, dict[LaneKey, list[Declared]]] = (-1, {})
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -54,6 +56,16 @@ class GapStore:
                 " instead_last FROM gap_declared ORDER BY gateway, epoch, lane, first"
             ).fetchall()
         return [_declared(row) for row in rows]
+
+    def by_lane(self) -> dict[LaneKey, list[Declared]]:
+        """The same by the lane whose records are gone; the same object until something is declared anew."""
+        changes = self._changes  # before reading: what is declared meanwhile is read by the next who asks
+        if self._by_lane[0] != changes:
+            found: dict[LaneKey, list[Declared]] = {}
+            for one in self.declared():
+                found.setdefault(one.key, []).append(one)
+            self._by_lane = (changes, found)
+        return self._by_lane[1]
 
     def cursor(self) -> int:
         return self._cursor.load()
@@ -97,12 +109,14 @@ class GapStore:
                 ],
             )
             cursors.move(db, self.name, tally)
+        self._changes += bool(found)
         self._cursor.saved(tally)
 
     def reset(self) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM gap_declared")
             cursors.move(db, self.name, Tally())
+        self._changes += 1
         self._cursor.saved(Tally())
 
 

@@ -13,7 +13,7 @@ from plumbline.clock import TRUSTED, from_us
 from plumbline.messages import Photo, Record
 from plumbline_central import placing
 from plumbline_central.live import LiveHub
-from plumbline_central.placing import Boot, Signed
+from plumbline_central.placing import Boot, Fixes, Signed
 from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import cursors, fixes
@@ -130,15 +130,20 @@ class PhotoStore:
             return  # most rows hold readings only; passing them again costs less than a commit
         told: list[tuple[str, dict[str, str]]] = []
         with self._db.write() as db:
+            known: dict[Boot, Fixes] = {}
             for boot, came in news:
-                fixes.add(db, self.name, boot, placing.with_fixes(fixes.get(db, self.name, boot), came))
+                known[boot] = placing.with_fixes(known.get(boot) or fixes.get(db, self.name, boot), came)
+            for boot, after in known.items():
+                before = fixes.get(db, self.name, boot)
+                fixes.change(db, self.name, boot, before, after)
+                self._move(db, boot, before, after)
             for row, record, photo in photos:
-                at_us = self._keep(db, row, record, photo)
+                if record.clock not in TRUSTED and (boot := (row.gateway, record.boot)) not in known:
+                    known[boot] = fixes.get(db, self.name, boot)
+                at_us = self._keep(db, row, record, photo, known.get((row.gateway, record.boot), ()))
                 if at_us:
                     said = {"photo": photo.photo, "camera": photo.camera, "at": from_us(at_us).isoformat()}
                     told.append((row.site, said))
-            for boot in {boot for boot, _ in news}:
-                self._move(db, boot)
             cursors.move(db, self.name, tally)
         self._cursor.saved(tally)
         if self._live is not None:
@@ -152,10 +157,8 @@ class PhotoStore:
             cursors.move(db, self.name, Tally())
         self._cursor.saved(Tally())
 
-    def _keep(self, db: sqlite3.Connection, row: LedgerRow, record: Record, p: Photo) -> int:
+    def _keep(self, db: sqlite3.Connection, row: LedgerRow, record: Record, p: Photo, known: Fixes) -> int:
         """Put one photo where it belongs; that time, or 0."""
-        trusted = record.clock in TRUSTED
-        known = () if trusted else fixes.get(db, self.name, (row.gateway, record.boot))
         at_us = placing.place(record, known) or 0
         name = (p.photo, row.site, row.gateway, p.camera)
         signed = (record.at_us, record.mono_us, record.boot, record.clock)
@@ -165,18 +168,18 @@ class PhotoStore:
         )
         return at_us
 
-    def _move(self, db: sqlite3.Connection, boot: Boot) -> None:
-        """Date the untrusted photos of one boot by all that is known of its clock now."""
-        known = fixes.get(db, self.name, boot)
+    def _move(self, db: sqlite3.Connection, boot: Boot, before: Fixes, after: Fixes) -> None:
+        """Date anew the untrusted photos of one boot that the new fixes place elsewhere."""
         rows = db.execute(
             "SELECT rowid, signed_us, mono_us, clock FROM photo"
-            " WHERE gateway = ? AND boot = ? AND clock NOT IN ('synced', 'simulated')",
-            boot,
+            " WHERE gateway = ? AND boot = ? AND clock NOT IN ('synced', 'simulated')"
+            " AND mono_us BETWEEN ? AND ?",
+            (*boot, *placing.in_64_bits(placing.touched(before, after))),
         ).fetchall()
         db.executemany(
             "UPDATE photo SET at_us = ? WHERE rowid = ?",
             [
-                (placing.place(Signed(at_us=at_us, mono_us=mono_us, clock=clock), known) or 0, rowid)
+                (placing.place(Signed(at_us=at_us, mono_us=mono_us, clock=clock), after) or 0, rowid)
                 for rowid, at_us, mono_us, clock in rows
             ],
         )

@@ -6,12 +6,14 @@ A record whose clock could not be trusted is placed by an anchor of its boot, an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
 from plumbline.clock import TRUSTED, from_us
+from plumbline.errors import ConfigError, Refused
 from plumbline.messages import Frame, Record, Summary
 from plumbline.metrics import BY_CODE, Flaw
 from plumbline_central import placing
@@ -19,8 +21,10 @@ from plumbline_central.live import LiveHub
 from plumbline_central.placing import Boot, Fixes
 from plumbline_central.project import LedgerRow, Readable, Tally
 from plumbline_central.schema import Database, Migrations
-from plumbline_central.stores import cursors, fixes
+from plumbline_central.stores import cursors, fixes, left_behind
 from plumbline_central.stores.port import FramePoint, TelemetryStore
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS: Final[Migrations] = (
     (
@@ -34,10 +38,12 @@ MIGRATIONS: Final[Migrations] = (
         ) WITHOUT ROWID;
         """,
     ),
+    *left_behind.MIGRATIONS,
 )
 _POINTS_AT_ONCE: Final = 2_000
 _ROWS_PER_CURSOR: Final = 64
 """How many rows a restart may write a second time; it saves a commit per batch."""
+_BOOTS_REMEMBERED: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -54,6 +60,21 @@ class _Stretch:
     points: list[FramePoint] = field(default_factory=list)
     doubtful: dict[tuple[Boot, int], list[int]] = field(default_factory=dict)
     """(boot, ledger id) -> first and last time since boot, and how many have no place."""
+
+
+@dataclass(slots=True)
+class _Move:
+    """Readings of one boot on their way to where new fixes place them."""
+
+    boot: Boot
+    lies_by: dict[int, Fixes]
+    """Ledger id -> the fixes by which its readings lie where they lie."""
+    left: dict[int, Fixes] = field(default_factory=dict)
+    """Those of `lies_by` whose ledger row could not be read."""
+
+    @property
+    def moved(self) -> list[int]:
+        return [id_ for id_ in self.lies_by if id_ not in self.left]
 
 
 class SeriesProjection:
@@ -74,6 +95,7 @@ class SeriesProjection:
         self._live = live
         self._cursor = cursors.Cursor(db, self.name, _ROWS_PER_CURSOR)
         self._known: dict[Boot, Fixes] = {}
+        self._told_of: set[Boot] = set()
 
     @classmethod
     def open(cls, path: Path, store: TelemetryStore, ledger: Readable, live: LiveHub | None = None) -> Self:
@@ -109,11 +131,10 @@ class SeriesProjection:
             if learnt:
                 self._finish(stretch, told)
                 stretch = _Stretch()
-                for boot, after in learnt.items():
-                    self._move(boot, self._fixes(boot), after)
+            moves = [self._move(boot, self._fixes(boot), after) for boot, after in learnt.items()]
             self._take(stretch, row, learnt)
             if learnt:
-                self._finish(stretch, told, learnt)
+                self._finish(stretch, told, learnt, moves)
                 stretch = _Stretch()
         self._finish(stretch, told)
         if self._live is not None:
@@ -125,6 +146,7 @@ class SeriesProjection:
         self._known.clear()
         with self._db.write() as db:
             db.execute("DELETE FROM doubtful_row")
+            left_behind.forget(db)
             fixes.forget(db, self.name)
             cursors.move(db, self.name, Tally())
         self._cursor.saved(Tally())
@@ -162,7 +184,11 @@ class SeriesProjection:
             noted[2] += at_us is None
 
     def _finish(
-        self, stretch: _Stretch, told: list[FramePoint], learnt: dict[Boot, Fixes] | None = None
+        self,
+        stretch: _Stretch,
+        told: list[FramePoint],
+        learnt: dict[Boot, Fixes] | None = None,
+        moves: Iterable[_Move] = (),
     ) -> None:
         """Write the stretch; commit what must be known before the next one, or once in a while the cursor alone."""
         for points in _portions(stretch.points):
@@ -174,7 +200,7 @@ class SeriesProjection:
             return
         with self._db.write() as db:
             db.executemany(
-                "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608 - our own words
                 " from_us = min(from_us, excluded.from_us), until_us = max(until_us, excluded.until_us),"
                 " waiting = excluded.waiting + ? * waiting",
                 [
@@ -182,9 +208,15 @@ class SeriesProjection:
                     for (boot, ledger_id), noted in stretch.doubtful.items()
                 ],
             )
+            for move in moves:
+                left_behind.put(db, move.boot, move.left, move.moved)
             for boot, known in (learnt or {}).items():
-                fixes.add(db, self.name, boot, known)
-                db.execute("UPDATE doubtful_row SET waiting = 0 WHERE gateway = ? AND boot = ?", boot)
+                fixes.change(db, self.name, boot, fixes.get(db, self.name, boot), known)
+                db.execute(
+                    "UPDATE doubtful_row SET waiting = 0 WHERE gateway = ?1 AND boot = ?2 AND ledger_id NOT IN"
+                    " (SELECT ledger_id FROM left_behind WHERE gateway = ?1 AND boot = ?2)",
+                    boot,
+                )
             cursors.move(db, self.name, tally)
         self._cursor.saved(tally)
         self._known |= learnt or {}
@@ -196,35 +228,39 @@ class SeriesProjection:
         }
         return {boot: after for boot, after in learnt.items() if after != self._fixes(boot)}
 
-    def _move(self, boot: Boot, before: Fixes, after: Fixes) -> None:
+    def _move(self, boot: Boot, before: Fixes, after: Fixes) -> _Move:
         """Take what the new fixes place elsewhere from its old place to its new one; a second time changes nothing.
 
-        All is removed before anything is written: one record's new place may be another's old one.
+        All is removed before anything is written: one record's new place may be another's old one. What was left
+        behind earlier is tried again, from where it lies.
         """
         with self._db.read() as db:
-            ids = [
-                id_
+            lies_by = {
+                id_: before
                 for (id_,) in db.execute(
                     "SELECT ledger_id FROM doubtful_row WHERE gateway = ? AND boot = ? AND from_us <= ? AND until_us >= ?"
                     " ORDER BY ledger_id",
-                    (*boot, *_in_64_bits(reversed(placing.touched(before, after)))),
+                    (*boot, *reversed(placing.in_64_bits(placing.touched(before, after)))),
                 )
-            ]
-        for points in _portions(self._reread(boot, ids, before, moved_by=after)):
+            } | left_behind.get(db, boot)
+        move = _Move(boot, lies_by)
+        for points in _portions(self._reread(move, moved_by=after)):
             self._store.remove(points)
-        for points in _portions(self._reread(boot, ids, after)):
+        for points in _portions(self._reread(move, placed_by=after)):
             self._store.write(points)
+        return move
 
     def _reread(
-        self, boot: Boot, ids: Sequence[int], known: Fixes, moved_by: Fixes | None = None
+        self, move: _Move, *, moved_by: Fixes | None = None, placed_by: Fixes | None = None
     ) -> Iterator[FramePoint]:
-        """The doubtful readings of these ledger rows where `known` places them; only those that `moved_by` moves."""
-        for id_ in ids:
-            for row in self._ledger.read(id_ - 1, 1):
+        """The doubtful readings where they lie, if `moved_by` moves them; or where `placed_by` places them."""
+        for id_ in move.moved:
+            known = move.lies_by[id_] if placed_by is None else placed_by
+            for row in self._row(move, id_):
                 for record in row.records:
                     body = record.body
                     if (
-                        record.boot != boot[1]
+                        record.boot != move.boot[1]
                         or record.clock in TRUSTED
                         or not isinstance(body, (Frame, Summary))
                     ):
@@ -234,9 +270,28 @@ class SeriesProjection:
                         continue
                     yield _point(row, record, body, at_us)
 
+    def _row(self, move: _Move, id_: int) -> Sequence[LedgerRow]:
+        """The ledger row, or nothing where it cannot be read: one archive file that is away stops no site's series."""
+        try:
+            return self._ledger.read(id_ - 1, 1)
+        except (ConfigError, Refused) as why:
+            move.left[id_] = move.lies_by[id_]
+            if move.boot not in self._told_of:
+                self._told_of.add(move.boot)
+                log.warning(
+                    "readings of %s, boot %s, from ledger row %d stay where they are until its next anchor or a"
+                    " rebuild finds them: %s",
+                    *move.boot,
+                    id_,
+                    why,
+                )
+            return ()
+
     def _fixes(self, boot: Boot) -> Fixes:
         known = self._known.get(boot)
         if known is None:
+            if len(self._known) >= _BOOTS_REMEMBERED:
+                self._known.clear()
             with self._db.read() as db:
                 known = self._known[boot] = fixes.get(db, self.name, boot)
         return known
@@ -281,10 +336,6 @@ def _portions(points: Iterable[FramePoint]) -> Iterator[list[FramePoint]]:
             portion = []
     if portion:
         yield portion
-
-
-def _in_64_bits(numbers: Iterable[int]) -> tuple[int, ...]:
-    return tuple(max(-(1 << 63), min(number, (1 << 63) - 1)) for number in numbers)
 
 
 def _newest(points: Sequence[FramePoint]) -> list[FramePoint]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
@@ -53,6 +55,8 @@ MIGRATIONS: Final[Migrations] = (
         """,
     ),
 )
+LAYOUTS_REMEMBERED: Final = 4_096
+"""Far more than honest meters have; a gateway may send another tuple of metrics with each frame."""
 _TABLES: Final = ("frame", "frame_placed")
 _NONE: Final = -(1 << 63)
 _NONE_BYTES: Final = struct.pack("<q", _NONE)
@@ -68,7 +72,7 @@ class SqliteTelemetryStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._layouts: dict[_Key, tuple[int, struct.Struct]] = {}
+        self._layouts: OrderedDict[_Key, tuple[int, struct.Struct]] = OrderedDict()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -212,6 +216,8 @@ class SqliteTelemetryStore:
         key = (point.site, point.gateway, point.device, point.metrics)
         known = self._layouts.get(key)
         if known is not None:
+            with suppress(KeyError):  # another thread may just have let it go
+                self._layouts.move_to_end(key)
             return known
         row = (point.site, point.gateway, point.device, json.dumps(point.metrics))
         with self._db.write() as db:
@@ -221,5 +227,7 @@ class SqliteTelemetryStore:
             (id_,) = db.execute(
                 "SELECT id FROM layout WHERE site = ? AND gateway = ? AND device = ? AND metrics = ?", row
             ).fetchone()
-            self._layouts[key] = (int(id_), struct.Struct(f"<{len(point.metrics)}q"))
-        return self._layouts[key]
+            found = self._layouts[key] = (int(id_), struct.Struct(f"<{len(point.metrics)}q"))
+            if len(self._layouts) > LAYOUTS_REMEMBERED:
+                self._layouts.popitem(last=False)
+        return found

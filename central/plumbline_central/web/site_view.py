@@ -163,14 +163,14 @@ class SiteView:
 
     @cached_property
     def gateways(self) -> list[GatewayView]:
-        gaps = self._services.books.gaps()
+        lacking = self._services.books.lacking()
         return [
             GatewayView(
                 status=status,
                 waiting=_records(status, "waiting"),
                 parked=_records(status, "parked") or 0,
-                missing=sum(g.count for g in gaps if g.gateway == status.gateway and not g.declared),
-                gone=sum(g.count for g in gaps if g.gateway == status.gateway and g.declared),
+                missing=lacking.get(status.gateway, (0, 0))[0],
+                gone=lacking.get(status.gateway, (0, 0))[1],
                 full_in_days=_gauge(status, "outbox_full_in_days"),
                 disk_free_mb=_gauge(status, "disk_free_mb"),
             )

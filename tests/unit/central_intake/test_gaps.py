@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from plumbline import codec, ranges
 from plumbline.messages import Event, Gap
+from plumbline_central import account
 from plumbline_central.account import Books
 from plumbline_central.gaps import Declared, lacking
 from plumbline_central.ledger import Arrival, Ledger
@@ -245,3 +246,26 @@ def test_whatever_is_evicted_arrives_or_is_repeated_verify_finds_every_loss_decl
     assert report.declared_missing == len(said - have)
     assert report.missing == len(set(range(1, max(have | said, default=0) + 1)) - have - said)
     ledger.close()
+
+
+def test_what_lacks_is_counted_again_only_where_something_came(ledger, store, gateway, monkeypatch):
+    gateway.frames(40)
+    ledger.append([arrival(gateway.pack(*span)) for span in ((1, 4), (11, 20), (31, 40))])
+    say(ledger, gateway, *(gone(gateway, n, n) for n in (5, 7, 9)))
+    catch_up(ledger, store)
+    books, counted = Books(ledger, (), store), []
+    monkeypatch.setattr(account, "lacking", lambda have, words: counted.append(have) or lacking(have, words))
+
+    first, again = books.lacking(), books.lacking()
+    counted_twice = len(counted)
+    listed, left_out = books.first_gaps(2)
+    ledger.append([arrival(gateway.pack(21, 30))])
+
+    assert first == again == {"gw-1": (13, 3)}
+    assert counted_twice == 2  # lanes
+    assert ([(gap.first, gap.declared) for gap in listed], left_out) == ([(5, True), (6, False)], 5)
+    assert books.lacking() == {"gw-1": (3, 3)}
+    assert len(counted) == 3
+    say(ledger, gateway, gone(gateway, 6, 6))
+    catch_up(ledger, store)
+    assert books.lacking() == {"gw-1": (2, 4)}

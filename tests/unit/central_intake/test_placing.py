@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plumbline.clock import TRUSTED
 from plumbline.messages import Anchor, Frame, Record
-from plumbline_central.placing import Fix, fix_of, place, touched, with_fixes
+from plumbline_central.placing import MOST_FIXES, Fix, fix_of, place, touched, with_fixes
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000
@@ -79,3 +79,33 @@ def test_whatever_new_anchors_move_lies_in_the_stretch_they_touch(before, new, m
     moved = place(record(mono_us), before) != place(record(mono_us), after)
 
     assert not moved or low <= mono_us <= high
+
+
+@given(st.randoms(use_true_random=False), st.integers(MOST_FIXES + 1, 3 * MOST_FIXES))
+def test_of_more_anchors_than_are_kept_the_same_are_kept_in_any_order(rng, count):
+    came = [Fix(rng.randrange(10**4), rng.randrange(3)) for _ in range(count)]
+    one_by_one = ()
+    for first in range(0, count, 50):
+        one_by_one = with_fixes(one_by_one, came[first : first + 50])
+    rng.shuffle(came)
+
+    assert one_by_one == with_fixes((), came)
+    assert len(one_by_one) <= MOST_FIXES
+    assert (one_by_one[0], one_by_one[-1].mono_us) == (min(came), max(came).mono_us)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 3), st.integers(1, 2 * MOST_FIXES))
+def test_what_moves_where_anchors_fall_out_or_say_the_same_lies_in_the_stretch_they_touch(rng, most, count):
+    before = with_fixes((), [Fix(rng.randrange(5000), rng.randint(0, most)) for _ in range(count)])
+    after = with_fixes(before, [Fix(rng.randrange(5000), rng.randint(0, most)) for _ in range(3)])
+    low, high = touched(before, after)
+    moved = [n for n in range(0, 5100, 3) if place(record(n), before) != place(record(n), after)]
+
+    assert all(low <= n <= high for n in moved)
+
+
+def test_an_anchor_that_says_what_those_around_it_say_touches_nothing():
+    before = (Fix(0, T0), Fix(100, T0))
+    low, high = touched(before, with_fixes(before, [Fix(50, T0), Fix(200, T0)]))
+
+    assert low > high

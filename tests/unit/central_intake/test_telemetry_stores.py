@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plumbline.clock import from_us, to_us
 from plumbline.errors import Refused
 from plumbline.metrics import BY_NAME, Flaw
+from plumbline_central.stores import sqlite
 from plumbline_central.stores.port import FramePoint, Reading
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
@@ -233,3 +234,14 @@ def test_reset_forgets_points_of_doubtful_time_too(store):
     store.reset()
 
     assert (store.count(), volts(store)) == (0, [])
+
+
+def test_a_gateway_that_never_sends_the_same_metrics_twice_fills_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "LAYOUTS_REMEMBERED", 3)
+    store = SqliteTelemetryStore.open(tmp_path / "series.db")
+    points = [point(n, (n,), device=f"m{n % 5}", metrics=(VOLTAGE,)) for n in range(10)]
+    store.write(points)
+
+    assert len(store._layouts) == 3
+    assert store.count() == 10
+    store.close()
