@@ -200,7 +200,7 @@ class SeriesProjection:
             return
         with self._db.write() as db:
             db.executemany(
-                "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"  # noqa: S608 - our own words
+                "INSERT INTO doubtful_row VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                 " from_us = min(from_us, excluded.from_us), until_us = max(until_us, excluded.until_us),"
                 " waiting = excluded.waiting + ? * waiting",
                 [
