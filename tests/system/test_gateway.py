@@ -186,18 +186,19 @@ async def _central(port: int, *, enough: int) -> set[int]:
 
 
 async def _receive(port: int, enough: int) -> set[int]:
-    stored: set[int] = set()
+    lanes: dict[str, set[int]] = {"status": set(), "data": set()}
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe(TOPICS.up, qos=1)
         async for message in client.messages:
             batch = codec.open_batch(message.payload)
+            stored = lanes[batch.lane]
             stored |= {record.seq for record in batch.records}
             through = next(n for n in range(1, max(stored) + 2) if n not in stored) - 1
             await client.publish(
                 TOPICS.ack, codec.encode_ack(Ack(epoch=batch.epoch, lane=batch.lane, through=through)), qos=1
             )
-            if len(stored) >= enough:
-                return stored
+            if len(lanes["data"]) >= enough:
+                return lanes["data"]
     raise AssertionError("the stream of messages ended")
 
 
