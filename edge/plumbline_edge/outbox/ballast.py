@@ -39,7 +39,7 @@ class Ballast:
     @property
     def card_is_full(self) -> bool:
         """Whether the card itself has next to nothing left."""
-        return self._free_bytes(self._path.parent) < _LEAST_BYTES
+        return self._free_bytes(self._path.parent) < self._size_bytes // 2
 
     def load(self) -> bool:
         """Take the room, a quarter of what a small card has at most; whether it is taken now."""
@@ -55,6 +55,10 @@ class Ballast:
             self.drop()
             return False
         return True
+
+    def reload(self) -> bool:
+        """Take the room again that was given up, once others have left twice as much."""
+        return self._free_bytes(self._path.parent) >= 2 * self._size_bytes and self.load()
 
     def drop(self) -> bool:
         """Give the room back; whether there was any."""

@@ -294,7 +294,7 @@ class Outbox:
     def _make_some_room(self) -> bool:
         """A few steps; whether to go on."""
         store = self._store
-        if not self._ballast.there and self._ballast.load():
+        if not self._ballast.there and self._ballast.reload():
             store.unsqueeze()
         if store.used_bytes <= _HIGH_WATER * store.room_bytes and not self._making_room:
             return False

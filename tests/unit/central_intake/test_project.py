@@ -99,6 +99,9 @@ async def test_a_projection_that_fails_is_retried_from_its_own_cursor(failure, m
         ledger.rows.append(row(101))
         follower.wake()
         await reaches(projection, 101)
+        async with asyncio.timeout(10):
+            while follower.position < 101:  # noqa: ASYNC110 - it says so after the projection is through
+                await asyncio.sleep(0)
 
     assert projection.applied == list(range(1, 102))
     assert "works again after 3 failures" in caplog.text
