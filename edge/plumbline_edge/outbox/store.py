@@ -234,11 +234,10 @@ class Store:
             (self.lanes[stream].id, first, last, limit),
         ).fetchall()
 
-    def first_here(self, stream: Stream, *, after: int = 0) -> int | None:
-        """The oldest record past `after` that is here."""
+    def first_here(self, stream: Stream) -> int | None:
+        """The oldest record that is here."""
         row = self.db.execute(
-            "SELECT seq FROM record WHERE lane = ? AND seq > ? ORDER BY seq LIMIT 1",
-            (self.lanes[stream].id, after),
+            "SELECT seq FROM record WHERE lane = ? ORDER BY seq LIMIT 1", (self.lanes[stream].id,)
         ).fetchone()
         return row[0] if row else None
 
