@@ -30,7 +30,7 @@ from plumbline_edge.cycle import Cycle
 from plumbline_edge.health import HealthProbe
 from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.meters.profile_file import find_profile
 from plumbline_edge.mqtt import MqttLink
 from plumbline_edge.outbox import Damaged, Limits, Outbox, RolledBack, salvage
 from plumbline_edge.recorder import Recorder

@@ -25,7 +25,7 @@ from plumbline.strictfile import (
     tables,
 )
 from plumbline.topics import NAME, is_name
-from plumbline_edge.meters import profile
+from plumbline_edge.meters import profile_file as profile
 from plumbline_edge.settings import SiteSettings
 
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plumbline.clock import SystemClock
-from plumbline_edge.meters.profile import load_profile
+from plumbline_edge.meters.profile_file import load_profile
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 

@@ -20,13 +20,12 @@ from pymodbus.pdu import ModbusPDU
 from plumbline.errors import Refused, Unreachable
 from plumbline_edge.meters.frames import Expected, find_answer
 from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Table
+from plumbline_edge.meters.profile import Function
 
 log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # it warns of each failure; we say it once
 
 _READS: Final = frozenset((1, 2, 3, 4))
-_CODES: Final[dict[Table, int]] = {"holding": 3, "input": 4}
 _TCP_GAP: Final = 31  # registers that cost as many bytes as a second request and answer
 _FIRST_PAUSE_S: Final = 0.5
 
@@ -69,7 +68,7 @@ class Bus(Protocol):
         """How many unused registers are cheaper to read along than to ask twice."""
         ...
 
-    async def read(self, unit: int, table: Table, span: Span) -> bytes:
+    async def read(self, unit: int, function: Function, span: Span) -> bytes:
         """The span's registers, two bytes each, as they came over the wire.
 
         Takes at most the bus's timeout from the moment it is this request's turn, and as long again where the line
@@ -129,18 +128,26 @@ class ModbusTcpBus:
             self._line.close()
             self._line = None
 
-    async def read(self, unit: int, table: Table, span: Span) -> bytes:
+    async def read(self, unit: int, function: Function, span: Span) -> bytes:
         """See Bus.read."""
         async with self._turn:
             line = self._line
             if line is None or line.lost:
                 line = self._line = await self._connect()
             try:
-                answer = await line.ask(unit, _CODES[table], span, self._timeout_s)
+                answer = await line.ask(unit, function, span, self._timeout_s)
             except (BusFailure, asyncio.CancelledError):
                 self.close()
                 raise
-        log.debug("%s unit %d %s %d+%d: %d bytes", self, unit, table, span.start, span.count, len(answer))
+        log.debug(
+            "%s unit %d function %d %d+%d: %d bytes",
+            self,
+            unit,
+            function,
+            span.start,
+            span.count,
+            len(answer),
+        )
         return answer
 
     async def _connect(self) -> _Line:

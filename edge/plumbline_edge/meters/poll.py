@@ -122,7 +122,7 @@ class Meter:
         refusal: ExceptionAnswer | None = None
         for span in self._spans:
             try:
-                answers.append(await self._bus.read(self.unit, self.profile.table, span))
+                answers.append(await self._bus.read(self.unit, self.profile.function, span))
             except ExceptionAnswer as no:
                 self.errors[f"exception_{no.code}"] += 1
                 log.debug("%s: %s", self.name, no)

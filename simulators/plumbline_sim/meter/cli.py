@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_from_environment
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Profile, find_profile
+from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profile_file import find_profile
 from plumbline_sim.meter.encode import says_absence
 from plumbline_sim.meter.load import ROLES, Role, SiteLoad
 from plumbline_sim.meter.oplog import OpLog

@@ -165,7 +165,7 @@ class _ModbusException(Exception):
 
 def _look(meter: SimulatedMeter, code: int, start: int, count: int, when_s: float) -> Answered:
     """What the meter says to one read. Raises _ModbusException."""
-    if _TABLES.get(code) != meter.profile.table:
+    if code != meter.profile.function:
         raise _ModbusException(1)
     if not 1 <= count <= min(_MOST_REGISTERS, meter.profile.max_registers):
         raise _ModbusException(3)

@@ -9,7 +9,7 @@ import pytest
 from plumbline.errors import Refused
 from plumbline_edge.meters.bus import BusFailure, ExceptionAnswer, ModbusTcpBus
 from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.meters.profile_file import find_profile
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
 
 VOLTAGE = Span(0, 2)
@@ -67,7 +67,7 @@ async def answering(reply):
 
 
 async def volts(bus, unit=1):
-    (value,) = struct.unpack(">f", await bus.read(unit, "input", VOLTAGE))
+    (value,) = struct.unpack(">f", await bus.read(unit, 4, VOLTAGE))
     return value
 
 
@@ -78,7 +78,7 @@ async def test_registers_arrive_as_their_bytes(bus):
 
 async def test_an_exception_is_refused_with_its_standard_name(bus):
     with pytest.raises(ExceptionAnswer, match=r"exception 2 \(ILLEGAL DATA ADDRESS\)") as caught:
-        await bus.read(1, "input", Span(5000, 5002))
+        await bus.read(1, 4, Span(5000, 5002))
 
     assert caught.value.code == 2
     assert await volts(bus) == 230.0
@@ -87,7 +87,7 @@ async def test_an_exception_is_refused_with_its_standard_name(bus):
 
 async def test_a_gateway_that_finds_nobody_counts_as_silence(bus):
     with pytest.raises(BusFailure, match="GATEWAY TARGET DEVICE FAILED") as caught:
-        await bus.read(77, "input", VOLTAGE)
+        await bus.read(77, 4, VOLTAGE)
 
     assert caught.value.kind == "gateway"
 
@@ -151,7 +151,7 @@ async def test_no_noise_ever_gives_a_value(clock):
     async with answering(noise) as (port, _), ModbusTcpBus("127.0.0.1", port, timeout_s=0.01) as bus:
         for _ in range(100):
             with pytest.raises(BusFailure):
-                await bus.read(1, "input", VOLTAGE)
+                await bus.read(1, 4, VOLTAGE)
 
     assert taken == 100
 
@@ -162,7 +162,7 @@ async def test_only_reading_functions_can_be_sent():
         ModbusTcpBus("127.0.0.1", port, timeout_s=0.01) as bus,
     ):
         with pytest.raises(BusFailure):
-            await bus.read(1, "input", VOLTAGE)  # opens the line
+            await bus.read(1, 4, VOLTAGE)  # opens the line
         line = await bus._connect()
         for write in (
             line._client.write_register(0, 1),
@@ -190,10 +190,10 @@ async def test_a_refused_connection_is_said_at_once_and_tried_again_after_a_grow
 
     for _ in range(9):
         with pytest.raises(BusFailure, match="refused") as caught:
-            await bus.read(1, "input", VOLTAGE)
+            await bus.read(1, 4, VOLTAGE)
         assert caught.value.kind == "connection"
         with pytest.raises(BusFailure, match="next try in"):
-            await bus.read(1, "input", VOLTAGE)
+            await bus.read(1, 4, VOLTAGE)
         pauses.append(bus._not_before_s - now_s)
         now_s = bus._not_before_s
 
@@ -224,7 +224,7 @@ async def test_a_silent_meter_does_not_hold_up_one_on_another_connection(clock):
         ModbusTcpBus("127.0.0.1", one.port, timeout_s=2.0) as stuck,
         ModbusTcpBus("127.0.0.1", other.port, timeout_s=2.0) as free,
     ):
-        waiting = asyncio.create_task(stuck.read(1, "input", VOLTAGE))
+        waiting = asyncio.create_task(stuck.read(1, 4, VOLTAGE))
         for _ in range(50):
             assert await volts(free, unit=2) == 230.0
         assert not waiting.done()

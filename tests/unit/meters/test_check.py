@@ -4,7 +4,7 @@ from plumbline.metrics import Flaw
 from plumbline_edge.meters.check import Physics, latest
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import plan_reads
-from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.meters.profile_file import find_profile
 
 
 @pytest.fixture

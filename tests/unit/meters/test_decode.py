@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import plan_reads
-from plumbline_edge.meters.profile import find_profile, load_profile, shipped
+from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
 from plumbline_sim.meter.encode import Encoder
 
-HEAD = 'name = "T"\nmaker = "T"\nsource = "T"\ntable = "input"\nmax_registers = 125\nprobe = "voltage_l1"\n'
+HEAD = 'name = "T"\nmaker = "T"\nsource = "T"\nfunction = 4\nmax_registers = 125\nprobe = "voltage_l1"\n'
 
 
 def planned(profile):

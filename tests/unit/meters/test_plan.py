@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.meters.profile_file import find_profile
 
 
 @dataclass(frozen=True)

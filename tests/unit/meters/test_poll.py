@@ -7,7 +7,7 @@ from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE, Flaw
 from plumbline_edge.meters.bus import BusFailure, ExceptionAnswer, ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import find_profile, shipped
+from plumbline_edge.meters.profile_file import find_profile, shipped
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter

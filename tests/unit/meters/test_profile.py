@@ -4,13 +4,14 @@ import pytest
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline.metrics import BY_NAME
-from plumbline_edge.meters.profile import PLAUSIBLE, find_profile, load_profile, shipped
+from plumbline_edge.meters.profile import PLAUSIBLE
+from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
 
 GOOD = """
 name = "Example"
 maker = "Nobody"
 source = "made up for a test"
-table = "holding"
+function = 3
 max_registers = 60
 probe = "voltage_l1"
 [registers]
@@ -39,7 +40,8 @@ def test_at_least_the_promised_families_are_shipped():
 def test_a_shipped_profile_loads_names_its_source_and_counts_energy(name):
     profile = find_profile(name)
 
-    assert len(profile.source) > 20
+    assert all(len(text) > 20 for text in profile.sources.values())
+    assert all(r.sources for r in profile.registers)
     assert "energy_import_total" in {metric.name for metric in profile.metrics}
     assert all(r.count <= profile.max_registers for r in profile.registers)
 
@@ -74,7 +76,7 @@ def test_a_counter_in_a_32_bit_integer_starts_again_when_it_is_full(tmp_path):
 def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
     faults = faults_of(
         tmp_path,
-        GOOD.replace('"holding"', '"coils"')
+        GOOD.replace("function = 3", "function = 5")
         .replace("max_registers = 60", "max_registers = 126")
         .replace('probe = "voltage_l1"', 'probe = "frequency"')
         .replace('unit = "V"', 'unit = "kV"')
@@ -82,7 +84,7 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
     )
 
     assert set(faults) == {
-        "table", "max_registers", "probe", "registers.voltage_l1.unit", "registers.energy_import_total.type",
+        "function", "max_registers", "probe", "registers.voltage_l1.unit", "registers.energy_import_total.type",
     }  # fmt: skip
     assert "expected 'V', the metric's unit after scaling, got 'kV'" in str(
         faults["registers.voltage_l1.unit"]
@@ -106,7 +108,7 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
         ("scale = 0.1,", "modulus = 9,", "registers.voltage_l1.modulus", "where a counter starts again"),
         ("address = 0", "address = 65_536", "registers.voltage_l1.address", "0-65535"),
         ("max_registers = 60", "max_registers = 1", "registers.energy_import_total.type", "at most 1 words"),
-        ('source = "made up for a test"', "", "source", "a text"),
+        ('source = "made up for a test"', "", "sources", "where the numbers can be checked"),
     ],
 )
 def test_a_mistake_is_named_with_what_was_expected(tmp_path, old, new, key, expected):

@@ -44,7 +44,7 @@ def first_line(process):
 
 async def read_voltage(port):
     async with ModbusTcpBus("127.0.0.1", port) as bus:
-        return await bus.read(1, "input", Span(0, 2))
+        return await bus.read(1, 4, Span(0, 2))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -115,7 +115,7 @@ def test_a_wrong_option_is_one_sentence(capsys, options, said):
 def test_a_family_that_cannot_say_it_lacks_a_value_is_not_made_to_invent_one(capsys, tmp_path, recording):
     profile = tmp_path / "plain.toml"
     profile.write_text(
-        'name = "Plain"\nmaker = "x"\nsource = "made up"\ntable = "input"\nmax_registers = 10\n'
+        'name = "Plain"\nmaker = "x"\nsource = "made up"\nfunction = 4\nmax_registers = 10\n'
         'probe = "voltage_l1"\n[registers]\nvoltage_l1 = { address = 0, type = "u16", unit = "V" }\n'
     )
 

@@ -9,7 +9,7 @@ from plumbline.errors import ConfigError, FaultyFile, Refused
 from plumbline.metrics import BY_NAME, Flaw
 from plumbline_edge.meters.bus import ModbusTcpBus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import find_profile
+from plumbline_edge.meters.profile_file import find_profile
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 from plumbline_sim.meter.trace import TracePlayer, load_map, load_trace
 
