@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -28,14 +28,12 @@ from plumbline.topics import GatewayTopics
 from plumbline_edge.clockwatch import ClockWatch
 from plumbline_edge.cycle import Cycle
 from plumbline_edge.health import HealthProbe
-from plumbline_edge.meters.bus import ModbusTcpBus
-from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.wiring import open_meters
 from plumbline_edge.mqtt import MqttLink
 from plumbline_edge.outbox import Damaged, Limits, Outbox, RolledBack, salvage
 from plumbline_edge.recorder import Recorder
 from plumbline_edge.schedule import Taken, due_capture
-from plumbline_edge.settings import CameraSettings, MeterSettings, SiteSettings
+from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.uplink import Budget, SpentFile, Uplink
 
 if TYPE_CHECKING:
@@ -146,7 +144,7 @@ async def _observe(
 ) -> None:
     """Run everything that reads the site until a signal, then keep the last answers."""
     state_dir = Path(settings.state_dir)
-    meters = _meters(settings.meters, clock)
+    meters = open_meters(settings, clock)
     periods = sorted({meter.every_s for meter in meters})
     cycles = [Cycle([m for m in meters if m.every_s == period], recorder, clock) for period in periods]
     cameras = _cameras(settings)
@@ -258,27 +256,6 @@ async def _drain(outbox: Outbox, uplink: Uplink, link: MqttLink) -> None:
         waiting = sum(state.waiting for state in await outbox.states())
     if waiting:
         log.warning("stopped with %d records not yet acknowledged; they go out after the next start", waiting)
-
-
-def _meters(settings: Iterable[MeterSettings], clock: Clock) -> list[Meter]:
-    """Meters behind the same host and port share its connection: it is one wire."""
-    buses: dict[tuple[str, int], ModbusTcpBus] = {}
-    meters = []
-    for meter in settings:
-        address = (meter.host, meter.port)
-        if address not in buses:
-            buses[address] = ModbusTcpBus(meter.host, meter.port, timeout_s=meter.timeout_s)
-        meters.append(
-            Meter(
-                name=meter.name,
-                profile=find_profile(meter.profile),
-                unit=meter.unit,
-                bus=buses[address],
-                every_s=meter.every_s,
-                clock=clock,
-            )
-        )
-    return meters
 
 
 def _cameras(settings: SiteSettings) -> list[tuple[CameraSettings, CameraWatch]]:

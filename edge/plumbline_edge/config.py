@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from plumbline.topics import NAME, is_name
 from plumbline_edge.meters import profile_file as profile
 from plumbline_edge.settings import SiteSettings
 
+_DLT645_DIGITS: Final = 12
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
@@ -37,17 +38,22 @@ def load_site(path: Path) -> SiteSettings:
 
 
 def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
-    meters, cameras = (tables(raw.get(key)) for key in ("meters", "cameras"))
+    buses, meters, cameras = (tables(raw.get(key)) for key in ("buses", "meters", "cameras"))
     yield from _site_faults(raw)
     yield from folder_faults(folder, raw, "state_dir")
     yield from broker_faults(raw)
     if not meters and not cameras:
         yield "meters", None, "at least one meter or camera to read"
     yield from _twin_faults(meters)
+    yield from name_faults("buses", buses)
     yield from name_faults("meters", meters)
     yield from name_faults("cameras", cameras)
+    kinds = {bus["name"]: bus.get("kind") for _, bus in buses if isinstance(bus.get("name"), str)}
+    for where, bus in buses:
+        yield from prefixed(f"buses.{where}", _bus_faults(bus))
     for where, meter in meters:
         yield from prefixed(f"meters.{where}", _meter_faults(folder, meter))
+        yield from prefixed(f"meters.{where}", _wire_faults(folder, meter, kinds))
     for where, camera in cameras:
         yield from prefixed(f"cameras.{where}", _camera_faults(camera))
     yield from missing_files(folder, raw)
@@ -77,14 +83,60 @@ def _site_faults(raw: Raw) -> Iterator[Found]:
 def _twin_faults(meters: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
     seen: dict[tuple[object, ...], str] = {}
     for where, meter in meters:
-        device = (meter.get("host"), meter.get("port", 502), meter.get("unit", 1))
+        wire = (meter["bus"],) if "bus" in meter else (meter.get("host"), meter.get("port", 502))
+        device = (*wire, meter.get("address", meter.get("unit", 1)))
         if device in seen:
             yield (
                 f"meters.{where}",
                 device,
-                f"another device than {seen[device]}: host, port and unit are the same",
+                f"another device than {seen[device]}: both are on the same wire with the same number",
             )
         seen.setdefault(device, where)
+
+
+def _bus_faults(bus: Raw) -> Iterator[Found]:
+    serial = bus.get("kind") == "rtu"
+    wanted, unwanted = ("device", "host") if serial else ("host", "device")
+    if not bus.get(wanted):
+        yield (
+            wanted,
+            bus.get(wanted),
+            "a serial port like /dev/ttyUSB0" if serial else "the converter's address",
+        )
+    if bus.get(unwanted) is not None:
+        yield unwanted, bus[unwanted], f"nothing: a bus of kind {bus.get('kind')!r} has a {wanted}"
+
+
+def _wire_faults(folder: Path, meter: Raw, kinds: Mapping[str, object]) -> Iterator[Found]:
+    """What does not fit between a meter, its wire and its profile's protocol."""
+    bus, host = meter.get("bus"), meter.get("host")
+    if (bus is None) == (host is None):
+        yield (
+            "bus" if bus else "host",
+            bus or host,
+            "either `bus`, a name of [[buses]], or a `host` of its own",
+        )
+    elif isinstance(bus, str) and bus not in kinds:
+        yield "bus", bus, f"the name of one of [[buses]]; {near(bus, sorted(kinds))}"
+    wanted, address = meter.get("profile"), meter.get("address")
+    if not isinstance(wanted, str) or (protocol := _protocol(folder, wanted)) is None:
+        return
+    if protocol != "dlt645":
+        if address is not None:
+            yield "address", address, "nothing: a Modbus meter has a `unit`"
+        return
+    if not (isinstance(address, str) and len(address) == _DLT645_DIGITS and address.isdecimal()):
+        yield "address", address, "the twelve digits on the meter's label, as a text"
+    if not isinstance(bus, str) or kinds.get(bus, "rtu") == "tcp":
+        yield "bus", bus, 'a bus of kind "rtu" or "rtu_over_tcp": DL/T 645 is not Modbus TCP'
+
+
+def _protocol(folder: Path, wanted: str) -> str | None:
+    path = folder / wanted if wanted.endswith(".toml") else profile.shipped().get(wanted)
+    try:
+        return profile.load_profile(path).protocol if path is not None else None
+    except ConfigError:
+        return None  # said elsewhere
 
 
 def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import Event, EventCode, Frame
-from plumbline_edge.meters.poll import Status
+from plumbline_edge.meters.standing import Status
 from plumbline_edge.outage import Outage
 from plumbline_edge.recorder import Observation, Recorder
 from plumbline_edge.schedule import next_tick
@@ -21,6 +22,11 @@ _GRACE_S: Final = 0.25
 _GRACE_SHARE: Final = 0.25
 """Real seconds, at most this share of a period, that meters which answered wait for their neighbours before they are
 committed without them."""
+_TOGETHER_S: Final = 1.0
+_AT_ONCE: Final = 8
+_SPREAD_S: Final = 0.004
+"""So many meters are asked at once, then as many so much later: none waits for a crowd, each at the same moment of
+every period."""
 
 
 class Pollable(Protocol):
@@ -37,6 +43,10 @@ class Pollable(Protocol):
         """Whether to ask it now; a meter that fell silent is asked rarely."""
         ...
 
+    def queue(self, work: Callable[[], Awaitable[list[Observation]]]) -> asyncio.Future[list[Observation]]:
+        """What `work` brings, once it is this meter's turn on its wire."""
+        ...
+
     async def poll(self) -> Frame:
         """What it says now. Raises Unreachable or Refused: then there is nothing to keep."""
         ...
@@ -51,7 +61,7 @@ class Cycle:
         self._grace_s = min(_GRACE_S, _GRACE_SHARE * self._every_s)
         self._recorder = recorder
         self._clock = clock
-        self._asked: dict[str, asyncio.Task[list[Observation]]] = {}
+        self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
         self._card = Outage("outbox")
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
@@ -75,17 +85,32 @@ class Cycle:
         mono_s = self._clock.mono()
         due_s, missed = next_tick(self._clock.wall().timestamp(), mono_s, last_s, self._every_s)
         self.counters["ticks_missed"] += missed
-        await self._clock.sleep(due_s - mono_s)
+        if self._asked:
+            await self._gather_for(due_s - mono_s)
+        else:
+            await self._clock.sleep(due_s - mono_s)
         return due_s
+
+    async def _gather_for(self, seconds: float) -> None:
+        """Sleep, and keep what slow wires bring meanwhile, together what comes within a second."""
+        sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            while not sleeper.done():
+                await asyncio.wait({sleeper}, timeout=_TOGETHER_S if self._asked else None)
+                await self._keep(self._take_answers())
+        finally:
+            sleeper.cancel()
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1
         late = self._take_answers()
-        for meter in self._meters:
+        for i, meter in enumerate(self._meters):
+            if i and i % _AT_ONCE == 0:
+                await asyncio.sleep(_SPREAD_S)
             if meter.name in self._asked:
                 self.counters["polls_skipped"] += 1
             elif meter.due(self._clock.mono()):
-                self._asked[meter.name] = asyncio.create_task(self._ask(meter), name=f"poll {meter.name}")
+                self._asked[meter.name] = meter.queue(partial(self._ask, meter))
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=self._grace_s)
         await self._keep(late + self._take_answers())

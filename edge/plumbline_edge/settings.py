@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Len, MinLen
 
@@ -24,17 +24,36 @@ _STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BusSettings:
+    """A wire that several meters share: a serial port (`device`), or a TCP port (`host`)."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: Name
+    kind: Literal["tcp", "rtu", "rtu_over_tcp"]
+    host: str | None = None
+    port: Port = 502
+    device: str | None = None
+    baud: Annotated[int, Ge(300), Le(1_000_000)] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Annotated[int, Ge(1), Le(2)] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeterSettings:
-    """One meter on Modbus TCP."""
+    """One meter: on one of the site's buses, or alone behind a Modbus TCP port of its own (`host`)."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: Name
     profile: str
-    host: str
+    bus: str | None = None
+    host: str | None = None
     port: Port = 502
     unit: Annotated[int, Ge(0), Le(247)] = 1
+    address: str | None = None
+    """Twelve digits, as on the label of a DL/T 645 meter; these have no `unit`."""
     every_s: Annotated[float, Gt(0), Le(86_400)] = 10.0
     timeout_s: Annotated[float, Gt(0), Le(30)] = 1.0
+    """The longest wait for one answer; where a meter answers faster, it is waited for less long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +128,7 @@ class SiteSettings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     timezone: str = "Asia/Shanghai"
     health_every_s: Annotated[float, Ge(1), Le(86_400)] = 60.0
+    buses: tuple[BusSettings, ...] = ()
     meters: tuple[MeterSettings, ...] = ()
     cameras: tuple[CameraSettings, ...] = ()
     model: ModelSettings = field(default_factory=ModelSettings)

@@ -1,115 +1,113 @@
-"""Reads registers over Modbus TCP; the one file that imports pymodbus.
+"""One wire and its owner: devices take turns on it, one question at a time, and only questions leave.
 
-pymodbus frames and sends; frames.py decides what an answer is. Everything received passes it first,
-because pymodbus takes an answer with transaction id 0, another function code or another length for the right one.
+What an answer is, is the question's business (`question`, `frames`); how long to wait, the device's (`pace`); this
+file keeps the wire in order: whose turn it is, when it is quiet enough to speak, what came too late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self, TypeVar
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
-
-from plumbline.errors import Refused, Unreachable
-from plumbline_edge.meters.frames import Expected, find_answer
-from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Function
+from plumbline.errors import Refused
+from plumbline_edge.meters.failure import BusFailure
+from plumbline_edge.meters.line import Line, Opener, SerialPort, serial, tcp
+from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.readonly import Framing, only_asks
 
 log = logging.getLogger(__name__)
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # it warns of each failure; we say it once
+T = TypeVar("T")
 
-_READS: Final = frozenset((1, 2, 3, 4))
-_TCP_GAP: Final = 31  # registers that cost as many bytes as a second request and answer
+TCP_GAP: Final = 31
+RTU_GAP: Final = 7
+"""Registers that cost as many bytes on the wire as a second request and answer."""
 _FIRST_PAUSE_S: Final = 0.5
-
-EXCEPTIONS: Final[dict[int, str]] = {
-    1: "ILLEGAL FUNCTION",
-    2: "ILLEGAL DATA ADDRESS",
-    3: "ILLEGAL DATA VALUE",
-    4: "SERVER DEVICE FAILURE",
-    5: "ACKNOWLEDGE",
-    6: "SERVER DEVICE BUSY",
-    8: "MEMORY PARITY ERROR",
-    10: "GATEWAY PATH UNAVAILABLE",
-    11: "GATEWAY TARGET DEVICE FAILED TO RESPOND",
-}
-"""Modbus Application Protocol V1.1b3, section 7."""
-_GATEWAY_SAYS_NOBODY: Final = frozenset((10, 11))
+_DEAF_AFTER: Final = 3
+"""Unanswered questions in a row, with not one byte heard, after which a TCP connection counts as dead."""
+_LATE_TIMES: Final = 3.0
+_LATE_AT_LEAST_S: Final = 1.0
+"""How long an answer that was given up is reckoned with: that many timeouts, and at least so long."""
+_REMEMBERED: Final = 8
+_FOREIGN_QUIET_S: Final = 0.1
+_FAST_SILENCE_S: Final = 0.00175  # Modbus over serial line V1.02, 2.5.1.1: 1.75 ms above 19200 baud
+_LONGEST_HEARD: Final = 4096
 
 
-class BusFailure(Unreachable):
-    """No usable answer. `kind` is one of: connection, reset, timeout, garbage, gateway."""
-
-    def __init__(self, message: str, *, kind: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.kind = kind
-
-
-class ExceptionAnswer(Refused):
-    """The meter answered with a Modbus exception."""
-
-    def __init__(self, message: str, *, code: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.code = code
+@dataclass(slots=True, order=True)
+class _Turn:
+    rank: int
+    number: int
+    work: Callable[[], Awaitable[Any]] = field(compare=False)
+    done: asyncio.Future[Any] = field(compare=False)
 
 
-class Bus(Protocol):
-    """A wire with meters on it. One request at a time; others wait their turn."""
+@dataclass(slots=True)
+class _Asked:
+    """A question on its way, or one that was given up and may still be answered."""
 
-    @property
-    def max_gap(self) -> int:
-        """How many unused registers are cheaper to read along than to ask twice."""
-        ...
-
-    async def read(self, unit: int, function: Function, span: Span) -> bytes:
-        """The span's registers, two bytes each, as they came over the wire.
-
-        Takes at most the bus's timeout from the moment it is this request's turn, and as long again where the line
-        must be opened first. Raises BusFailure (Unreachable) or ExceptionAnswer (Refused).
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of the wire; a later read takes it again."""
-        ...
+    question: Question
+    transaction: int
+    request: bytes
+    pace: Pace
+    wire_s: float
+    asked_s: float
+    expires_s: float = 0.0
+    answer: asyncio.Future[bytes] | None = None
+    odd: str = ""
+    kind: str = "garbage"
 
 
-class ModbusTcpBus:
-    """One Modbus TCP connection: opened at the first read, opened again after a failure, with growing pauses.
+class Bus:
+    """A wire with meters on it. `turn` queues work for its owner task; inside it `ask` is one question's way.
 
-    After a timeout or garbage the connection is closed: what comes late dies with it and can never be taken for
-    the answer to another request.
+    `max_gap` is how many unused registers are cheaper to read along than to ask twice. `counters` only grow:
+    requests, connects, late (answers that came too late), foreign (bytes that nobody asked for).
     """
-
-    max_gap = _TCP_GAP
 
     def __init__(
         self,
-        host: str,
-        port: int = 502,
+        name: str,
+        opener: Opener,
+        framing: Framing,
         *,
-        timeout_s: float = 1.0,
+        byte_s: float = 0.0,
+        connect_s: float = 5.0,
         max_pause_s: float = 30.0,
         rng: random.Random | None = None,
     ) -> None:
-        self.host = host
-        self.port = port
-        self.requests = 0
-        """Requests sent since the start."""
-        self.connects = 0
-        """Connections made since the start."""
-        self._timeout_s = timeout_s
+        """`byte_s`: seconds a byte takes on the wire; 0 where that does not matter."""
+        self.name = name
+        self.framing: Framing = framing
+        self.max_gap = TCP_GAP if framing == "tcp" else RTU_GAP
+        self.counters = dict.fromkeys(("requests", "connects", "late", "foreign"), 0)
+        self.busy_s = 0.0
+        """Real seconds in which a question was on the wire."""
+        self._opener = opener
+        self._byte_s = byte_s
+        self._silence_s = max(3.5 * byte_s, _FAST_SILENCE_S) if framing == "rtu" else 0.0
+        self._connect_s = connect_s
         self._max_pause_s = max_pause_s
         self._rng = rng or random.Random()
-        self._turn = asyncio.Lock()
-        self._line: _Line | None = None
+        self._turns: list[_Turn] = []
+        self._numbers = 0
+        self._more = asyncio.Event()
+        self._owner: asyncio.Task[None] | None = None
+        self._line: Line | None = None
+        self._asked: _Asked | None = None
+        self._given_up: deque[_Asked] = deque(maxlen=_REMEMBERED)
+        self._received = bytearray()
+        self._transaction = 0
+        self._deaf = 0
+        self._quiet_from_s = 0.0
         self._pause_s = 0.0
         self._not_before_s = 0.0
         self._why_not = ""
@@ -120,191 +118,273 @@ class ModbusTcpBus:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.stop()
 
-    def close(self) -> None:
-        """See Bus.close."""
+    def __str__(self) -> str:
+        return self.name
+
+    # turns
+
+    def turn(self, work: Callable[[], Awaitable[T]], *, rank: int = 0) -> asyncio.Future[T]:
+        """What `work` returns or raises once it had the wire to itself; lower ranks first, then first come."""
+        if self._owner is None or self._owner.done():
+            self._owner = asyncio.get_running_loop().create_task(self._own(), name=f"bus {self.name}")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._numbers += 1
+        heapq.heappush(self._turns, _Turn(rank, self._numbers, work, done))
+        self._more.set()
+        return done
+
+    async def _own(self) -> None:
+        while True:
+            while self._turns:
+                turn = heapq.heappop(self._turns)
+                if turn.done.cancelled():
+                    continue
+                try:
+                    result = await turn.work()
+                except asyncio.CancelledError:
+                    turn.done.cancel()
+                    raise
+                except Exception as error:  # noqa: BLE001 - whoever queued the work is told
+                    if not turn.done.done():
+                        turn.done.set_exception(error)
+                else:
+                    if not turn.done.done():
+                        turn.done.set_result(result)
+            self._more.clear()
+            await self._more.wait()
+
+    async def stop(self) -> None:
+        """Let go of the wire for good; what waits for a turn is cancelled."""
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.cancel()
+            await asyncio.wait([owner])
+        while self._turns:
+            heapq.heappop(self._turns).done.cancel()
+        self._drop()
+
+    # questions
+
+    async def ask(
+        self, question: Question, pace: Pace, *, quiet_s: float = 0.0, most_s: float | None = None
+    ) -> bytes:
+        """The payload of the answer; only within a turn.
+
+        Waits first until the wire has been quiet for `quiet_s`, then for the answer as long as `pace` says, or
+        `most_s` where that is less, and what the bytes need on the wire. Raises BusFailure, or what the
+        question's `payload` raises.
+        """
+        self._beware_of_late(question)
+        line = self._line
+        if line is None:
+            line = await self._open()
+        if self._silence_s or quiet_s:
+            await self._until_quiet(max(quiet_s, self._silence_s))
+            if self._line is not line:
+                raise BusFailure(f"{self.name}: {self._why_not}", kind="reset")
+        self._transaction = transaction = (self._transaction + 1) & 0xFFFF
+        request = question.request(transaction)
+        if not only_asks(self.framing, request):
+            raise Refused(
+                f"{self.name}: {request[:16].hex(' ')} does not only read; Plumbline never writes to a meter"
+            )
+        loop = asyncio.get_running_loop()
+        wire_s = (len(request) + question.answer_bytes) * self._byte_s
+        timeout_s = pace.timeout_s if most_s is None else min(pace.timeout_s, most_s)
+        asked_s = loop.time()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        asked = _Asked(question, transaction, request, pace, wire_s, asked_s, answer=answer)
+        self._asked = asked
+        self._received.clear()
+        self.counters["requests"] += 1
+        line.send(request)
+        alarm = loop.call_at(asked_s + wire_s + timeout_s, self._time_up, asked, timeout_s)
+        try:
+            frame = await answer
+        finally:
+            alarm.cancel()
+            self._asked = None
+            ended_s = loop.time()
+            self.busy_s += ended_s - asked_s
+            self._quiet_from_s = max(self._quiet_from_s, ended_s)
+        pace.answered(max(0.0, ended_s - asked_s - wire_s))
+        return question.payload(frame)
+
+    async def once(self, question: Question, pace: Pace, *, quiet_s: float = 0.0) -> bytes:
+        """One question with a turn of its own. Raises as `ask` does."""
+        return await self.turn(partial(self.ask, question, pace, quiet_s=quiet_s))
+
+    def _beware_of_late(self, question: Question) -> None:
+        """Where an answer that was given up could still come and be taken for this one's, do not ask."""
+        if not self._given_up:
+            return
+        now_s = asyncio.get_running_loop().time()
+        while self._given_up and self._given_up[0].expires_s <= now_s:
+            self._given_up.popleft()
+        for earlier in self._given_up:
+            if earlier.expires_s > now_s and question.alike(earlier.question):
+                raise BusFailure(
+                    f"{self.name} {question.whom}: {question.what}: not asked while an earlier answer may still come",
+                    kind="late",
+                )
+
+    async def _until_quiet(self, quiet_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + quiet_s + 10 * _FOREIGN_QUIET_S
+        while (wait_s := self._quiet_from_s + quiet_s - loop.time()) > 0:
+            if loop.time() + wait_s > give_up_s:
+                raise BusFailure(
+                    f"{self.name}: somebody else is talking on the wire",
+                    kind="garbage",
+                    hint="Two masters on one RS-485 wire garble each other: disconnect one.",
+                )
+            await asyncio.sleep(wait_s)
+
+    def _time_up(self, asked: _Asked, timeout_s: float) -> None:
+        """The alarm: nothing usable came."""
+        if asked.answer is None or asked.answer.done():
+            return
+        where = f"{self.name} {asked.question.whom}: {asked.question.what}"
+        asked.pace.silent()
+        if asked.odd:
+            error = BusFailure(f"{where}: {asked.odd}", kind=asked.kind)
+        else:
+            error = BusFailure(
+                f"{where}: no answer within {timeout_s:.2g} s",
+                kind="timeout",
+                hint="Check that the meter has power, its two wires, and its unit number.",
+            )
+        asked.expires_s = asyncio.get_running_loop().time() + max(_LATE_AT_LEAST_S, _LATE_TIMES * timeout_s)
+        self._given_up.append(asked)
+        asked.answer.set_exception(error)
+        self._deaf += 1
+        if self.framing == "tcp" and self._deaf >= _DEAF_AFTER:
+            self._drop()
+
+    # the line
+
+    async def _open(self) -> Line:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        if now_s < self._not_before_s:
+            wait_s = self._not_before_s - now_s
+            raise BusFailure(f"{self.name}: {self._why_not}; next try in {wait_s:.1f} s", kind="connection")
+        try:
+            async with asyncio.timeout(self._connect_s):
+                line = await self._opener(self)
+        except (TimeoutError, OSError) as error:
+            why = (
+                f"no connection within {self._connect_s:g} s"
+                if isinstance(error, TimeoutError)
+                else str(error)
+            )
+            self._pause_s = min(self._max_pause_s, self._pause_s * 2 or _FIRST_PAUSE_S)
+            self._not_before_s = loop.time() + self._pause_s * self._rng.uniform(0.5, 1.0)
+            self._why_not = why
+            raise BusFailure(
+                f"{self.name}: {why}",
+                kind="connection",
+                hint="Check the address, the cable and the adapter or port.",
+            ) from None
+        self._pause_s = 0.0
+        self._deaf = 0
+        self._line = line
+        if self.framing == "tcp":  # a serial wire behind a new connection is still the old wire
+            self._given_up.clear()
+        self._quiet_from_s = loop.time()
+        self.counters["connects"] += 1
+        return line
+
+    def _drop(self) -> None:
         if self._line is not None:
             self._line.close()
             self._line = None
 
-    async def read(self, unit: int, function: Function, span: Span) -> bytes:
-        """See Bus.read."""
-        async with self._turn:
-            line = self._line
-            if line is None or line.lost:
-                line = self._line = await self._connect()
-            try:
-                answer = await line.ask(unit, function, span, self._timeout_s)
-            except (BusFailure, asyncio.CancelledError):
-                self.close()
-                raise
-        log.debug(
-            "%s unit %d function %d %d+%d: %d bytes",
-            self,
-            unit,
-            function,
-            span.start,
-            span.count,
-            len(answer),
-        )
-        return answer
+    def lost(self, why: str) -> None:
+        """See Ears.lost."""
+        self._line = None
+        self._why_not = why
+        if self._asked is not None and self._asked.answer is not None and not self._asked.answer.done():
+            asked = self._asked
+            self._asked.answer.set_exception(
+                BusFailure(f"{self.name} {asked.question.whom}: {asked.question.what}: {why}", kind="reset")
+            )
 
-    async def _connect(self) -> _Line:
+    def heard(self, data: bytes) -> None:
+        """See Ears.heard."""
+        self._deaf = 0
+        asked = self._asked
         now_s = asyncio.get_running_loop().time()
-        if now_s < self._not_before_s:
-            raise BusFailure(
-                f"{self}: {self._why_not}; next try in {self._not_before_s - now_s:.1f} s", kind="connection"
+        if asked is None or asked.answer is None or asked.answer.done():
+            self._heard_unasked(data, now_s)
+            return
+        self._received += data
+        verdict = asked.question.judge(asked.transaction, bytes(self._received))
+        if verdict.odd and self._given_up and self._take_late(now_s):
+            verdict = asked.question.judge(asked.transaction, bytes(self._received))
+        if verdict.frame:
+            asked.answer.set_result(verdict.frame)
+            return
+        asked.odd, asked.kind = verdict.odd, verdict.kind
+        if verdict.hopeless or len(self._received) > _LONGEST_HEARD:
+            self._cannot_follow(asked, now_s)
+
+    def _heard_unasked(self, data: bytes, now_s: float) -> None:
+        """Nobody waits: an answer that comes late, or somebody else talking."""
+        self._received += data[-_LONGEST_HEARD:]
+        if not self._take_late(now_s):
+            self.counters["foreign"] += 1
+        if len(self._received) > _LONGEST_HEARD:
+            self._received.clear()
+        if self.framing == "rtu":
+            self._quiet_from_s = now_s + _FOREIGN_QUIET_S
+
+    def _take_late(self, now_s: float) -> bool:
+        """Whether what was received is, or begins with, an answer to a question given up; it is taken out."""
+        for earlier in self._given_up:
+            verdict = earlier.question.judge(earlier.transaction, bytes(self._received))
+            frame = verdict.frame
+            if not frame and (at := self._place_of_late(earlier)) is not None:
+                frame = bytes(self._received[at[0] : at[1]])
+            if frame:
+                place = self._received.find(frame)
+                del self._received[place : place + len(frame)]
+                self._given_up.remove(earlier)
+                earlier.pace.came_late(max(0.0, now_s - earlier.asked_s - earlier.wire_s))
+                self.counters["late"] += 1
+                return True
+        return False
+
+    def _place_of_late(self, earlier: _Asked) -> tuple[int, int] | None:
+        """Where a late answer ends and another one follows in the same bytes."""
+        length = earlier.question.answer_bytes
+        if self.framing == "tcp" or len(self._received) <= length:
+            return None
+        verdict = earlier.question.judge(earlier.transaction, bytes(self._received[:length]))
+        return (0, length) if verdict.frame else None
+
+    def _cannot_follow(self, asked: _Asked, now_s: float) -> None:
+        assert asked.answer is not None
+        asked.answer.set_exception(
+            BusFailure(
+                f"{self.name} {asked.question.whom}: {asked.question.what}: {asked.odd}", kind=asked.kind
             )
-        line = _Line(str(self), self._count)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                why = await line.open(self.host, self.port)
-        except TimeoutError:
-            why = f"no connection within {self._timeout_s:g} s"
-        except asyncio.CancelledError:
-            line.close()
-            raise
-        if why:
-            line.close()
-            self._pause_s = min(self._max_pause_s, self._pause_s * 2 or _FIRST_PAUSE_S)
-            pause_s = self._pause_s * self._rng.uniform(0.5, 1.0)
-            self._not_before_s = asyncio.get_running_loop().time() + pause_s
-            self._why_not = why
-            raise BusFailure(
-                f"{self}: {why}", kind="connection", hint="Check the address, the cable and the meter's port."
-            )
-        self._pause_s = 0.0
-        self.connects += 1
-        return line
-
-    def _count(self) -> None:
-        self.requests += 1
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class _Block(ModbusPDU):
-    """An answer to functions 3 and 4 that keeps its bytes: unpacking them is the decoder's work, in one go."""
-
-    function_code = 3
-    rtu_byte_count_pos = 2
-
-    def decode(self, data: bytes) -> None:
-        self.block = data[1:]
-
-
-class _InputBlock(_Block):
-    function_code = 4
-
-
-class _Line:
-    """One TCP connection from its opening to its end."""
-
-    def __init__(self, name: str, on_send: Callable[[], None]) -> None:
-        self.lost = False
-        self._name = name
-        self._count_request = on_send
-        self._client: AsyncModbusTcpClient | None = None
-        self._expected: Expected | None = None
-        self._odd = ""
-        self._deadline: asyncio.Timeout | None = None
-
-    async def open(self, host: str, port: int) -> str:
-        """Connect; an empty text, or why it failed."""
-        self._client = AsyncModbusTcpClient(
-            host,
-            port=port,
-            name=self._name,
-            reconnect_delay=0,  # ModbusTcpBus reconnects: pymodbus would do so behind its back, with the old state
-            timeout=3600,  # every wait here stands in an asyncio.timeout of its own
-            retries=0,
-            trace_packet=self._on_bytes,
-            trace_connect=self._on_connect,
         )
-        self._client.register(_Block)
-        self._client.register(_InputBlock)
-        if await self._client.connect():
-            return ""
-        return "cannot connect: refused, no route, or no such host"
-
-    def close(self) -> None:
-        self.lost = True
-        if self._client is not None:
-            self._client.close()
-
-    async def ask(self, unit: int, code: int, span: Span, timeout_s: float) -> bytes:
-        """Raises BusFailure or ExceptionAnswer."""
-        assert self._client is not None
-        where = f"{self._name} unit {unit}"
-        what = f"registers {span.start}-{span.end - 1}"
-        self._odd = ""
-        read = self._client.read_holding_registers if code == 3 else self._client.read_input_registers
-        try:
-            async with asyncio.timeout(timeout_s) as self._deadline:
-                answer: Any = await read(span.start, count=span.count, device_id=unit)
-        except TimeoutError:
-            raise self._failure(f"{where}: {what}", timeout_s) from None
-        except ModbusException as error:
-            raise BusFailure(f"{where}: {what}: {error}", kind="reset") from None
-        finally:
-            self._expected = self._deadline = None
-        if answer.isError():
-            exception = answer.exception_code
-            name = EXCEPTIONS.get(exception, "unknown")
-            text = f"{where}: {what}: exception {exception} ({name})"
-            if exception in _GATEWAY_SAYS_NOBODY:
-                raise BusFailure(text, kind="gateway", hint="Check the meter's address and its serial cable.")
-            raise ExceptionAnswer(text, code=exception, hint=_HINTS.get(exception, ""))
-        block: bytes = answer.block
-        return block
-
-    def _failure(self, what: str, timeout_s: float) -> BusFailure:
-        if self._odd:
-            return BusFailure(f"{what}: {self._odd}", kind="garbage")
-        if self.lost:
-            return BusFailure(f"{what}: connection closed by the other side", kind="reset")
-        return BusFailure(
-            f"{what}: no answer within {timeout_s:g} s",
-            kind="timeout",
-            hint="Check that the meter has power, and its unit number.",
-        )
-
-    # called by pymodbus
-
-    def _on_connect(self, connected: bool) -> None:
-        if not connected:
-            self.lost = True
-            self._stop_waiting()
-
-    def _on_bytes(self, sending: bool, data: bytes) -> bytes:
-        return self._on_send(data) if sending else self._check(data)
-
-    def _on_send(self, data: bytes) -> bytes:
-        if data[7] not in _READS:
-            raise Refused(f"{self._name}: function {data[7]} writes; Plumbline only reads meters")
-        self._expected = Expected.by(data)
-        self._count_request()
-        return data
-
-    def _check(self, data: bytes) -> bytes:
-        """The frame that answers, or nothing, of all that came since the request."""
-        if self._expected is None:  # unasked for; the next request begins with an empty buffer
-            return b""
-        verdict = find_answer(self._expected, data)
-        self._odd = verdict.odd
-        if verdict.hopeless:
-            self._stop_waiting()
-        return verdict.frame
-
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None and not self._deadline.expired():
-            self._deadline.reschedule(asyncio.get_running_loop().time())
+        if self.framing == "tcp":
+            self._drop()
+        else:
+            self._quiet_from_s = now_s + _FOREIGN_QUIET_S
 
 
-_HINTS: Final[dict[int, str]] = {
-    1: "The profile's `table` does not fit this meter.",
-    2: "The profile's addresses or `max_gap` do not fit this meter.",
-    3: "The profile's `max_registers` is too large for this meter.",
-}
+def tcp_bus(
+    host: str, port: int = 502, *, framing: Framing = "tcp", name: str = "", rng: random.Random | None = None
+) -> Bus:
+    """A bus behind a TCP port: Modbus TCP, or with framing "rtu" serial frames through a transparent converter."""
+    return Bus(name or f"{host}:{port}", tcp(host, port), framing, rng=rng)
+
+
+def serial_bus(port: SerialPort, *, name: str = "", rng: random.Random | None = None) -> Bus:
+    """A bus on a serial port."""
+    return Bus(name or port.device, serial(port), "rtu", byte_s=port.byte_s, rng=rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,17 +30,26 @@ class Span:
         return self.end - self.start
 
 
-def plan_reads(registers: Iterable[_Placed], *, max_words: int, max_gap: int) -> tuple[Span, ...]:
+def plan_reads(
+    registers: Iterable[_Placed],
+    *,
+    max_words: int,
+    max_gap: int,
+    barriers: Iterable[int] = (),
+    request_words: int = 0,
+) -> tuple[Span, ...]:
     """The cheapest reads, by address, in which every register lies whole.
 
-    No read is longer than `max_words`, none runs across more than `max_gap` unused words in a row. Among
-    those, the plan sends the fewest bytes, counting one more request as `max_gap` words and a half.
+    No read is longer than `max_words`, none runs across more than `max_gap` unused words in a row, none holds both
+    `b - 1` and `b` for a barrier `b`. Among those, the plan sends the fewest bytes, counting one more request and its
+    answer as `request_words` words (at least `max_gap`) and a half.
     Registers do not overlap. Raises ValueError where one register alone is longer than `max_words`.
     """
     placed = sorted(registers, key=lambda r: r.address)
     if any(r.end - r.address > max_words for r in placed):
         raise ValueError(f"a register is longer than {max_words} words")
-    request = max_gap + 0.5
+    request = max(max_gap, request_words) + 0.5
+    walls = sorted(barriers)
     # best[i]: the cheapest way to read the first i registers, and where its last read begins
     best: list[tuple[float, int]] = [(0.0, 0)]
     for i in range(1, len(placed) + 1):
@@ -48,14 +58,19 @@ def plan_reads(registers: Iterable[_Placed], *, max_words: int, max_gap: int) ->
         for j in range(i - 1, -1, -1):
             if j + 1 < i and placed[j + 1].address - placed[j].end > max_gap:
                 break
-            if reach - placed[j].address > max_words:
+            if reach - placed[j].address > max_words or _between(walls, placed[j].address, reach):
                 break
             options.append((best[j][0] + request + reach - placed[j].address, j))
         best.append(min(options))
-    spans = []
+    spans: list[Span] = []
     i = len(placed)
     while i:
         j = best[i][1]
         spans.append(Span(placed[j].address, placed[i - 1].end))
         i = j
     return tuple(reversed(spans))
+
+
+def _between(walls: list[int], start: int, end: int) -> bool:
+    """Whether one of the walls stands inside `start`..`end`; a register that one cuts is read whole all the same."""
+    return bisect_right(walls, start) < bisect_left(walls, end)

@@ -1,4 +1,4 @@
-"""One meter: asks for its registers, decodes and checks them, and keeps count of how it does."""
+"""One meter: takes its turn on the bus, asks, decodes and checks, and keeps count of how it does."""
 
 from __future__ import annotations
 
@@ -6,31 +6,39 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from plumbline.clock import Clock
-from plumbline.errors import Refused, Unreachable
+from plumbline.errors import Unreachable
 from plumbline.messages import DeviceHealth, Frame
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.bus import Bus, BusFailure, ExceptionAnswer
-from plumbline_edge.meters.check import Physics, latest
-from plumbline_edge.meters.decode import Decoder, Flaws, Values
-from plumbline_edge.meters.plan import Span, plan_reads
+from plumbline_edge.meters.bus import Bus
+from plumbline_edge.meters.check import latest
+from plumbline_edge.meters.decode import Flaws, Values
+from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.learn import Learned
+from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.reader import Answer, Miss, ModbusReader, family_of
+from plumbline_edge.meters.remembered import Known, Remembered
+from plumbline_edge.meters.standing import Standing, Status
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-Status = Literal["ok", "degraded", "silent", "unknown"]
-
-_FAILURES_UNTIL_SILENT: Final = 3
-_LONGEST_REST_S: Final = 300.0
+_RELEARN_S: Final = 7 * 86_400.0
+"""After so long, what a meter once refused is asked for again."""
+_LIVE, _PROBING = 0, 1
 
 
 class Meter:
     """One meter on a bus, under its site's name.
 
-    `errors` counts what went wrong since the start, by kind: a BusFailure's kind, or `exception_N`.
-    `clock` times only how long a silent meter is left alone.
+    `probe_s` bounds how long a meter that fell silent may hold up its neighbours on the wire, in real seconds.
+    `clock` times only how long it is left alone.
     """
 
     def __init__(
@@ -42,6 +50,9 @@ class Meter:
         bus: Bus,
         every_s: float,
         clock: Clock,
+        timeout_s: float = 1.0,
+        probe_s: float | None = None,
+        remembered: Remembered | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.name = name
@@ -50,120 +61,142 @@ class Meter:
         self.unit = unit
         self.metrics: tuple[int, ...] = tuple(metric.code for metric in profile.metrics)
         """Codes of a frame's values, in the profile's order."""
-        self.errors: Counter[str] = Counter()
-        self.answers = 0
-        """Polls that brought at least one answer."""
-        self.status: Status = "unknown"
+        self.standing = Standing(every_s, rng or random.Random())
+        self.pace = Pace(timeout_s)
         self.latency_s: float | None = None
         """Real seconds that the last answered poll took."""
         self._bus = bus
         self._clock = clock
-        self._rng = rng or random.Random()
-        max_gap = min(profile.max_gap, bus.max_gap)
-        plan = plan_reads(profile.registers, max_words=profile.max_registers, max_gap=max_gap)
-        self._spans = _probe_first(plan, profile)
-        self._decoder = Decoder(profile, self._spans)
-        self._physics = Physics(self._decoder)
+        self._probe_s = probe_s
+        self._quiet_s = profile.min_gap_ms / 1e3 if bus.framing == "rtu" else 0.0
+        self._remembered = remembered or Remembered(None)
+        self._family = family_of(profile)
+        known = self._remembered.of(name)
+        if known.family != self._family:
+            known = Known(family=self._family)
+        self._reader = ModbusReader(
+            profile, unit, bus.framing, max_gap=bus.max_gap,
+            learned=Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused)),
+        )  # fmt: skip
+        self._learned_at_s = clock.mono()
+        self._late_seen = 0
         self._before: Values | None = None
-        self._failures = 0
-        self._rest_s = 0.0
-        self._resting_until_s = 0.0
+        self._refusal: ExceptionAnswer
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """The reads of one poll, the probe's first."""
-        return self._spans
+        return self._reader.spans
+
+    @property
+    def status(self) -> Status:
+        return self.standing.status
+
+    @property
+    def errors(self) -> Counter[str]:
+        return self.standing.errors
+
+    @property
+    def answers(self) -> int:
+        return self.standing.answers
 
     def due(self, mono_s: float) -> bool:
-        """Whether to ask now. After three polls in silence a meter is asked rarely: after twice its interval, then
-        twice that, up to 300 s.
-        """
-        return mono_s >= self._resting_until_s
+        """See Standing.due. A meter that answered late lives: it is asked again, and waited for longer."""
+        if self.pace.late > self._late_seen:
+            self._late_seen = self.pace.late
+            self.standing.wake()
+        return self.standing.due(mono_s)
 
     def health(self) -> DeviceHealth:
         return DeviceHealth(
             name=self.name,
             status=self.status,
             answers=self.answers,
-            errors=dict(self.errors),
+            errors=dict(self.errors) | ({"late": self.pace.late} if self.pace.late else {}),
             latency_ms=None if self.latency_s is None else round(self.latency_s * 1e3, 1),
         )
 
     async def close(self) -> None:
         """Let go of the wire."""
-        self._bus.close()
+        await self._bus.stop()
+
+    def queue(self, work: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run `work` when this meter has the wire; those that live come before one that fell silent."""
+        return self._bus.turn(work, rank=_PROBING if self.status == "silent" else _LIVE)
 
     async def poll(self) -> Frame:
-        """Ask once for everything; takes at most one timeout for each read, and stops at the first silence.
+        """Ask once for everything, with the wire to itself; stops at the first silence.
 
         A read without an answer costs its own metrics only: None, with the reason. Raises Unreachable where
         nothing was answered, Refused where every read was answered with an exception: there is no frame then.
         """
         began_s = asyncio.get_running_loop().time()
+        decode = self._reader.decode  # of this plan: learning may change it
         try:
-            answers = await self._ask()
+            answers = await self._ask(self._reader.questions)
         except Unreachable:
-            self._fell_silent()
+            self.standing.fell_silent(self._clock.mono())
             raise
-        except Refused:
-            self._spoke("degraded")
-            raise
-        self.answers += 1
+        missed = any(isinstance(answer, Miss) for answer in answers)
+        if missed or self._reader.learned:
+            self._learn(answers)
+        if missed and not any(isinstance(answer, bytes) for answer in answers):
+            self.standing.spoke("degraded")
+            raise self._refusal
+        self.standing.answers += 1
         self.latency_s = asyncio.get_running_loop().time() - began_s
-        values, flaws = self._decoder.decode(answers)
+        values, flaws = decode(answers)
         flaws += self._doubts(values, flaws)
         self._before = latest(values, self._before)
-        self._spoke("degraded" if any(isinstance(answer, Flaw) for answer in answers) else "ok")
+        self.standing.spoke("degraded" if missed else "ok")
         return Frame(device=self.name, metrics=self.metrics, values=values, flaws=flaws)
 
-    async def _ask(self) -> list[bytes | Flaw]:
-        """One answer, or the flaw that stands for it, per span."""
-        answers: list[bytes | Flaw] = []
-        refusal: ExceptionAnswer | None = None
-        for span in self._spans:
+    async def _ask(self, questions: Sequence[Question]) -> list[Answer]:
+        answers: list[Answer] = []
+        most_s = self._probe_s if self.status == "silent" and not self.pace.late else None
+        for question in questions:
             try:
-                answers.append(await self._bus.read(self.unit, self.profile.function, span))
+                answers.append(await self._bus.ask(question, self.pace, quiet_s=self._quiet_s, most_s=most_s))
             except ExceptionAnswer as no:
                 self.errors[f"exception_{no.code}"] += 1
                 log.debug("%s: %s", self.name, no)
-                answers.append(Flaw.EXCEPTION)
-                refusal = no
+                answers.append(Miss(flaw=Flaw.EXCEPTION, code=no.code))
+                self._refusal = no
             except BusFailure as away:
                 self.errors[away.kind] += 1
                 log.debug("%s: %s", self.name, away)
                 if not any(isinstance(answer, bytes) for answer in answers):
                     raise
-                flaw = Flaw.GARBAGE if away.kind == "garbage" else Flaw.TIMEOUT
-                return answers + [flaw] * (len(self._spans) - len(answers))
-        if refusal is not None and all(answer is Flaw.EXCEPTION for answer in answers):
-            raise refusal
+                miss = Miss(flaw=Flaw.GARBAGE if away.kind in ("garbage", "crc") else Flaw.TIMEOUT)
+                return answers + [miss] * (len(questions) - len(answers))
         return answers
+
+    def _learn(self, answers: Sequence[Answer]) -> None:
+        mono_s = self._clock.mono()
+        if self._reader.learned and mono_s - self._learned_at_s > _RELEARN_S:
+            self._learned_at_s = mono_s
+            self._reader.forget()
+            return
+        if not self._reader.learn(answers):
+            return
+        self._learned_at_s = mono_s
+        learned = self._reader.learned
+        log.info(
+            "meter %s will not answer some reads of its profile: %d barriers, %d registers left out",
+            self.name, len(learned.barriers), len(learned.refused),
+        )  # fmt: skip
+        known = Known(
+            family=self._family,
+            barriers=tuple(sorted(learned.barriers)),
+            refused=tuple(sorted(learned.refused)),
+        )
+        self._remembered.keep(self.name, known)
 
     def _doubts(self, values: Values, flaws: Flaws) -> Flaws:
         """What physics adds; a value that already has a flaw keeps its own."""
         flawed = {position for position, _ in flaws}
         return tuple(
             (position, int(flaw))
-            for position, flaw in self._physics.doubts(values, self._before)
+            for position, flaw in self._reader.physics.doubts(values, self._before)
             if position not in flawed
         )
-
-    def _fell_silent(self) -> None:
-        self._failures += 1
-        if self._failures < _FAILURES_UNTIL_SILENT:
-            self.status = "degraded"
-            return
-        self.status = "silent"
-        self._rest_s = min(_LONGEST_REST_S, 2 * (self._rest_s or self.every_s))
-        self._resting_until_s = self._clock.mono() + self._rest_s * self._rng.uniform(0.8, 1.0)
-
-    def _spoke(self, status: Status) -> None:
-        self.status = status
-        self._failures = 0
-        self._rest_s = self._resting_until_s = 0.0
-
-
-def _probe_first(spans: tuple[Span, ...], profile: Profile) -> tuple[Span, ...]:
-    """The span that holds the probe leads: where the meter is gone, one timeout tells."""
-    probe = profile.register(profile.probe).address
-    return tuple(sorted(spans, key=lambda span: not span.start <= probe < span.end))

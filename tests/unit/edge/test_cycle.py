@@ -36,6 +36,9 @@ class FakeMeter:
     def due(self, mono_s: float) -> bool:
         return True
 
+    def queue(self, work):
+        return asyncio.ensure_future(work())
+
     async def poll(self) -> Frame:
         self.polls += 1
         await self.gate.wait()

@@ -1,13 +1,17 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from plumbline_edge.meters.frames import Expected, find_answer
+from plumbline_edge.meters.frames import Expected, find_tcp_answer
 
 REQUEST = bytes.fromhex("0007 0000 0006 11 04 0000 0002")
 ANSWER = bytes.fromhex("0007 0000 0007 11 04 04 43661999")
 EXCEPTION = bytes.fromhex("0007 0000 0003 11 84 02")
 LATE = bytes.fromhex("0006 0000 0007 11 04 04 00000000")
-EXPECTED = Expected.by(REQUEST)
+EXPECTED = Expected(unit=0x11, function=4, size=4)
+
+
+def find_answer(expected, received):
+    return find_tcp_answer(expected, 7, received)
 
 
 def test_an_answer_and_an_exception_are_found_whole():

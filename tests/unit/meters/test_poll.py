@@ -2,35 +2,17 @@ import random
 from contextlib import asynccontextmanager
 
 import pytest
+from meter_wire import MemoryBus
 
 from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE, Flaw
-from plumbline_edge.meters.bus import BusFailure, ExceptionAnswer, ModbusTcpBus
+from plumbline_edge.meters.bus import tcp_bus
+from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile, shipped
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
-
-
-class Wire:
-    """A bus in memory: `answers[start]` is what a read that begins there brings, or raises."""
-
-    max_gap = 31
-
-    def __init__(self, answers=None):
-        self.answers = answers or {}
-        self.asked = []
-
-    async def read(self, unit, table, span):
-        self.asked.append(span)
-        answer = self.answers.get(span.start, bytes(2 * span.count))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def close(self):
-        pass
 
 
 @pytest.fixture
@@ -43,6 +25,7 @@ def build(clock):
             bus=bus,
             every_s=10,
             clock=clock,
+            timeout_s=0.2,
             rng=random.Random(1),
         )
 
@@ -56,7 +39,7 @@ async def simulated(build, clock, profile="eastron_sdm630"):
     log = OpLog()
     async with (
         MeterServer([device], clock=clock, oplog=log) as server,
-        ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.2) as bus,
+        tcp_bus("127.0.0.1", server.port) as bus,
     ):
         yield build(bus, profile, unit=9), device, log
 
@@ -85,7 +68,7 @@ async def test_every_shipped_family_is_read_back_value_by_value(build, clock, pr
 
 async def test_an_exception_to_one_read_costs_only_its_own_values(build):
     no = ExceptionAnswer("no", code=2)
-    meter = build(Wire({200: no}))
+    meter = build(MemoryBus({200: no}))
 
     frame = await meter.poll()
 
@@ -100,7 +83,7 @@ async def test_an_exception_to_one_read_costs_only_its_own_values(build):
 
 @pytest.mark.parametrize(("kind", "flaw"), [("timeout", Flaw.TIMEOUT), ("garbage", Flaw.GARBAGE)])
 async def test_silence_after_a_first_answer_ends_the_poll_and_keeps_what_came(build, kind, flaw):
-    wire = Wire({200: BusFailure("away", kind=kind)})
+    wire = MemoryBus({200: BusFailure("away", kind=kind)})
     meter = build(wire)
 
     frame = await meter.poll()
@@ -112,7 +95,7 @@ async def test_silence_after_a_first_answer_ends_the_poll_and_keeps_what_came(bu
 
 
 async def test_a_meter_that_answers_nothing_gives_no_frame_and_is_asked_once_a_poll(build):
-    wire = Wire({0: BusFailure("away", kind="timeout")})
+    wire = MemoryBus({0: BusFailure("away", kind="timeout")})
     meter = build(wire)
 
     with pytest.raises(Unreachable):
@@ -125,7 +108,7 @@ async def test_a_meter_that_answers_nothing_gives_no_frame_and_is_asked_once_a_p
 
 async def test_a_meter_that_refuses_everything_gives_no_frame_and_is_not_called_silent(build):
     no = ExceptionAnswer("no", code=4)
-    meter = build(Wire({0: no, 200: no, 346: no}))
+    meter = build(MemoryBus({0: no, 200: no, 346: no}))
 
     for _ in range(5):
         with pytest.raises(Refused):
@@ -137,7 +120,7 @@ async def test_a_meter_that_refuses_everything_gives_no_frame_and_is_not_called_
 
 
 async def test_a_silent_meter_is_asked_ever_more_rarely_and_at_once_again_when_it_is_back(build, clock):
-    wire = Wire({0: BusFailure("away", kind="timeout")})
+    wire = MemoryBus({0: BusFailure("away", kind="timeout")})
     meter = build(wire)
     rests = []
     for polls in range(1, 12):

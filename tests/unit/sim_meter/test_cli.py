@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from meter_wire import read
 
 from plumbline.cli import run
-from plumbline_edge.meters.bus import ModbusTcpBus
+from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.plan import Span
 
 ROWS = "when,kWh\n2026-01-01 00:15,1\n2026-01-01 00:30,2\n"
@@ -43,8 +44,8 @@ def first_line(process):
 
 
 async def read_voltage(port):
-    async with ModbusTcpBus("127.0.0.1", port) as bus:
-        return await bus.read(1, 4, Span(0, 2))
+    async with tcp_bus("127.0.0.1", port) as bus:
+        return await read(bus, 1, 4, Span(0, 2))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

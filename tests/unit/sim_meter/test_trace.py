@@ -7,7 +7,7 @@ import pytest
 from plumbline.clock import ManualClock
 from plumbline.errors import ConfigError, FaultyFile, Refused
 from plumbline.metrics import BY_NAME, Flaw
-from plumbline_edge.meters.bus import ModbusTcpBus
+from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
@@ -189,7 +189,7 @@ async def test_a_recording_keeps_its_energy_all_the_way_through_the_wire(name, f
     device = SimulatedMeter(name=name, unit=1, profile=find_profile(profile), source=TracePlayer(trace))
     energy, refused = [], 0
 
-    async with MeterServer([device], clock=clock) as server, ModbusTcpBus("127.0.0.1", server.port) as bus:
+    async with MeterServer([device], clock=clock) as server, tcp_bus("127.0.0.1", server.port) as bus:
         meter = Meter(name=name, profile=device.profile, unit=1, bus=bus, every_s=60, clock=clock)
         place = meter.metrics.index(BY_NAME["energy_import_total"].code)
         while clock.wall().timestamp() <= trace.end_s:

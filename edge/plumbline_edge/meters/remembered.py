@@ -1,0 +1,54 @@
+"""Keeps what the gateway has found out about its meters over a restart, in one small file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+_MOST_BYTES: Final = 1 << 20
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """About one meter. It holds for the profile that `family` is a digest of, and for no other."""
+
+    family: str = ""
+    barriers: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
+    base: int | None = None
+    """Where its SunSpec model begins."""
+    serial_number: str = ""
+
+
+class Remembered:
+    """By the meter's name. Losing the file loses nothing but the time to find it all out again."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: dict[str, Known] = {}
+        if path is not None:
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                if path.stat().st_size <= _MOST_BYTES:
+                    self._known = msgspec.json.decode(path.read_bytes(), type=dict[str, Known])
+
+    def of(self, name: str) -> Known:
+        return self._known.get(name, Known())
+
+    def keep(self, name: str, known: Known) -> None:
+        """Write it down where it is news; a card that takes nothing is said once by others, and costs nothing here."""
+        if self._known.get(name) == known:
+            return
+        self._known[name] = known
+        if self._path is None:
+            return
+        draft = self._path.with_suffix(".new")
+        try:
+            draft.write_bytes(msgspec.json.encode(self._known))
+            draft.replace(self._path)
+        except OSError as error:
+            log.debug("%s: %s", self._path, error)
