@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -23,10 +23,10 @@ class Slave(Protocol):
     """Meters on the same wire that speak another protocol than Modbus."""
 
     def hear(self, received: bytes) -> tuple[int, bytes | None]:
-        """(how many bytes to forget, the answer) for all that was heard and not yet understood.
+        """(how many bytes it is done with, its answer), given all that it has not been done with before.
 
-        (0, None) while no whole request is in it. The bytes to forget go up to the request's end, with whatever
-        stood before it. The answer is None where the request is for somebody else.
+        Called again with the rest until it is done with none more; then with more bytes. It hears everything on the
+        wire, and is silent where the request is for somebody else.
         """
         ...
 
@@ -66,6 +66,24 @@ class _Piece:
     operation: Operation | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class _Listener:
+    """A slave of another protocol, and what it has still to make sense of."""
+
+    slave: Slave
+    kept: bytes = b""
+
+    def heard(self, data: bytes) -> Iterator[bytes]:
+        self.kept = (self.kept + data)[-_MOST_KEPT:]
+        while self.kept:
+            used, answer = self.slave.hear(self.kept)
+            if not used:
+                return
+            self.kept = self.kept[used:]
+            if answer is not None:
+                yield answer
+
+
 class SerialWire:
     """One way in and out: give it what comes by `received`; what it says goes to `write`."""
 
@@ -83,7 +101,7 @@ class SerialWire:
         self._write = write
         self._kind: WireKind = kind
         self._medium = medium
-        self._slaves = tuple(slaves)
+        self._slaves = [_Listener(slave=slave) for slave in slaves]
         self._cut = cut
         self._kept = b""
         self._speaking: set[asyncio.Task[None]] = set()
@@ -91,9 +109,15 @@ class SerialWire:
 
     def received(self, data: bytes) -> None:
         """Hear bytes: any number of requests, in any pieces, with anything between them."""
+        asked_s = self._asked(len(data))
         self._kept = (self._kept + data)[-_MOST_KEPT:]
-        while self._kept and (used := self._hear()):
-            self._kept = self._kept[used:]
+        while (request := find_request(self._kept)) is not None:
+            frame = self._kept[request.begin : request.end]
+            self._kept = self._kept[request.end :]
+            self._serve(request, frame, asked_s)
+        for listener in self._slaves:
+            for answer in listener.heard(data):
+                self._speak([_Piece(data=answer, due_s=asked_s)])
 
     def hush(self) -> None:
         """Say nothing more."""
@@ -105,24 +129,8 @@ class SerialWire:
         self.hush()
         await asyncio.gather(*self._speaking, return_exceptions=True)
 
-    def _hear(self) -> int:
-        """How many of the kept bytes are done with."""
-        request = find_request(self._kept)
-        if request is not None:
-            self._serve(request, self._kept[request.begin : request.end])
-            return request.end
-        for slave in self._slaves:
-            used, answer = slave.hear(self._kept)
-            if used:
-                asked_s = self._asked(used)
-                if answer is not None:
-                    self._speak([_Piece(data=answer, due_s=asked_s)])
-                return used
-        return 0
-
-    def _serve(self, request: Request, frame: bytes) -> None:
+    def _serve(self, request: Request, frame: bytes, asked_s: float) -> None:
         panel, unit = self._panel, request.unit
-        asked_s = self._asked(len(frame))
         said = panel.hear(unit, request.pdu, self._kind)
         if (forgotten := self._slow.pop(unit, None)) is not None:
             forgotten.cancel()
@@ -157,17 +165,17 @@ class SerialWire:
         if not panel.meters:
             return b""
         meter = panel.rng.choice(list(panel.meters.values()))
-        request = foreign_request(meter.profile, panel.rng)
+        request = foreign_request(meter.encoder.profile, panel.rng)
         answer, _ = panel.answer(meter.unit, request)
         return rtu_frame(meter.unit, request) + rtu_frame(meter.unit, answer)
 
     def _asked(self, count: int) -> float:
-        """When the request just heard has passed and its end is known."""
+        """When the bytes just heard have passed, and a slave knows that no more come."""
         medium, now_s = self._medium, asyncio.get_running_loop().time()
         if medium.pace is None:
             return now_s
-        medium.free_s = max(now_s, medium.free_s) + medium.pace.seconds(count) + medium.pace.silence_s
-        return medium.free_s
+        medium.free_s = max(now_s, medium.free_s) + medium.pace.seconds(count)
+        return medium.free_s + medium.pace.silence_s
 
     def _speak(self, pieces: Iterable[_Piece]) -> asyncio.Task[None] | None:
         """Send each at its time, or as soon as the wire is free, in this order. None: it is done."""
