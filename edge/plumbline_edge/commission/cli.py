@@ -129,7 +129,9 @@ def _wire(
             )
         return target.wire_from_site(site, bus)
     if device is None and host is None:
-        device = ports.the_only_one(ports.adapters()).device
+        only = ports.the_only_one(ports.adapters())
+        print(f"Scanning {only}, the only serial port.", file=sys.stderr)
+        device = only.device
     return target.wire_from_options(device, host, rtu=rtu)
 
 
@@ -322,22 +324,24 @@ def doctor(
     with console.status("site file") as status:
         told = status.update if console.is_terminal else lambda _: None
         examined = asyncio.run(examination.examine(site, clock, told=told))
-    if as_json:
-        print(json.dumps(examination.content_of(examined, clock)))
-    else:
+    if not as_json:
         show.findings(examined.findings)
     if report_file is not None and examined.settings is not None:
-        page = examination.handover_page(examined, examined.settings, clock)
-        try:
-            report_file.write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"{report_file}: {error.strerror}", hint="Name a file where there is room."
-            ) from None
-        if not as_json:
-            print(f"{report_file}: written and signed. Print it from a browser.")
+        _hand_over(report_file, examination.handover_page(examined, examined.settings, clock), quiet=as_json)
+    if as_json:
+        key_now = examination.key_of(examined.settings)
+        print(json.dumps(examination.content_of(examined, clock, key_now)))
     if examined.faulty:
         raise typer.Exit(1)
+
+
+def _hand_over(file: Path, page: str, *, quiet: bool) -> None:
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", hint="Name a file where there is room.") from None
+    if not quiet:
+        print(f"{file}: written and signed. Print it from a browser.")
 
 
 def _verify(file: Path, key: str | None, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from plumbline import __version__
 from plumbline.clock import Clock
+from plumbline.errors import ConfigError
 from plumbline.signing import DeviceKey
 from plumbline_edge.commission import handover
 from plumbline_edge.commission.checks import (
@@ -69,14 +70,14 @@ async def examine(
     return Examined(findings=tuple(found), meters=tuple(seen), settings=settings)
 
 
-def content_of(examined: Examined, clock: Clock, public_key: str = "") -> dict[str, Any]:
-    """For programs and for the handover; holds no secret."""
+def content_of(examined: Examined, clock: Clock, key: DeviceKey | None = None) -> dict[str, Any]:
+    """For programs and for the handover; holds no secret. `key` is the gateway's, where it has one."""
     settings = examined.settings
     return {
         "v": 1,
         "site": settings.site if settings else "",
         "gateway": settings.gateway if settings else "",
-        "public_key": public_key,
+        "public_key": "" if key is None else key.public,
         "at": clock.wall().replace(microsecond=0).isoformat(),
         "clock": clock.trust(),
         "version": __version__,
@@ -89,6 +90,20 @@ def content_of(examined: Examined, clock: Clock, public_key: str = "") -> dict[s
 
 def handover_page(examined: Examined, settings: SiteSettings, clock: Clock) -> str:
     """The signed file. Makes the device key where there is none yet. Raises ConfigError where it cannot be kept."""
-    key = DeviceKey.load_or_create(Path(settings.state_dir) / "device.key")
-    document = handover.as_document(content_of(examined, clock, key.public))
+    key = DeviceKey.load_or_create(_key_file(settings))
+    document = handover.as_document(content_of(examined, clock, key))
     return handover.page(document, key.sign(handover.statement(document)).hex())
+
+
+def key_of(settings: SiteSettings | None) -> DeviceKey | None:
+    """The gateway's key, where it has one that can be read; none is made."""
+    if settings is None or not _key_file(settings).exists():
+        return None
+    try:
+        return DeviceKey.load_or_create(_key_file(settings))
+    except ConfigError:
+        return None  # one of the findings
+
+
+def _key_file(settings: SiteSettings) -> Path:
+    return Path(settings.state_dir) / "device.key"

@@ -130,7 +130,9 @@ def decide(scored: Sequence[Scored]) -> Verdict:
         return Verdict(profile=first.name, how=f"says {first.says!r}", sure=True)
     if first.fit < ENOUGH:
         return Verdict(profile=None, how=f"no profile fits; nearest {first.name} ({100 * first.fit:.0f} %)")
-    others = tuple(one.name for one in best[1:] if first.fit - one.fit < _ABOUT)
+    others = tuple(
+        one.name for one in best[1:] if first.fit - one.fit < _ABOUT and one.values >= first.values
+    )  # who explains less is a smaller family with the same map
     how = f"values fit ({100 * first.fit:.0f} %)"
     if others:
         how += f"; so do {', '.join(others)}: look at the label"

@@ -366,4 +366,5 @@ def _no_wire(wire: BusSettings, away: BusFailure) -> Unreachable:
         hint = f"Stop who uses {wire.device}; the gateway itself: sudo systemctl stop plumbline-edge"
     elif "may not be opened" in str(away):
         hint = "Join the port's group, then log in again: sudo usermod -aG dialout $USER"
-    return Unreachable(str(away), hint=hint)
+    where = wire.device or f"{wire.host}:{wire.port}"
+    return Unreachable(f"{where}: {str(away).removeprefix(f'{wire.name}: ')}", hint=hint)

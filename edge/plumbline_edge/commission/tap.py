@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from plumbline_edge.meters.line import Ears, Line, Opener
+
+_LONGEST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Tapped:
         now_s = asyncio.get_running_loop().time()
         if way == "answer" and self.heard and self.heard[-1].way == way:
             before = self.heard.pop()
-            data, now_s = before.data + data, before.at_s
+            data, now_s = (before.data + data)[:_LONGEST], before.at_s
         self.heard.append(Heard(way=way, data=data, at_s=now_s))
 
     def lines(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from pathlib import Path
 
@@ -66,7 +67,11 @@ async def _reach(host: str, port: int, tls: ssl.SSLContext | None, within_s: flo
     except ssl.SSLError as error:
         return f"no TLS: {error.reason or error}"
     except OSError as error:
-        return str(error.strerror or error).lower()
+        return (
+            os.strerror(error.errno).lower()
+            if error.errno and error.errno > 0
+            else "no such host, or no route"
+        )
     secured = writer.get_extra_info("ssl_object")
     shown = b"" if secured is None else secured.getpeercert(binary_form=True) or b""
     writer.close()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from plumbline.errors import ConfigError
+from plumbline.signing import DeviceKey
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
 from plumbline_edge.forecast import expected_bytes_per_day
 from plumbline_edge.meters.profile_file import find_profile
@@ -26,7 +28,16 @@ def check(settings: SiteSettings, sys: Path = _SYS) -> list[Finding]:
         hint = f"sudo mkdir -p {folder} and sudo chown $USER {folder}, or name another state_dir."
         return [fault("state folder", f"{folder} cannot be written by this user", hint)]
     said = f"{folder} can be written" if there == folder else f"{folder} is made at the first start"
-    return [ok("state folder", said), _room(settings, there), *wear(there, sys)]
+    return [ok("state folder", said), _key(folder / "device.key"), _room(settings, there), *wear(there, sys)]
+
+
+def _key(path: Path) -> Finding:
+    if not path.exists():
+        return ok("device key", "made at the first start")
+    try:
+        return ok("device key", f"public half {DeviceKey.load_or_create(path).public}")
+    except ConfigError as wrong:
+        return fault("device key", str(wrong), wrong.hint)
 
 
 def days_offline(settings: SiteSettings) -> float:
