@@ -189,6 +189,8 @@ async def greet(settings: BrokerSettings, *, client_id: str, within_s: float = 5
             f"broker {where}: {away}",
             hint="Check that an MQTT broker answers there, with or without TLS as here.",
         ) from None
+    finally:
+        _break(client)  # it keeps the connection of a broker that accepted it and then said nothing
 
 
 def _socket_options(silence_s: float) -> list[tuple[int, int, int]]:

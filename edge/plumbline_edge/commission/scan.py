@@ -80,6 +80,7 @@ class Scan:
         self._spent_s = 0.0
         self._left_s = 0.0
         self._offline = 0
+        self._for_all = False
 
     async def run(
         self, settings: Sequence[Setting | None], units: Sequence[int], *, thorough: bool = False
@@ -107,6 +108,8 @@ class Scan:
                         found = await self._addresses(bus, trial.setting, self._search) or found
                 finally:
                     await bus.stop()
+                if self._for_all:
+                    return
 
     async def _try(self, bus: Bus, trial: Trial) -> bool:
         paces = {unit: Pace(self._timeout_s) for unit in trial.units}
@@ -126,9 +129,9 @@ class Scan:
                     noisy.setdefault(odd, set()).add(unit)
                 elif presence == "there":
                     there.add(unit)
-                    for_all = await self._answers_for_all(bus, unit, ask)
+                    self._for_all = await self._answers_for_all(bus, unit, ask)
                     await self._meet(bus, unit, trial.setting)
-                    if for_all:
+                    if self._for_all:
                         return True
         for unit, pace in paces.items():
             if pace.late and unit not in there:
