@@ -151,7 +151,7 @@ def _settings(
             raise ConfigError("--bauds and --parity are for serial ports", hint="Set those at the converter.")
         return (None,)
     if site is not None and not (speeds or parities or thorough):
-        return (trials.Setting(baud=wire.baud, parity=wire.parity, stop_bits=wire.stop_bits),)
+        return (trials.Setting(baud=wire.baud, parity=wire.parity, stop_bits=wire.stop_bits, factory=True),)
     return trials.settings_to_try(profiles, bauds=speeds, parities=parities, thorough=thorough)
 
 

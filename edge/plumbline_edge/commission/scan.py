@@ -29,7 +29,10 @@ SERIAL_TIMEOUT_S: Final = 0.3
 TCP_TIMEOUT_S: Final = 1.0
 _POLITE_S: Final = 0.1
 """Silence between questions to a meter nobody knows yet; the slowest of the profiles wants less."""
-_LATE_S: Final = 1.1
+_LATE_S: Final = 4.0
+_LATE_STEP_S: Final = 0.1
+"""The bus refuses a question while an answer to its like may still come; so long, and so often, it is tried."""
+_RECONNECT_S: Final = 1.1
 _PATIENT_S: Final = 1.0
 """How long a meter that is known to be there is waited for."""
 _OFFLINE_TIMES: Final = 3
@@ -155,26 +158,27 @@ class Scan:
 
     async def _ask(self, bus: Bus, question: Question, pace: Pace, *, quiet_s: float = 0.0) -> bytes:
         """One question; waits where an earlier answer may still come. Raises as Bus.ask, Unreachable without a wire."""
-        for _ in range(_OFFLINE_TIMES):
+        give_up_s = asyncio.get_running_loop().time() + _LATE_S
+        while True:
             try:
                 answer = await bus.once(question, pace, quiet_s=quiet_s)
             except BusFailure as away:
-                if away.kind not in ("late", "connection"):
-                    self._offline = 0
+                if away.kind == "connection":
+                    self._offline += 1
+                    if self._offline >= _OFFLINE_TIMES or not bus.counters["connects"]:
+                        raise _no_wire(self._wire, away) from None
+                    await asyncio.sleep(_RECONNECT_S)
+                    continue
+                self._offline = 0
+                if away.kind != "late" or asyncio.get_running_loop().time() > give_up_s:
                     raise
-                self._offline += away.kind == "connection"
-                if self._offline >= _OFFLINE_TIMES or (
-                    away.kind == "connection" and not bus.counters["connects"]
-                ):
-                    raise _no_wire(self._wire, away) from None
-                await asyncio.sleep(_LATE_S)
+                await asyncio.sleep(_LATE_STEP_S)
             except ExceptionAnswer:
                 self._offline = 0
                 raise
             else:
                 self._offline = 0
                 return answer
-        raise BusFailure(f"{bus}: {question.whom}: {question.what}: not asked", kind="late")
 
     async def _answers_for_all(self, bus: Bus, unit: int, ask: Ask) -> bool:
         """Whether one device answers under every number, as many a meter does behind its own TCP port."""

@@ -14,7 +14,7 @@ USUAL_BAUDS: Final = (9600, 19200, 2400, 4800, 38400, 115200, 57600, 1200)
 ALL_UNITS: Final = tuple(range(1, 248))
 _USUAL_UNITS: Final = (1, 2, 3)
 _FEW: Final = 2
-"""Questions that a unit gets which is not one of the commonest: one of each function."""
+"""Questions that a unit gets which is not one of the commonest, or on an unlikely setting: one of each function."""
 _REQUEST_BYTES: Final = 8
 _SUNSPEC_MARK: Final = Span(40_000, 40_002)
 _NO_PROFILES: Final = ((4, Span(0, 2)), (3, Span(0, 2)))
@@ -136,7 +136,10 @@ def course(
     first = tuple(unit for unit in units if unit in common)
     rest = tuple(unit for unit in units if unit not in common)
     few = tuple(asks if thorough else asks[:_FEW])
-    near = [Trial(setting=setting, asks=tuple(asks), units=first) for setting in settings]
+    near = [
+        Trial(setting=setting, asks=tuple(asks) if setting is None or setting.factory else few, units=first)
+        for setting in settings
+    ]
     far = [Trial(setting=setting, asks=few, units=rest) for setting in settings] if rest else []
     left_s = sum(trial.longest_s(timeout_s) for trial in (*near, *far))
     found = False
