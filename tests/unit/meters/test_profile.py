@@ -30,8 +30,8 @@ def faults_of(tmp_path, text):
 
 def test_at_least_the_promised_families_are_shipped():
     promised = {
-        "eastron_sdm120", "eastron_sdm230", "eastron_sdm630", "eastron_sdm72", "eastron_sdm72_v2", "abb_b23", "chint_dtsu666",
-        "schneider_iem3155", "carlo_gavazzi_em24", "carlo_gavazzi_em24_e1", "carlo_gavazzi_em340",
+        "eastron_sdm230", "eastron_sdm72", "eastron_sdm72_v2", "carlo_gavazzi_em24", "carlo_gavazzi_em24_e1",
+        "eastron_sdm630", "eastron_sdm120", "abb_b23", "chint_dtsu666", "schneider_iem3155", "carlo_gavazzi_em340",
     }  # fmt: skip
 
     assert promised <= set(shipped())
@@ -135,6 +135,29 @@ def test_a_mistake_is_named_with_what_was_expected(tmp_path, old, new, key, expe
     assert expected in str(faults_of(tmp_path, GOOD.replace(old, new))[key])
 
 
+def test_a_file_that_is_not_toml_or_not_there_is_said_in_a_sentence(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ")
+
+    for path, said in ((broken, "not TOML"), (tmp_path / "absent.toml", "No such file")):
+        with pytest.raises(ConfigError, match=said):
+            load_profile(path)
+
+
+def test_an_unknown_profile_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError) as caught:
+        find_profile("eastron_sdm63")
+
+    assert "eastron_sdm630" in caught.value.hint
+
+
+def test_a_profile_file_of_ones_own_is_found_by_its_path(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+
+    assert find_profile(str(path)).name == "Example"
+
+
 @pytest.mark.parametrize(
     ("block", "key", "expected"),
     [
@@ -203,26 +226,3 @@ def test_a_barrier_where_a_value_begins_or_ends_is_right(tmp_path):
     path.write_text(GOOD.replace("max_registers = 60", "max_registers = 60\nbarriers = [1, 2, 4]"))
 
     assert load_profile(path).barriers == (1, 2, 4)
-
-
-def test_a_file_that_is_not_toml_or_not_there_is_said_in_a_sentence(tmp_path):
-    broken = tmp_path / "broken.toml"
-    broken.write_text("name = ")
-
-    for path, said in ((broken, "not TOML"), (tmp_path / "absent.toml", "No such file")):
-        with pytest.raises(ConfigError, match=said):
-            load_profile(path)
-
-
-def test_an_unknown_profile_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError) as caught:
-        find_profile("eastron_sdm63")
-
-    assert "eastron_sdm630" in caught.value.hint
-
-
-def test_a_profile_file_of_ones_own_is_found_by_its_path(tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(GOOD)
-
-    assert find_profile(str(path)).name == "Example"
