@@ -62,9 +62,16 @@ class Decoder:
         the lack of an answer. Raises ValueError where an answer has another length than its span.
         """
         raw: list[Any] = []
+        whole = True
         for block, answer in zip(self._blocks, answers, strict=True):
-            raw += block.missing(answer) if isinstance(answer, Flaw) else block.unpack(answer)
+            if isinstance(answer, Flaw):
+                raw += block.missing(answer)
+                whole = False
+            else:
+                raw += block.unpack(answer)
         numbers = self._to_profile_order(raw)
+        if not whole:  # a Flaw is a whole number too, and would pass for a value
+            return self._judge_each(numbers)
         try:
             steps = list(map(round, map(mul, numbers, self._factors)))
             good = (
@@ -72,7 +79,7 @@ class Decoder:
                 and all(map(le, self._lows, steps))
                 and all(map(le, steps, self._highs))
             )
-        except (ValueError, OverflowError, TypeError):  # NaN, infinity, a Flaw in a number's place
+        except (ValueError, OverflowError):  # NaN, infinity
             good = False
         return (tuple(steps), ()) if good else self._judge_each(numbers)
 

@@ -168,6 +168,22 @@ def test_a_missing_answer_costs_only_its_own_values():
     assert all(value is not None for i, value in enumerate(values) if i not in lost)
 
 
+def test_the_number_of_a_flaw_is_never_taken_for_a_value():
+    profile = find_profile("eastron_sdm630")
+    spans, decoder = decoder_of(profile)
+    encoder = Encoder(profile)
+    said = {r.metric.name: 50.0 if r.metric.unit == "Hz" else 0.5 for r in profile.registers}
+    blocks = [
+        encoder.block(s.start, s.count, encoder.registers_in(s.start, s.count), said).block for s in spans
+    ]
+
+    values, flaws = decoder.decode([*blocks[:-1], Flaw.TIMEOUT])
+
+    lost = [i for i, span in enumerate(decoder.span_of) if span == len(spans) - 1]
+    assert [values[i] for i in lost] == [None] * len(lost)
+    assert flaws == tuple((i, int(Flaw.TIMEOUT)) for i in lost)
+
+
 def test_an_answer_of_another_length_is_never_decoded():
     spans, decoder = decoder_of(find_profile("eastron_sdm120"))
 
