@@ -16,7 +16,7 @@ from plumbline_edge.meters.bus import Bus, BusFailure, ExceptionAnswer
 from plumbline_edge.meters.check import Physics, latest
 from plumbline_edge.meters.decode import Decoder, Flaws, Values
 from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profile import Profile, places
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Meter:
         self._clock = clock
         self._rng = rng or random.Random()
         max_gap = min(profile.max_gap, bus.max_gap)
-        plan = plan_reads(profile.registers, max_words=profile.max_registers, max_gap=max_gap)
+        plan = plan_reads(places(profile), max_words=profile.max_registers, max_gap=max_gap)
         self._spans = _probe_first(plan, profile)
         self._decoder = Decoder(profile, self._spans)
         self._physics = Physics(self._decoder)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import plan_reads
+from plumbline_edge.meters.profile import places
 from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
 from plumbline_sim.meter.encode import Encoder
 
@@ -15,7 +16,7 @@ HEAD = 'name = "T"\nmaker = "T"\nsource = "T"\nfunction = 4\nmax_registers = 125
 
 
 def planned(profile):
-    return plan_reads(profile.registers, max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
+    return plan_reads(places(profile), max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
 
 
 def decoder_of(profile):
@@ -68,6 +69,7 @@ def test_bytes_worked_out_by_hand_mean_what_they_should(one, register, block, st
         ("type = 's32', absent = [0x7FFFFFFF, -1]", b"\xff\xff\xff\xff", None, Flaw.SENTINEL),
         ("type = 'u64', absent = '0xFFFFFFFFFFFFFFFF'", b"\xff" * 8, None, Flaw.SENTINEL),
         ("type = 'u64'", b"\xff" * 8, None, Flaw.OVERFLOW),
+        ("type = 'f32', absent = 0x80008000", b"\x80\x00\x80\x00", None, Flaw.SENTINEL),
     ],
 )
 def test_a_value_that_is_none_or_cannot_be_is_flagged(one, register, block, value, flaw):
@@ -109,7 +111,8 @@ def readings(draw):
         low = max(register.low, 0.0 if register.type[0] == "u" else -20_000.0)
         high = min(register.high, 200_000.0)
         may_lack = register.type[0] == "f" or register.absent
-        value = st.floats(low, high)
+        # a SunSpec counter at 0 has not counted: no value
+        value = st.floats(1 if 0 in register.absent else low, high)
         values[register.metric.name] = draw(st.none() | value if may_lack else value)
     return profile, values
 
@@ -135,6 +138,10 @@ def test_what_a_simulated_meter_encodes_is_decoded_within_its_resolution(reading
             continue
         resolution = register.metric.to_wire(1)
         meters_own = abs(said) * 2**-23 if register.type[0] == "f" else float(register.scale) / 2
+        if register.scale_at is not None:  # as coarse as the largest value on the same scale makes it
+            group = [values[r.metric.name] for r in profile.registers if r.scale_at == register.scale_at]
+            fits = 2**15 - 1 if register.type == "s16" else 2**32 - 1
+            meters_own = max(1 / resolution, max(abs(value) for value in group if value is not None) * 10 / fits)
         assert abs(decoded[i] - said * resolution) <= 0.5 + meters_own * resolution + 1e-6
         assert i not in flawed
 
@@ -154,6 +161,70 @@ def test_any_bytes_of_the_right_length_give_values_or_reasons(name, data):
         else:
             assert abs(value) <= 2**53
             assert i not in flawed or Flaw(flawed[i]).quality == "uncertain"
+
+
+SCALED = """[registers]
+voltage_l1 = { address = 7, type = "s16", unit = "V", scale_at = 9, absent = -32768 }
+voltage_l2 = { address = 8, type = "s16", unit = "V", scale_at = 9, absent = -32768 }
+frequency = { address = 10, type = "u16", unit = "Hz", scale = 0.01 }
+energy_import_total = { address = 11, type = "u32", unit = "kWh", scale = 0.001, scale_at = 13, absent = 0 }
+"""
+
+
+@pytest.fixture
+def scaled(tmp_path):
+    """Decodes two voltages of 2301 and none, 50.00 Hz and 1234 Wh with the two powers of ten given, in 1 or 2 reads."""
+    path = tmp_path / "scaled.toml"
+    path.write_text(HEAD + SCALED)
+    profile = load_profile(path)
+    decoder = Decoder(profile, planned(profile))
+
+    def decode(power, energy_power, raw_energy=1234):
+        values, flaws = decoder.decode(
+            [struct.pack(">hhhHIh", 2301, -32768, power, 5000, raw_energy, energy_power)]
+        )
+        return values, {i: Flaw(flaw) for i, flaw in flaws}
+
+    return decode
+
+
+def test_a_power_of_ten_in_the_answer_scales_the_values_that_name_it(scaled):
+    assert scaled(-1, 0) == ((23010, None, 50_000, 12_340), {1: Flaw.SENTINEL})
+    assert scaled(-2, 3) == ((2301, None, 50_000, 12_340_000), {1: Flaw.SENTINEL})
+    assert scaled(-1, 0) == ((23010, None, 50_000, 12_340), {1: Flaw.SENTINEL})
+
+
+def test_a_power_of_ten_that_is_not_implemented_leaves_no_value(scaled):
+    assert scaled(-0x8000, 0) == ((None, None, 50_000, 12_340), {0: Flaw.SENTINEL, 1: Flaw.SENTINEL})
+
+
+@pytest.mark.parametrize("power", [11, -11, 103, 0x7FFF])
+def test_a_power_of_ten_that_none_can_be_is_garbage(scaled, power):
+    values, flaws = scaled(-1, power)
+
+    assert values == (23010, None, 50_000, None)
+    assert flaws[3] == Flaw.GARBAGE
+
+
+def test_a_sunspec_counter_at_0_has_not_counted(scaled):
+    values, flaws = scaled(-1, 0, raw_energy=0)
+
+    assert (values[3], flaws[3]) == (None, Flaw.SENTINEL)
+
+
+def test_values_whose_power_of_ten_was_not_answered_have_its_flaw(tmp_path):
+    path = tmp_path / "far.toml"
+    path.write_text(HEAD + SCALED.replace("scale_at = 9", "scale_at = 900"))
+    profile = load_profile(path)
+    spans, decoder = decoder_of(profile)
+    near = struct.pack(">hh2xHIh", 2301, 2302, 5000, 1234, 103)
+
+    assert [(span.start, span.count) for span in spans] == [(7, 2), (10, 4), (900, 1)]
+    for answer, flaw in ((Flaw.EXCEPTION, Flaw.EXCEPTION), (Flaw.TIMEOUT, Flaw.TIMEOUT)):
+        values, flaws = decoder.decode([near[:4], near[6:], answer])
+
+        assert values == (None, None, 50_000, None)
+        assert flaws == ((0, flaw), (1, flaw), (3, Flaw.GARBAGE))
 
 
 def test_a_missing_answer_costs_only_its_own_values():
