@@ -141,7 +141,9 @@ def test_what_a_simulated_meter_encodes_is_decoded_within_its_resolution(reading
         if register.scale_at is not None:  # as coarse as the largest value on the same scale makes it
             group = [values[r.metric.name] for r in profile.registers if r.scale_at == register.scale_at]
             fits = 2**15 - 1 if register.type == "s16" else 2**32 - 1
-            meters_own = max(1 / resolution, max(abs(value) for value in group if value is not None) * 10 / fits)
+            meters_own = max(
+                1 / resolution, max(abs(value) for value in group if value is not None) * 10 / fits
+            )
         assert abs(decoded[i] - said * resolution) <= 0.5 + meters_own * resolution + 1e-6
         assert i not in flawed
 
