@@ -76,6 +76,14 @@ class SunSpecEncoder(Encoder):
         return [(2 * (low - self._first), 2 * (high - self._first)) for low, high in used]
 
 
+def usual_layout(profile: Profile) -> SunSpecLayout | None:
+    """What a device of a SunSpec family usually has: its three-phase star model at 40000. None for other families."""
+    if profile.protocol != "sunspec":
+        return None
+    star = [model for model in profile.models if model in (203, 213)]
+    return SunSpecLayout(model=(star or list(profile.models))[0])
+
+
 def _before(layout: SunSpecLayout) -> bytes:
     texts = ((layout.maker, 16), (layout.device, 16), ("", 8), (layout.version, 8), (layout.serial, 16))
     common = b"".join(text.encode().ljust(2 * words, b"\0")[: 2 * words] for text, words in texts)

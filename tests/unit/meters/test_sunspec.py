@@ -5,16 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.errors import Refused
+from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE
 from plumbline_edge.meters.bus import ExceptionAnswer, ModbusTcpBus
+from plumbline_edge.meters.locate import locate
 from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile
 from plumbline_edge.meters.sunspec import BEGINNINGS, MOST_READS, Found, discover
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
-from plumbline_sim.meter.server import MeterServer, SimulatedMeter
+from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
 from plumbline_sim.meter.sunspec import SunSpecLayout
 
 INT, FLOAT = find_profile("sunspec_int"), find_profile("sunspec_float")
@@ -64,20 +65,6 @@ def simulated(clock):
     return simulated
 
 
-async def found_over(bus, profile):
-    steps = discover(profile)
-    try:
-        function, start, count = next(steps)
-        while True:
-            try:
-                answer = await bus.read(7, function, Span(start, start + count))
-            except ExceptionAnswer:
-                answer = None
-            function, start, count = steps.send(answer)
-    except StopIteration as end:
-        return end.value
-
-
 @pytest.mark.parametrize("base", BEGINNINGS)
 @pytest.mark.parametrize(("profile", "model"), MODELS, ids=lambda value: str(getattr(value, "name", value)))
 async def test_each_model_is_found_and_read_back_value_by_value(simulated, clock, profile, model, base):
@@ -91,7 +78,7 @@ async def test_each_model_is_found_and_read_back_value_by_value(simulated, clock
     }
     server, log = simulated(profile, between=((103, 50),), **layout)
     async with server, ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.5) as bus:
-        found = await found_over(bus, profile)
+        found = await locate(bus, 7, profile)
         meter = Meter(
             name="main", profile=profile.at(found.base), unit=7, bus=bus, every_s=10, clock=clock, rng=random.Random(1)
         )  # fmt: skip
@@ -192,10 +179,20 @@ def test_any_bytes_whatever_end_in_few_reads_with_a_meter_or_a_reason(data):
         assert all(r.end <= 65_536 for r in INT.at(end.base).registers)
 
 
+async def test_a_device_that_falls_silent_is_unreachable_and_one_without_the_mark_refused(simulated):
+    server, _ = simulated(INT, model=203)
+    async with server, ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.1) as bus:
+        with pytest.raises(Refused, match="no SunSpec model 211"):
+            await locate(bus, 7, FLOAT)
+        server.meters[7].fault = Fault(kind="silent")
+        with pytest.raises(Unreachable):
+            await locate(bus, 7, INT)
+
+
 async def test_what_a_device_does_not_measure_reads_as_not_implemented(simulated):
     server, _ = simulated(INT, base=0, model=201)
     async with server, ModbusTcpBus("127.0.0.1", server.port, timeout_s=0.5) as bus:
-        base = (await found_over(bus, INT)).base
+        base = (await locate(bus, 7, INT)).base
         apparent_energy = await bus.read(7, 3, Span(base + 55, base + 57))
         end = await bus.read(7, 3, Span(base + 107, base + 109))
 
