@@ -53,8 +53,9 @@ You need the maker's table of Modbus registers (search the web for the model and
    subtract that. `function` is 3 for holding registers (4xxxx), 4 for input registers (3xxxx).
 3. Set `max_registers` to what the table allows in one request; where it says nothing, take 16. Set `max_gap = 0`: no
    read then touches a register that your file does not name.
-4. Write under `source` where the numbers come from: the next one will ask.
-5. `profile = "mine.toml"` in the site file, then `plumbline edge check site.toml`: each mistake is named with its line, what
+4. Put one line `source = "..."` near the top in place of `[sources]`, `from` and every line's own `from`: where the numbers
+   come from. The next one will ask. Delete `[serial]`, `[[identify]]`, `[serial_number]` and `[absent]` unless you know them.
+5. `profile = "mine.toml"` in the site file, then `plumbline edge check site.toml`: each mistake is named with its key, what
    was found and what was expected.
 6. `read` in place of `check`, and compare with the meter's display, value by value. If voltages look like 10<sup>30</sup> or
    0.0, try `words = "lsw"`; if everything is shifted by one place, you still have to subtract 1.
