@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 ARGS   ?=
 
-.PHONY: help demo test check bench faults train lock screenshots clean
+.PHONY: help demo test check bench faults train meters lock screenshots clean
 
 help:
 	@echo "make demo    the whole product on this machine, on a simulated site (ARGS='--days 30' passes options)"
@@ -15,6 +15,7 @@ help:
 	@echo "make faults  every fault in full, as root, 40 minutes; writes its table into docs/reliability.md"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
 	@echo "make train   train the photo model anew (hours on a small machine)"
+	@echo "make meters  write docs/meters.md anew from the meter profiles"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 
 $(READY): requirements.lock pyproject.toml
@@ -49,6 +50,9 @@ train:
 screenshots: $(READY)
 	@deploy/test-tools.sh
 	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py
+
+meters: $(READY)
+	$(BIN)/python -m plumbline_edge.meters.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md
 
 lock: $(READY)
 	$(BIN)/pip install --quiet uv

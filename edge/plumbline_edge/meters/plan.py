@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class _Placed(Protocol):
+class Placed(Protocol):
     """Anything that fills the addresses from `address` up to, not including, `end`."""
 
     @property
@@ -31,7 +31,7 @@ class Span:
 
 
 def plan_reads(
-    registers: Iterable[_Placed],
+    registers: Iterable[Placed],
     *,
     max_words: int,
     max_gap: int,

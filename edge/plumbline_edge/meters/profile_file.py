@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.resources
 import math
+import struct
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -116,7 +117,7 @@ class _Reader:
         self.from_default: tuple[str, ...] = ()
         self.words: str | None = None
         self.bytes: str | None = None
-        self.absent: dict[str, tuple[int, ...]] = {}
+        self.absent: dict[str, tuple[float, ...]] = {}
 
     def fault(self, key: str, value: object, expected: str) -> None:
         self.faults.append(Fault(file=self.file, key=key, value=value, expected=expected))
@@ -367,7 +368,7 @@ class _Reader:
         self.fault(key, None if value is _MISSING else value, f"a whole number {low}-{high}")
         return None
 
-    def absent_by_type(self, value: object) -> dict[str, tuple[int, ...]]:
+    def absent_by_type(self, value: object) -> dict[str, tuple[float, ...]]:
         if not isinstance(value, dict):
             self.fault("absent", value, "a table of type = raw number")
             return {}
@@ -379,19 +380,24 @@ class _Reader:
                 found[kind] = self.sentinels(f"absent.{kind}", raws, cast("Type", kind))
         return found
 
-    def sentinels(self, key: str, value: object, kind: Type) -> tuple[int, ...]:
-        """Raw numbers that mean "no value"; a float's NaN always does and is not listed."""
-        numbers: list[int] = []
+    def sentinels(self, key: str, value: object, kind: Type) -> tuple[float, ...]:
+        """Raw numbers that mean "no value"; a float's are given as its bits, and its NaN always does."""
+        found: list[float] = []
         for item in value if isinstance(value, list) else [value]:
             number = _whole_number(item)
             low, high = _limits(kind)
-            if number is None or kind[0] == "f" or not low <= number <= high:
-                self.fault(
-                    key, item, f"a raw {kind} number" if kind[0] != "f" else "nothing: NaN is always absent"
+            if number is None or not low <= number <= high:
+                what = (
+                    f"a raw {kind} number" if kind[0] != "f" else f"the bits of a {kind} as one whole number"
                 )
+                self.fault(key, item, what)
+            elif kind[0] != "f":
+                found.append(number)
+            elif math.isnan(told := _float_of(number, kind)):
+                self.fault(key, item, "nothing: NaN is always absent")
             else:
-                numbers.append(number)
-        return tuple(numbers)
+                found.append(told)
+        return tuple(found)
 
     def registers(self, value: object, protocol: Protocol) -> Iterator[Register]:
         if not isinstance(value, dict) or not value:
@@ -444,7 +450,7 @@ class _Reader:
         return Register(
             metric=metric, address=cast("int", address), type=kind, scale=exact,
             words=cast("WordOrder", words), bytes=cast("ByteOrder", order), absent=sentinels, low=low, high=high,
-            modulus=modulus if modulus is not None else _modulus(metric, kind, exact),
+            modulus=modulus if modulus is not None or scale_at is not None else _modulus(metric, kind, exact),
             scale_at=scale_at, sources=sources,
         )  # fmt: skip
 
@@ -465,6 +471,9 @@ class _Reader:
                     right.address,
                     f"at least {left.end}, past {left.metric.name}",
                 )
+        for r in registers:
+            if any(other.address <= at < other.end for other in registers if (at := r.scale_at) is not None):
+                self.fault(f"registers.{r.metric.name}.scale_at", r.scale_at, "a word of no register's own")
 
 
 def _is_number(value: object) -> bool:
@@ -479,6 +488,12 @@ def _whole_number(value: object) -> int | None:
         except ValueError:
             return None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _float_of(bits: int, kind: Type) -> float:
+    """The number that a float with these bits is."""
+    (number,) = struct.unpack(">" + STRUCT_CODES[kind], bits.to_bytes(2 * LENGTHS[kind]))
+    return float(number)
 
 
 def _limits(kind: Type) -> tuple[int, int]:

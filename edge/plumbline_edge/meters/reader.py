@@ -15,7 +15,7 @@ from plumbline_edge.meters.frames import TcpOrRtu
 from plumbline_edge.meters.learn import Learned, cut
 from plumbline_edge.meters.modbus import read_registers
 from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profile import Profile, places
 from plumbline_edge.meters.question import Question
 
 _ADDRESS_REFUSALS: Final = frozenset((2, 3))
@@ -57,8 +57,8 @@ class ModbusReader:
     def _plan(self) -> None:
         profile = self.profile
         gap = min(profile.max_gap, self._max_gap)
-        refused = [r for r in profile.registers if r.address in self.learned.refused]
-        asked = [r for r in profile.registers if r.address not in self.learned.refused]
+        refused = [p for p in places(profile) if p.address in self.learned.refused]
+        asked = [p for p in places(profile) if p.address not in self.learned.refused]
         spans = plan_reads(
             asked,
             max_words=profile.max_registers,
@@ -67,7 +67,7 @@ class ModbusReader:
             request_words=self._max_gap,
         )
         self.spans = _probe_first(spans, profile)
-        self._unasked = [Span(r.address, r.end) for r in refused]
+        self._unasked = [Span(p.address, p.end) for p in refused]
         self.decoder = Decoder(profile, [*self.spans, *self._unasked])
         self.physics = Physics(self.decoder)
         self.questions: tuple[Question, ...] = tuple(
@@ -104,7 +104,7 @@ class ModbusReader:
             return learned
         del self._strikes[span]
         probe = self.profile.register(self.profile.probe).address
-        return cut(learned, self.profile.registers, span, keep=probe)
+        return cut(learned, places(self.profile), span, keep=probe)
 
     def forget(self) -> None:
         """Believe the profile again."""

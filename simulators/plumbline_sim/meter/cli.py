@@ -22,6 +22,7 @@ from plumbline_sim.meter.encode import says_absence
 from plumbline_sim.meter.load import ROLES, Role, SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter, Source
+from plumbline_sim.meter.sunspec import usual_layout
 from plumbline_sim.meter.trace import Trace, TracePlayer, load_map, load_trace, utc_begin
 
 _LOOK_S: Final = 0.2
@@ -63,7 +64,9 @@ def meter(
     recording = _recording(trace, map_file, role, family)
     clock = _clock(recording, speed)
     source = _source(recording, role, seed, clock, once=once)
-    simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+    simulated = SimulatedMeter(
+        name=profile, unit=unit, profile=family, source=source, sunspec=usual_layout(family)
+    )
     with OpLog(oplog, keep=False) as ground_truth:
         server = MeterServer([simulated], clock=clock, oplog=ground_truth, host=host, port=port)
         asyncio.run(_serve(server, clock, recording, source, once=once))

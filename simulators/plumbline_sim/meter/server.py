@@ -21,6 +21,7 @@ from plumbline_edge.meters.profile import Profile
 from plumbline_sim.meter.encode import Answered, CannotAnswer, Encoder, Values
 from plumbline_sim.meter.oplog import Operation, OpLog
 from plumbline_sim.meter.ports import who_listens
+from plumbline_sim.meter.sunspec import SunSpecEncoder, SunSpecLayout
 
 FaultKind = Literal[
     "silent",
@@ -60,19 +61,25 @@ class Fault:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedMeter:
-    """One meter behind a port. Set `fault` at any time; None is health."""
+    """One meter behind a port. Set `fault` at any time; None is health.
+
+    `sunspec` says where a SunSpec device keeps the models; without it, registers stand where the profile has them.
+    """
 
     name: str
     unit: int
     profile: Profile
     source: Source
     fault: Fault | None = None
+    sunspec: SunSpecLayout | None = None
     encoder: Encoder = field(init=False)
     _seen_s: float = field(init=False, default=float("-inf"))
     _seen: Values | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.encoder = Encoder(self.profile)
+        self.encoder = (
+            Encoder(self.profile) if self.sunspec is None else SunSpecEncoder(self.profile, self.sunspec)
+        )
 
     def values_at(self, when_s: float) -> Values | None:
         """The source's values, renewed at most every 0.2 simulated seconds: one poll's reads agree."""

@@ -46,6 +46,7 @@ async def simulated(build, clock, profile="eastron_sdm630"):
 
 @pytest.mark.parametrize("profile", shipped())
 async def test_every_shipped_family_is_read_back_value_by_value(build, clock, profile):
+    told = 0
     async with simulated(build, clock, profile) as (meter, _, log):
         for _ in range(20):
             clock.advance(7)
@@ -58,10 +59,12 @@ async def test_every_shipped_family_is_read_back_value_by_value(build, clock, pr
                 BY_CODE[code].name: steps for code, steps in zip(frame.metrics, frame.values, strict=True)
             }
             assert read == said
-            assert frame.flaws == ()
+            # SunSpec has no sign for an energy of 0 but "not counted"
+            assert [i for i, _ in frame.flaws] == [i for i, value in enumerate(frame.values) if value is None]
+            told += len(meter.metrics) - len(frame.flaws)
 
     assert log.polls["crane"] == 20
-    assert log.readings["crane"] == 20 * len(meter.metrics)
+    assert log.readings["crane"] == told >= 20 * (len(meter.metrics) - 4)
     assert meter.health().status == "ok"
     assert meter.health().answers == 20
 

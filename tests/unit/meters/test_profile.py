@@ -32,6 +32,7 @@ def test_at_least_the_promised_families_are_shipped():
     promised = {
         "eastron_sdm230", "eastron_sdm72", "eastron_sdm72_v2", "carlo_gavazzi_em24", "carlo_gavazzi_em24_e1",
         "eastron_sdm630", "eastron_sdm120", "abb_b23", "chint_dtsu666", "schneider_iem3155", "carlo_gavazzi_em340",
+        "schneider_pm5110", "acrel_adw300", "janitza_b23", "janitza_umg", "inepro_pro380", "sunspec_int", "sunspec_float",
     }  # fmt: skip
 
     assert promised <= set(shipped())
@@ -133,6 +134,30 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
 )
 def test_a_mistake_is_named_with_what_was_expected(tmp_path, old, new, key, expected):
     assert expected in str(faults_of(tmp_path, GOOD.replace(old, new))[key])
+
+
+def test_a_float_may_have_bits_that_mean_no_value_but_nan_needs_no_mention(tmp_path):
+    register = 'current_n = { address = 9, type = "f32", unit = "A", absent = %s }\n'
+    path = tmp_path / "example.toml"
+    path.write_text(GOOD + register % "0x80008000")
+
+    assert load_profile(path).register("current_n").absent == (-4.591774807899561e-41,)
+    for bits, said in (
+        ("0x7FC00000", "NaN is always absent"),
+        ("-1", "bits of a f32"),
+        ("0x100000000", "bits of a f32"),
+    ):
+        assert said in str(faults_of(tmp_path, GOOD + register % bits)["registers.current_n.absent"])
+
+
+def test_a_power_of_ten_has_a_word_of_its_own_and_leaves_a_counters_end_unknown(tmp_path):
+    path = tmp_path / "example.toml"
+    good = GOOD.replace("[registers]", 'protocol = "sunspec"\nmodels = [201]\n[registers]')
+    path.write_text(good.replace('unit = "kWh"', 'scale_at = 4, unit = "kWh"'))
+
+    assert load_profile(path).register("energy_import_total").modulus is None
+    faults = faults_of(tmp_path, good.replace('unit = "kWh"', 'scale_at = 3, unit = "kWh"'))
+    assert "a word of no register's own" in str(faults["registers.energy_import_total.scale_at"])
 
 
 def test_a_file_that_is_not_toml_or_not_there_is_said_in_a_sentence(tmp_path):
