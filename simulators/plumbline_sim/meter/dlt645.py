@@ -51,26 +51,19 @@ class Dlt645Meter:
         Call again with the rest: it may hold another question. What is left over is the beginning of a question;
         drop it after half a second without a byte, as the standard has it.
         """
-        at = 0
-        while at < len(received):
-            at = received.find(_FLAG, at)
-            if at < 0:
-                return len(received), None
+        waits_from = len(received)
+        at = received.find(_FLAG)
+        while at >= 0:
             head = received[at : at + _HEAD]
-            if len(head) < _HEAD:
-                return at, None
-            total = _HEAD + head[9] + _TRAILER
-            if head[7] != _FLAG or head[9] > _LARGEST:
-                at += 1
-                continue
+            total = _HEAD + head[9] + _TRAILER if len(head) == _HEAD else _HEAD
+            looks_like_one = head[7:8] in (b"", bytes((_FLAG,))) and total <= _HEAD + _LARGEST + _TRAILER
             frame = received[at : at + total]
-            if len(frame) < total:
-                return at, None
-            if frame[-1] != _STOP or frame[-2] != sum(frame[:-2]) % 256:
-                at += 1
-                continue
-            return at + total, self._answer(frame)
-        return len(received), None
+            if looks_like_one and (len(frame) < total or len(head) < _HEAD):
+                waits_from = min(waits_from, at)
+            elif looks_like_one and frame[-1] == _STOP and frame[-2] == sum(frame[:-2]) % 256:
+                return at + total, self._answer(frame)
+            at = received.find(_FLAG, at + 1)
+        return waits_from, None
 
     def values_at(self, when_s: float) -> Values | None:
         """The source's values, renewed at most every 0.2 simulated seconds."""
