@@ -1,7 +1,9 @@
 """The simulated DL/T 645 meter against the gateway's codec, which knows nothing of it."""
 
 import functools
+import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,13 @@ from plumbline_sim.meter.dlt645 import Dlt645Meter
 
 PROFILE = find_profile("dlt645_2007")
 ME = "202201141312"
+GOLDEN = Path(__file__).parents[2] / "golden" / "dlt645"
+PUBLISHED = [
+    pytest.param(exchange, id=f"{path.stem}-{i}")
+    for path in sorted(GOLDEN.glob("*.toml"))
+    for i, exchange in enumerate(tomllib.loads(path.read_text()).get("exchange", []))
+    if "question" in exchange and "answer" in exchange
+]
 NAMES = [metric.name for metric in PROFILE.metrics]
 
 
@@ -53,6 +62,20 @@ def poll(meter, learned):
         except ErrorAnswer:
             answers.append(Flaw.EXCEPTION)
     return decode(PROFILE, questions, answers, learned)
+
+
+@pytest.mark.parametrize("exchange", PUBLISHED)
+def test_a_simulated_meter_answers_a_published_question_as_the_real_one_did(exchange):
+    says = exchange.get("says", {})
+    meter = meter_of(
+        {metric: value for metric, value in says.items() if isinstance(value, float)},
+        address=says.get("address", exchange["of"]),
+        lacks=frozenset(metric for metric, value in says.items() if value == "absent"),
+    )
+
+    _, answer = meter.hear(bytes.fromhex(exchange["question"]))
+
+    assert answer.lstrip(b"\xfe") == bytes.fromhex(exchange["answer"]).lstrip(b"\xfe")
 
 
 def low_and_high(register):
