@@ -24,7 +24,8 @@ _BEYOND: Final = 1 << 53  # as in decode: a value of more steps than this is no 
 class Learned:
     """What a meter does not answer, by data identifier. Forget it (`Learned()`) when the meter was away.
 
-    An error answer does not say which question it answers, so only what was refused twice in a row is `refused`.
+    An error answer does not say which question it answers: a late one may hit the wrong one. So a single value is
+    `refused` only after the second time in a row; a block at once, since its values are still asked for singly.
     """
 
     doubted: frozenset[int] = frozenset()
@@ -63,7 +64,8 @@ def decode(
 ) -> Polled:
     """What the answers to plan's questions say: a payload each, or the flaw that stands for its lack.
 
-    Flaw.EXCEPTION is an error answer. A block of another length than the profile's is taken for one.
+    Flaw.EXCEPTION is an error answer; a block of another length than the profile's counts as refused. Where blocks
+    were refused for the first time, planning again at once brings their values in the same poll.
     """
     blocks = dict(_blocks(profile))
     read: dict[str, tuple[int | None, Flaw | None]] = {}
@@ -87,8 +89,8 @@ def decode(
         values=tuple(value for value, _ in results),
         flaws=tuple((i, int(flaw)) for i, (_, flaw) in enumerate(results) if flaw is not None),
         learned=Learned(
-            doubted=(learned.doubted - answered | refused_now) - learned.refused,
-            refused=(learned.refused | refused_now & learned.doubted) - answered,
+            doubted=(learned.doubted - answered | refused_now) - learned.refused - set(blocks),
+            refused=(learned.refused | refused_now & (learned.doubted | set(blocks))) - answered,
         ),
     )
 
