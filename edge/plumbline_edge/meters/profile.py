@@ -187,9 +187,11 @@ class Profile:
         raise KeyError(metric)
 
     def at(self, base: int) -> Self:
-        """The same with every register `base` further on: a SunSpec model found there."""
+        """The same with every register `base` further on: the plain Modbus map of a SunSpec model found there."""
         return replace(
             self,
+            protocol="modbus",
+            models=(),
             barriers=tuple(base + barrier for barrier in self.barriers),
             registers=tuple(
                 replace(

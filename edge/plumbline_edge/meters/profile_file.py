@@ -140,7 +140,7 @@ class _Reader:
         self.words = self.choice("words", raw.get("words", "msw"), get_args(WordOrder))
         self.bytes = self.choice("bytes", raw.get("bytes", "big"), get_args(ByteOrder))
         max_registers = self.whole(
-            "max_registers", raw.get("max_registers", _MISSING if modbus else 1), 1, 125
+            "max_registers", raw.get("max_registers", _MISSING if modbus else max(BCD_BYTES.values())), 1, 125
         )
         max_gap = self.whole("max_gap", raw.get("max_gap", 0), *BOUNDS["max_gap"])
         barriers = self.wholes("barriers", raw.get("barriers", []), *BOUNDS["barriers"])
@@ -159,6 +159,8 @@ class _Reader:
         if modbus:
             self.overlaps(registers)
             self.lengths(registers, max_registers)
+        else:
+            self.repeats(registers, blocks)
         probe = raw.get("probe", _MISSING)
         if not isinstance(probe, str) or probe not in names:
             self.fault("probe", None if probe is _MISSING else probe, "the name of one of its registers")
@@ -325,6 +327,22 @@ class _Reader:
                     self.fault(f"{key}.metrics", metric, "names of its registers")
             if number is not None and metrics:
                 yield Block(id=number, metrics=metrics)
+
+    def repeats(self, registers: tuple[Register, ...], blocks: tuple[Block, ...]) -> None:
+        """In DL/T 645 an identifier stands for one thing, and a metric has one place in the blocks."""
+        seen: set[int | str] = set()
+        for register in registers:
+            key = f"registers.{register.metric.name}.address"
+            self.once(key, register.address, seen, "an identifier that no other metric has")
+        for i, block in enumerate(blocks):
+            self.once(f"blocks.{i + 1}.id", block.id, seen, "an identifier that nothing else has")
+            for metric in block.metrics:
+                self.once(f"blocks.{i + 1}.metrics", metric, seen, "each metric in one place only")
+
+    def once(self, key: str, value: int | str, seen: set[int | str], expected: str) -> None:
+        if value in seen:
+            self.fault(key, value, expected)
+        seen.add(value)
 
     def no_others(self, prefix: str, raw: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in raw:
@@ -498,7 +516,8 @@ def _float_of(bits: int, kind: Type) -> float:
 
 def _limits(kind: Type) -> tuple[int, int]:
     if kind in BCD_BYTES:
-        return (0, 1 << 8 * BCD_BYTES[kind])
+        full = 10 ** (2 * BCD_BYTES[kind])
+        return (1 - full * 8 // 10, full * 8 // 10 - 1) if kind[0] == "s" else (0, full - 1)
     bits = 16 * LENGTHS[kind]
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind[0] == "s" else (0, (1 << bits) - 1)
 

@@ -56,6 +56,7 @@ def open_meters(site: SiteSettings, clock: Clock) -> list[Meter]:
                 name=settings.name,
                 profile=find_profile(settings.profile),
                 unit=settings.unit,
+                address=settings.address or "",
                 bus=buses[key],
                 every_s=settings.every_s,
                 clock=clock,

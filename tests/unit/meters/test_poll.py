@@ -44,7 +44,7 @@ async def simulated(build, clock, profile="eastron_sdm630"):
         yield build(bus, profile, unit=9), device, log
 
 
-@pytest.mark.parametrize("profile", shipped())
+@pytest.mark.parametrize("profile", [name for name in shipped() if find_profile(name).protocol == "modbus"])
 async def test_every_shipped_family_is_read_back_value_by_value(build, clock, profile):
     told = 0
     async with simulated(build, clock, profile) as (meter, _, log):
@@ -52,7 +52,7 @@ async def test_every_shipped_family_is_read_back_value_by_value(build, clock, pr
             clock.advance(7)
             frame = await meter.poll()
             said = {}
-            for operation in log.operations[-len(meter.spans) :]:
+            for operation in [done for done in log.operations if done.values][-len(meter.spans) :]:
                 said |= dict(operation.values)
 
             read = {

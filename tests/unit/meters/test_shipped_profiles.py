@@ -9,7 +9,7 @@ from math import sqrt
 import pytest
 
 from plumbline.metrics import BY_CODE, METRICS
-from plumbline_edge.meters.bus import ModbusTcpBus
+from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import Span, plan_reads
 from plumbline_edge.meters.poll import Meter
@@ -75,7 +75,7 @@ async def gateway_s_meter(profile, clock):
     device = SimulatedMeter(name="meter", unit=17, profile=profile, source=Steady())
     async with (
         MeterServer([device], clock=clock) as server,
-        ModbusTcpBus("127.0.0.1", server.port, timeout_s=1.0) as bus,
+        tcp_bus("127.0.0.1", server.port) as bus,
     ):
         yield Meter(
             name="meter", profile=profile, unit=17, bus=bus, every_s=10, clock=clock, rng=random.Random(1)
