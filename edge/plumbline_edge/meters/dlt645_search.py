@@ -56,24 +56,30 @@ def heard(received: bytes) -> Heard:
 def search_addresses(*, most: int = 3_000) -> Generator[Step, Heard, Searched]:
     """Yields each question to ask, is sent what was heard, and returns the addresses; `most` bounds the questions.
 
-    A meter that drowns out another one with the same last digits hides it: only a collision that shows as one is
-    followed up. Noise on the wire costs a hundred questions, once for each time it comes.
+    Several answers at once can look like one of a meter that does not exist, checksum and all: whoever was heard is
+    called by its whole address, and counts only if it answers. A meter that drowns out others with the same last
+    digits hides them. Noise costs a hundred questions each time it comes.
     """
     found: dict[str, None] = {}
-    open_ends = [ANYBODY]
     unresolved: list[str] = []
+    queue: list[tuple[str, str]] = [(ANYBODY, "")]  # whom to ask, and whose answer that is to confirm
     asked = 0
-    while open_ends:
-        if asked >= most:
-            return Searched(found=tuple(found), asked=asked, unresolved=(*unresolved, *open_ends))
-        ask = open_ends.pop(0)
+    while queue and asked < most:
+        ask, heard_at = queue.pop(0)
         asked += 1
-        answer = yield Step(ask=ask, found=tuple(found), asked=asked, left=len(open_ends))
-        found.update(dict.fromkeys(answer.found))
-        if answer.kind != "collision":
-            continue
-        known = ask.lstrip("A")
-        if len(known) == 12:
-            unresolved.append(ask)
-        open_ends += [(pair + known).rjust(12, "A") for pair in _PAIRS if len(known) < 12]
-    return Searched(found=tuple(found), asked=asked, unresolved=tuple(unresolved))
+        answer = yield Step(ask=ask, found=tuple(found), asked=asked, left=len(queue))
+        if ask in answer.found and answer.kind == "one":
+            found[ask] = None
+        elif answer.kind == "one" and not heard_at:
+            queue[:0] = [(address, ask) for address in answer.found if address not in found]
+        elif heard_at or answer.kind == "collision":
+            doubtful = heard_at or ask
+            queue += [(address, "") for address in _longer(doubtful)]
+            unresolved += [ask] if "A" not in doubtful else []
+    return Searched(found=tuple(found), asked=asked, unresolved=(*unresolved, *(ask for ask, _ in queue)))
+
+
+def _longer(address: str) -> list[str]:
+    """The hundred addresses with two digits more; none where all are known."""
+    known = address.lstrip("A")
+    return [(pair + known).rjust(12, "A") for pair in _PAIRS] if len(known) < 12 else []

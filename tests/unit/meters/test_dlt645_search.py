@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,18 +43,18 @@ def test_every_meter_on_a_wire_is_found_and_nobody_else(addresses):
     assert set(result.found) == addresses
     assert result.unresolved == ()
     assert len(result.found) == len(addresses)
-    assert result.asked <= 1 + 100 * 5 * len(addresses)
+    assert result.asked <= 1 + 601 * len(addresses)
 
 
 @pytest.mark.parametrize(
     ("addresses", "asked"),
     [
         ([], 1),
-        (["000000000161"], 1),
-        (["000000000161", "000000000162"], 101),
-        (["000000000161", "000000000261"], 201),
+        (["000000000161"], 1 + 1),
+        (["000000000161", "000000000162"], 101 + 2),
+        (["000000000161", "000000000261"], 201 + 2),
         (["100000000161", "000000000161"], 601),
-        ([f"2022011413{i:02d}" for i in range(20)], 101),
+        ([f"2022011413{i:02d}" for i in range(20)], 101 + 20),
     ],
 )
 def test_a_search_asks_as_often_as_the_last_digits_are_alike(addresses, asked):
@@ -61,15 +63,16 @@ def test_a_search_asks_as_often_as_the_last_digits_are_alike(addresses, asked):
     assert (set(result.found), result.asked) == (set(addresses), asked)
 
 
-def test_twenty_meters_with_numbers_from_one_delivery_cost_a_hundred_and_one_questions_and_random_ones_few_more():
+def test_twenty_meters_with_any_numbers_cost_three_hundred_questions_on_average():
     questions = []
-    for seed in range(100):
-        addresses = {f"{(seed * 7919 + i * 104_729_000_003) % 10**12:012d}" for i in range(20)}
+    rng = random.Random(645)
+    for _ in range(100):
+        addresses = {f"{rng.randrange(10**12 - 1):012d}" for _ in range(20)}
         result = searched(addresses)
         assert set(result.found) == addresses
         questions.append(result.asked)
 
-    assert sum(questions) / len(questions) < 400
+    assert 200 < sum(questions) / len(questions) < 400
 
 
 def test_a_search_on_a_wire_full_of_noise_ends():
@@ -78,6 +81,31 @@ def test_a_search_on_a_wire_full_of_noise_ends():
     assert result.asked == 500
     assert result.found == ()
     assert len(result.unresolved) > 1_000
+
+
+def test_a_meter_that_only_seemed_to_answer_is_called_and_looked_behind():
+    """Found by the simulated meters: their answers laid over each other made a whole frame of a fourth meter."""
+    meters = ["000010001001", "013303002115", "060000141801"]
+
+    def hear(addresses, asked):
+        ghost = Heard(kind="one", found=("000000000001",))
+        return ghost if asked == ANYBODY else wire(addresses, asked)
+
+    result = searched(meters, hear=hear)
+
+    assert set(result.found) == set(meters)
+    assert result.unresolved == ()
+
+
+def test_a_meter_that_does_not_answer_when_called_is_looked_for_again():
+    asked_before = set()
+
+    def hear(addresses, asked):
+        first_time = asked not in asked_before
+        asked_before.add(asked)
+        return Heard(kind="nothing") if asked == "000000000161" and first_time else wire(addresses, asked)
+
+    assert searched(["000000000161"], hear=hear).found == ("000000000161",)
 
 
 def test_two_meters_with_one_address_are_named():
