@@ -156,6 +156,9 @@ class Meter:
         A read without an answer costs its own metrics only: None, with the reason. Raises Unreachable where
         nothing was answered, Refused where every read was answered with an exception: there is no frame then.
         """
+        return await self._poll(again=False)
+
+    async def _poll(self, *, again: bool) -> Frame:
         began_s = asyncio.get_running_loop().time()
         try:
             reader = self._reader or await self._locate()
@@ -168,8 +171,8 @@ class Meter:
             raise
         values, flaws = reader.decode(answers)
         missed = any(isinstance(answer, Miss) for answer in answers)
-        if missed or reader.has_learned:
-            self._learn(reader, answers)
+        if (missed or reader.has_learned) and self._learn(reader, answers) and not again:
+            return await self._poll(again=True)  # what was refused in one piece may come in two
         if missed and not any(isinstance(answer, bytes) for answer in answers):
             self.standing.spoke("degraded")
             raise self._refusal
@@ -214,16 +217,20 @@ class Meter:
         assert reader is not None
         return reader
 
-    def _learn(self, reader: Reader, answers: Sequence[Answer]) -> None:
+    def _learn(self, reader: Reader, answers: Sequence[Answer]) -> bool:
+        """Whether the next questions are others because of these answers."""
         mono_s = self._clock.mono()
         if reader.has_learned and mono_s - self._learned_at_s > _RELEARN_S:
             self._learned_at_s = mono_s
             reader.forget()
-        elif reader.learn(answers):
+            return False
+        learned = reader.learn(answers)
+        if learned:
             self._learned_at_s = mono_s
             log.info("meter %s will not answer all of its profile; the rest is asked in %d reads",
                      self.name, len(reader.questions))  # fmt: skip
             self._know(reader.known(self._known))
+        return learned
 
     def _know(self, known: Known) -> None:
         self._known = known
