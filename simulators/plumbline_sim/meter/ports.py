@@ -1,14 +1,31 @@
-"""Who holds a TCP port, as far as Linux tells."""
+"""Takes a TCP port, or says who holds it, as far as Linux tells."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from plumbline.errors import ConfigError
+
 _PROC: Final = Path("/proc")
 _LISTEN: Final = "0A"
+
+
+async def listening(build: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    """A server on that port. Raises ConfigError where it is taken, and says by whom."""
+    try:
+        return await asyncio.get_running_loop().create_server(build, host, port)
+    except OSError as error:
+        holder = who_listens(port)
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
+            + (f" by {holder}" if holder else ""),
+            hint="End that program, or choose another --port (0 picks a free one).",
+        ) from None
 
 
 def who_listens(port: int) -> str:
