@@ -37,7 +37,7 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway meters outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(READY)
 	@deploy/test-tools.sh

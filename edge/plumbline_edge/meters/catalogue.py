@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from plumbline.metrics import Metric
-from plumbline_edge.meters.plan import plan_reads
+from plumbline_edge.meters.plan import plan_reads, worth_bridging
 from plumbline_edge.meters.profile import Identity, Profile, Register, SerialNumber, places
 from plumbline_edge.meters.profile_file import find_profile, shipped
 
 RTU_GAP: Final = 7
+_BYTE_S: Final = 10 / 9_600
 TCP_GAP: Final = 31
 """Most registers without a value that one read may run across: past that, another request costs fewer bytes."""
 
@@ -76,10 +77,18 @@ def catalogue(profiles: Mapping[str, Profile]) -> str:
     return "".join(parts).rstrip("\n") + "\n"
 
 
-def reads(profile: Profile, gap: int) -> int:
-    """Requests that one poll needs where a read may run across `gap` registers at most."""
-    max_gap = min(profile.max_gap, gap)
-    return len(plan_reads(places(profile), max_words=profile.max_registers, max_gap=max_gap))
+def reads(profile: Profile, wire_gap: int, byte_s: float = 0.0) -> int:
+    """Requests that one poll needs on a wire where another request costs `wire_gap` registers; see worth_bridging."""
+    gap = worth_bridging(wire_gap, quiet_s=profile.min_gap_ms / 1e3, byte_s=byte_s)
+    return len(
+        plan_reads(
+            places(profile),
+            max_words=profile.max_registers,
+            max_gap=min(profile.max_gap, gap),
+            barriers=profile.barriers,
+            request_words=gap,
+        )
+    )
 
 
 def _table(profiles: Mapping[str, Profile]) -> Iterator[str]:
@@ -95,7 +104,7 @@ def _table(profiles: Mapping[str, Profile]) -> Iterator[str]:
 
 
 def _counts(profile: Profile) -> tuple[int, int, int]:
-    return reads(profile, RTU_GAP), reads(profile, TCP_GAP), len(places(profile))
+    return reads(profile, RTU_GAP, _BYTE_S), reads(profile, TCP_GAP), len(places(profile))
 
 
 def _meter(stem: str, profile: Profile) -> Iterator[str]:

@@ -102,7 +102,8 @@ class Meter:
                 return None
             profile = profile.at(known.base)
         learned = Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused))
-        return ModbusReader(profile, self.unit, self._bus.framing, max_gap=self._bus.max_gap, learned=learned)
+        gap = self._bus.worth_bridging(self._quiet_s)
+        return ModbusReader(profile, self.unit, self._bus.framing, max_gap=gap, learned=learned)
 
     @property
     def spans(self) -> tuple[Span, ...]:
