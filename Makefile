@@ -12,8 +12,9 @@ help:
 	@echo "make test    every test this machine can run; installs what it needs"
 	@echo "make check   lint, types, imports, docs"
 	@echo "make bench   speed and memory, as JSON lines"
-	@echo "make faults  every fault in full, as root, 40 minutes; writes its table into docs/reliability.md"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
+	@echo "make fuzz    100,000 hostile answers of each kind to the meters' side (20 minutes)"
+	@echo "make meters  docs/meters.md anew from the meter profiles"
 	@echo "make train   train the photo model anew (hours on a small machine)"
 	@echo "make meters  write docs/meters.md anew from the meter profiles"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -42,6 +43,9 @@ bench: $(READY)
 faults: $(READY)
 	@deploy/test-tools.sh
 	@$(BIN)/python tests/faults/run.py $(ARGS)
+
+fuzz: $(READY)
+	PLUMBLINE_FUZZ_CASES=100000 $(BIN)/pytest -q tests/unit/meters/test_hostile_answers.py $(ARGS)
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock
