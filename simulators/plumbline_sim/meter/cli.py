@@ -18,6 +18,7 @@ from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_
 from plumbline.errors import ConfigError
 from plumbline_edge.meters.profile import Parity, Profile
 from plumbline_edge.meters.profile_file import find_profile
+from plumbline_sim.meter.dlt645 import Dlt645Meter
 from plumbline_sim.meter.faults import WireKind
 from plumbline_sim.meter.load import ROLES, Role
 from plumbline_sim.meter.oplog import OpLog
@@ -65,6 +66,7 @@ def meter(
     ] = None,
     parity: Annotated[str, typer.Option(help="N, E or O.")] = "N",
     unit: Annotated[int, typer.Option(min=0, max=247, help="The meter's Modbus unit number.")] = 1,
+    address: Annotated[str, typer.Option(help="The twelve digits of a DL/T 645 meter.")] = "000012345678",
     speed: Annotated[float, typer.Option(min=0.001, help="Simulated seconds per real second.")] = 1.0,
     oplog: Annotated[
         Path | None, typer.Option(help="Append every answer, one JSON line each: the ground truth.")
@@ -80,6 +82,8 @@ def meter(
 
     Example: plumbline sim meter --profile abb_b23 --role crane --seed 7
 
+    Example: plumbline sim meter --profile dlt645_2007 --role main --rtu --address 000012345678
+
     Example: plumbline sim meter --profile eastron_sdm630 --role main --rtu --link /tmp/ttyMETER --baud 9600
     """
     bus = _bus(
@@ -90,10 +94,18 @@ def meter(
     recording = _recording(trace, map_file, role, family)
     clock = _clock(recording, speed)
     source = _source(recording, role, seed, clock, once=once)
-    simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+    simulated: SimulatedMeter | Dlt645Meter
+    if family.protocol == "dlt645":
+        if bus.kind == "tcp":
+            raise ConfigError("DL/T 645 is not Modbus TCP", hint="Give --rtu, or --rtu-over-tcp.")
+        simulated = Dlt645Meter(name=profile, address=address, profile=family, source=source, clock=clock)
+        called = f"address {address}"
+    else:
+        simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+        called = f"unit {unit}"
     with OpLog(oplog, keep=False) as ground_truth:
         server = bus_server(bus, [simulated], clock, ground_truth)
-        asyncio.run(_serve(server, clock, recording, source, once=once))
+        asyncio.run(_serve(server, (family.name, called), clock, recording, source, once=once))
 
 
 def _bus(
@@ -145,6 +157,7 @@ def _source(recording: Trace | None, role: str | None, seed: int, clock: Clock, 
 
 async def _serve(
     server: BusServer,
+    what: tuple[str, str],
     clock: Clock,
     recording: Trace | None,
     source: Source,
@@ -156,8 +169,8 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with server:
-        (meter,) = server.meters.values()
-        print(f"{meter.profile.name} on {server.address}, unit {meter.unit}", flush=True)
+        name, called = what
+        print(f"{name} on {server.address}, {called}", flush=True)
         if recording is None or not isinstance(source, TracePlayer):
             await stop.wait()
             return

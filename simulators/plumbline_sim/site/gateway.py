@@ -50,4 +50,5 @@ def _meters(
         if _stands_alone(scenario, bus) and not isinstance(server, RtuServer):
             place = {"host": server.host, "port": server.port}
         named = {"name": meter.name, "profile": meter.profile}
-        yield "[[meters]]", {**named, **place, "unit": meter.unit, "every_s": every_s}
+        number = {"address": meter.address} if meter.address else {"unit": meter.unit}
+        yield "[[meters]]", {**named, **place, **number, "every_s": every_s}

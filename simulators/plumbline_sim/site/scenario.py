@@ -17,6 +17,7 @@ from plumbline_sim.meter.faults import KINDS, OF_THE_BUS, WIRES, Fault, WireKind
 from plumbline_sim.meter.load import Role
 
 _STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
+_DIGITS: Final = 12
 _LATE: Final = ("slow", "late", "reboot")
 _ONLY_ON: Final[dict[str, tuple[str, ...]]] = {
     "host": ("tcp", "rtu_over_tcp"), "port": ("tcp", "rtu_over_tcp"), "link": ("rtu",), "device": ("rtu",),
@@ -51,6 +52,8 @@ class MeterScenario:
     bus: str
     profile: str
     unit: Annotated[int, Ge(1), Le(247)] = 1
+    address: str = ""
+    """Twelve digits, of a DL/T 645 meter; these have no `unit`, and no faults of their own."""
     role: Role | None = None
     trace_file: Path | None = None
     map_file: Path | None = None
@@ -136,14 +139,14 @@ def _meter_faults(folder: Path, meter: Raw, kinds: Raw) -> Iterator[Found]:
         yield "role", meter["role"], f"no role beside {' and '.join(recorded)}: the one or the other"
     elif "role" not in meter and len(recorded) < 2:
         yield "role", None, "a role, or trace_file and map_file"
-    if isinstance(wanted := meter.get("profile"), str):
-        yield from _profile_faults(folder, wanted)
     kind = kinds.get(bus) if isinstance(bus, str) else None
+    if isinstance(wanted := meter.get("profile"), str):
+        yield from _profile_faults(folder, wanted, meter, kind)
     for at, fault in _faults_of(meter):
         yield from prefixed(at, _fault_faults(fault, kind))
 
 
-def _profile_faults(folder: Path, wanted: str) -> Iterator[Found]:
+def _profile_faults(folder: Path, wanted: str, meter: Raw, bus_kind: object) -> Iterator[Found]:
     known = profile_file.shipped()
     if not wanted.endswith(".toml") and wanted not in known:
         yield (
@@ -157,8 +160,21 @@ def _profile_faults(folder: Path, wanted: str) -> Iterator[Found]:
     except ConfigError as error:
         yield "profile", wanted, f"a profile that can be read ({error})"
         return
-    if profile.protocol != "modbus":
-        yield "profile", wanted, f"a profile for Modbus; no bus here has meters that speak {profile.protocol}"
+    address = meter.get("address", "")
+    if profile.protocol != "dlt645":
+        if address:
+            yield "address", address, "nothing: a Modbus meter has a `unit`"
+        return
+    if not (isinstance(address, str) and len(address) == _DIGITS and address.isdecimal()):
+        yield "address", address, "twelve digits, as a text: the meter speaks DL/T 645"
+    if bus_kind == "tcp":
+        yield "bus", meter.get("bus"), "a bus of kind rtu or rtu_over_tcp: DL/T 645 is not Modbus TCP"
+    if meter.get("faults"):
+        yield (
+            "faults",
+            len(tables(meter["faults"])),
+            "none: faults are for Modbus meters, or for the whole bus",
+        )
 
 
 def _fault_faults(fault: Raw, bus_kind: object) -> Iterator[Found]:
@@ -211,7 +227,7 @@ def _shared_ports(buses: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
 def _shared_units(meters: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
     seen: dict[tuple[object, object], str] = {}
     for where, meter in meters:
-        place = (str(meter.get("bus")), str(meter.get("unit", 1)))
+        place = (str(meter.get("bus")), str(meter.get("address") or meter.get("unit", 1)))
         if place in seen:
             yield f"meters.{where}.unit", meter.get("unit", 1), f"another unit than that of {seen[place]}"
         seen.setdefault(place, where)
