@@ -10,12 +10,12 @@ from plumbline.clock import ScaledClock, SystemClock
 from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE
 from plumbline_edge.config import load_site
+from plumbline_edge.meters.wiring import open_meters
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.site.gateway import site_file
 from plumbline_sim.site.scenario import load_scenario, shipped
 from plumbline_sim.site.stage import raised
 
-wiring = pytest.importorskip("plumbline_edge.meters.wiring", reason="this gateway has no [[buses]] yet")
 pytestmark = pytest.mark.system
 
 _ROUNDS = 6
@@ -35,7 +35,7 @@ async def test_no_value_is_called_good_that_no_meter_said(tmp_path):
     async with raised(scenario, clock, log) as buses:
         path = tmp_path / "site.toml"
         path.write_text(site_file(scenario, buses, every_s=10), encoding="utf-8")
-        meters = wiring.open_meters(load_site(path), clock)
+        meters = open_meters(load_site(path), clock)
         for _ in range(_ROUNDS):
             await asyncio.gather(*map(poll, meters))
         for meter in meters:
