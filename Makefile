@@ -5,16 +5,18 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 ARGS   ?=
 
-.PHONY: help demo test check bench faults train lock screenshots clean
+.PHONY: help demo test check bench faults train meters lock screenshots clean
 
 help:
 	@echo "make demo    the whole product on this machine, on a simulated site (ARGS='--days 30' passes options)"
 	@echo "make test    every test this machine can run; installs what it needs"
 	@echo "make check   lint, types, imports, docs"
 	@echo "make bench   speed and memory, as JSON lines"
-	@echo "make faults  every fault in full, as root, 40 minutes; writes its table into docs/reliability.md"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
+	@echo "make fuzz    100,000 hostile answers of each kind to the meters' side (20 minutes)"
+	@echo "make meters  docs/meters.md anew from the meter profiles"
 	@echo "make train   train the photo model anew (hours on a small machine)"
+	@echo "make meters  write docs/meters.md anew from the meter profiles"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 
 $(READY): requirements.lock pyproject.toml
@@ -36,11 +38,14 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway meters outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(READY)
 	@deploy/test-tools.sh
 	@$(BIN)/python tests/faults/run.py $(ARGS)
+
+fuzz: $(READY)
+	PLUMBLINE_FUZZ_CASES=100000 $(BIN)/pytest -q tests/unit/meters/test_hostile_answers.py $(ARGS)
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock
@@ -49,6 +54,9 @@ train:
 screenshots: $(READY)
 	@deploy/test-tools.sh
 	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py
+
+meters: $(READY)
+	$(BIN)/python -m plumbline_edge.meters.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md
 
 lock: $(READY)
 	$(BIN)/pip install --quiet uv

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Install what only apt has and the system tests need: a real broker, a browser, a Chinese font.
+# Install what only apt has and the system tests need: a real broker, a browser, a Chinese font, a foreign Modbus client.
 # Where that is not possible the tests say themselves what they skip.
 set -eu
 wanted=""
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
 command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 [ -d /usr/share/fonts/opentype/noto ] || wanted="$wanted fonts-noto-cjk"
+command -v mbpoll >/dev/null 2>&1 || wanted="$wanted mbpoll"
+command -v socat >/dev/null 2>&1 || wanted="$wanted socat"
 # The fault harness breaks file systems and links; without root it could not, whatever is installed.
 command -v nft >/dev/null 2>&1 || [ -x /usr/sbin/nft ] || wanted="$wanted nftables"
 command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || wanted="$wanted iproute2"

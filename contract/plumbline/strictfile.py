@@ -22,8 +22,8 @@ from plumbline.topics import NAME, is_name
 
 T = TypeVar("T")
 Raw: TypeAlias = Mapping[str, Any]
-Found: TypeAlias = tuple[str, object, str]
-"""One mistake: (key, value, expectation)."""
+Found: TypeAlias = tuple[str, object, str] | Fault
+"""One mistake: (key, value, expectation), or a Fault of its own where it stands in another file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,7 @@ class StrictFile(Generic[T]):
         adapter = TypeAdapter(self.settings)
         found = [*_shape(adapter, self.settings, raw), *self.sense(path.parent, raw)]
         if found:
-            raise FaultyFile(
-                [Fault(file=str(path), key=key, value=value, expected=wish) for key, value, wish in found]
-            )
+            raise FaultyFile(_each_once(str(path), found))
         return adapter.validate_python(self._resolved("", raw, path.parent.absolute()))
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -119,7 +117,9 @@ def broker_faults(raw: Raw) -> Iterator[Found]:
 
 
 def prefixed(where: str, found: Iterable[Found]) -> Iterator[Found]:
-    return ((f"{where}.{key}", value, wish) for key, value, wish in found)
+    """The same mistakes, one table further in; what stands in another file keeps its place there."""
+    for one in found:
+        yield one if isinstance(one, Fault) else (f"{where}.{one[0]}", one[1], one[2])
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -137,6 +137,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _each_once(file: str, found: Iterable[Found]) -> list[Fault]:
+    """A file that is named by several tables is found wrong several times, and told of once."""
+    faults: list[Fault] = []
+    for one in found:
+        fault = one if isinstance(one, Fault) else Fault(file=file, key=one[0], value=one[1], expected=one[2])
+        if fault not in faults:
+            faults.append(fault)
+    return faults
 
 
 def _shape(adapter: TypeAdapter[T], settings: type[T], raw: Raw) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, FaultyFile
 from plumbline.strictfile import (
     Found,
     Raw,
@@ -146,6 +146,8 @@ def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:
     if wanted.endswith(".toml"):
         try:
             profile.load_profile(folder / wanted)
+        except FaultyFile as faulty:
+            yield from faulty.faults
         except ConfigError as error:
             yield "profile", wanted, f"a profile that can be read ({error})"
         return

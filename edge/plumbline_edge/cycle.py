@@ -47,6 +47,10 @@ class Pollable(Protocol):
         """What `work` brings, once it is this meter's turn on its wire."""
         ...
 
+    def take_news(self) -> list[Event]:
+        """What happened with it besides; told once."""
+        ...
+
     async def poll(self) -> Frame:
         """What it says now. Raises Unreachable or Refused: then there is nothing to keep."""
         ...
@@ -130,10 +134,11 @@ class Cycle:
                 self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why)))
             ]
         self.counters["frames"] += 1
-        if before != "silent":
-            return [asked.saw(frame)]
-        log.warning("meter %s back", meter.name)
-        return [asked.saw(Event(code=EventCode.METER_BACK, subject=meter.name)), asked.saw(frame)]
+        seen = [asked.saw(event) for event in meter.take_news()]
+        if before == "silent":
+            log.warning("meter %s back", meter.name)
+            seen.append(asked.saw(Event(code=EventCode.METER_BACK, subject=meter.name)))
+        return [*seen, asked.saw(frame)]
 
     def _take_answers(self) -> list[Observation]:
         """What meters have answered since last asked for; those still answering stay asked."""

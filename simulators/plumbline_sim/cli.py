@@ -6,6 +6,8 @@ import typer
 
 from plumbline_sim import camera
 from plumbline_sim.meter import cli as meter
+from plumbline_sim.site import cli as site
 
 app = typer.Typer()
-app.registered_commands += meter.app.registered_commands + camera.app.registered_commands
+for _part in (meter, site, camera):
+    app.registered_commands += _part.app.registered_commands

@@ -1,8 +1,9 @@
-"""Ten simulated meters of thirty values for the bench; prints their ports and answers until its input ends."""
+"""Simulated meters for the bench: prints their ports, answers until its input ends, then prints when each was polled."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 from plumbline.clock import SystemClock
 from plumbline_edge.meters.profile_file import load_profile
 from plumbline_sim.meter.load import SiteLoad
+from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 
 
 async def main(profile: Path, meters: int) -> None:
     loaded = load_profile(profile)
+    log = OpLog()
     servers = [
         MeterServer(
             [
@@ -26,6 +29,7 @@ async def main(profile: Path, meters: int) -> None:
                 )
             ],
             clock=SystemClock(),
+            oplog=log,
         )
         for i in range(meters)
     ]
@@ -35,6 +39,11 @@ async def main(profile: Path, meters: int) -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     for server in servers:
         await server.__aexit__(None, None, None)
+    times: dict[str, list[float]] = {}
+    for operation in log.operations:
+        if operation.poll:
+            times.setdefault(operation.device, []).append(round(operation.mono_s, 6))
+    print(json.dumps(times), flush=True)
 
 
 if __name__ == "__main__" and len(sys.argv) == 3:

@@ -10,6 +10,7 @@ from plumbline.metrics import Flaw
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.profile import Identity, Profile, Register
+from plumbline_edge.meters.profile import places as register_places
 
 DEVICE_IDENTIFICATION: Final = 43
 ENOUGH: Final = 0.5
@@ -149,22 +150,31 @@ def _rank(one: Scored) -> tuple[bool, bool, float, int, int, str]:
 def _told(profile: Profile, blocks: Mapping[Span, bytes]) -> list[tuple[Register, float | None, Flaw | None]]:
     """What the answered registers say, each with its value in the metric's unit and its flaw."""
     whole = {span: told for span, told in blocks.items() if len(told) == 2 * span.count}
-    held = {
-        register: span
+    held = tuple(
+        register
         for register in profile.registers
-        for span in whole
-        if span.start <= register.address and register.end <= span.end
-    }
+        if _lies_in(whole, register.address, register.end)
+        and (register.scale_at is None or _lies_in(whole, register.scale_at, register.scale_at + 1))
+    )
     if not held:
         return []
-    spans = list(dict.fromkeys(held.values()))
-    decoder = Decoder(replace(profile, registers=tuple(held)), spans)
+    answered = replace(profile, registers=held)
+    spans = [
+        span
+        for span in whole
+        if any(span.start <= place.address and place.end <= span.end for place in register_places(answered))
+    ]
+    decoder = Decoder(answered, spans)
     values, flaws = decoder.decode([whole[span] for span in spans])
     flaw_of = {position: Flaw(code) for position, code in flaws}
     return [
         (register, None if value is None else register.metric.from_wire(value), flaw_of.get(i))
         for i, (register, value) in enumerate(zip(decoder.order, values, strict=True))
     ]
+
+
+def _lies_in(blocks: Iterable[Span], start: int, end: int) -> bool:
+    return any(span.start <= start and end <= span.end for span in blocks)
 
 
 def _plausible(register: Register, value: float | None, flaw: Flaw | None) -> bool | None:

@@ -10,18 +10,21 @@ from typing import Final, Literal
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
-from plumbline_edge.commission import recognise, trials
+from plumbline_edge.commission import addresses, recognise, trials
 from plumbline_edge.commission.recognise import Fit, Place, Scored, Verdict
 from plumbline_edge.commission.report import Sighting
 from plumbline_edge.commission.trials import Ask, Setting, Trial
 from plumbline_edge.meters.bus import Bus
+from plumbline_edge.meters.dlt645_search import Searched
 from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.modbus import ReadIdentification, read_registers
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import Span, plan_reads
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import Function, Profile
+from plumbline_edge.meters.profile import places as register_places
 from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.sunspec import Found, discover
 from plumbline_edge.meters.wiring import open_bus
 from plumbline_edge.settings import BusSettings
 
@@ -39,10 +42,8 @@ _OFFLINE_TIMES: Final = 3
 _NOBODYS_UNITS: Final = (246, 199)
 """Hardly any meter has these numbers: where both answer, the number does not matter."""
 
-AddressSearch = Callable[[Bus, Pace], Awaitable[Sequence[str]]]
-"""All DL/T 645 addresses on a wire; it is given the wire for itself by `bus.turn`."""
-Locate = Callable[[Profile, Bus, int, Pace], Awaitable[Profile | None]]
-"""A SunSpec profile at the place where this unit keeps its model; None: it has none."""
+AddressSearch = Callable[[Bus], Awaitable[Searched]]
+"""All DL/T 645 addresses on a wire; raises BusFailure where the wire is gone."""
 Presence = Literal["there", "nobody", "noise", "late"]
 
 
@@ -66,8 +67,7 @@ class Scan:
         *,
         timeout_s: float | None = None,
         fit: Fit = recognise.fit_by_values,
-        search: AddressSearch | None = None,
-        locate: Locate | None = None,
+        search: AddressSearch | None = addresses.search,
         told: Callable[[Step], None] = lambda _: None,
     ) -> None:
         self.sightings: list[Sighting] = []
@@ -78,7 +78,6 @@ class Scan:
         self._timeout_s = timeout_s or (SERIAL_TIMEOUT_S if wire.kind == "rtu" else TCP_TIMEOUT_S)
         self._fit = fit
         self._search = search
-        self._locate = locate
         self._told = told
         self._spent_s = 0.0
         self._left_s = 0.0
@@ -200,59 +199,41 @@ class Scan:
         verdict = Verdict(profile=None, how="answers, but fell silent before it was known")
         values: dict[str, float | None] = {}
         try:
-            verdict, profile = await self._recognise(bus, unit)
-            if profile is not None:
-                values = await self._first_values(bus, unit, profile)
+            verdict = await self._recognise(bus, unit)
+            if verdict.profile is not None:
+                values = await self._first_values(bus, self._profiles[verdict.profile], unit=unit)
         except BusFailure:
             pass
         finally:
             self.sightings.append(Sighting(unit=unit, setting=setting, verdict=verdict, values=values))
 
-    async def _recognise(self, bus: Bus, unit: int) -> tuple[Verdict, Profile | None]:
-        pace = Pace(max(_PATIENT_S, self._timeout_s))
-        meter = _Known(self, bus, unit, pace)
+    async def _recognise(self, bus: Bus, unit: int) -> Verdict:
+        meter = _Known(self, bus, unit, Pace(max(_PATIENT_S, self._timeout_s)))
         answers = {place: await meter.place(place) for place in recognise.places(self._profiles.values())}
         scored: list[Scored] = []
-        at_home: dict[str, Profile] = {}
         for name, profile in self._profiles.items():
-            says = recognise.identified(profile, answers)
-            located = await self._located(profile, meter)
+            located, says = await meter.located(profile)
             if located is None:
                 continue
-            blocks = await meter.blocks(located, whole=bool(says) or profile.protocol == "sunspec")
+            says = says or recognise.identified(profile, answers)
+            blocks = await meter.blocks(located, whole=bool(says))
             fit = self._fit(located, blocks)
-            at_home[name] = located
             if says or fit > 0:
                 values = recognise.speaking_values(located, blocks)
-                scored.append(
-                    Scored(name=name, says=says, fit=fit, values=values, registers=len(located.registers))
-                )
+                registers = len(located.registers)
+                scored.append(Scored(name=name, says=says, fit=fit, values=values, registers=registers))
         verdict = recognise.decide(scored)
         if verdict.profile is None and (named := await meter.own_words()):
             verdict = replace(verdict, how=f"says {named!r}; {verdict.how}")
-        return verdict, at_home.get(verdict.profile or "")
+        return verdict
 
-    async def _located(self, profile: Profile, meter: _Known) -> Profile | None:
-        """The profile as this meter would have it; None where it cannot be its."""
-        if profile.protocol == "sunspec":
-            if self._locate is None:
-                return None
-            try:
-                return await self._locate(profile, meter.bus, meter.unit, meter.pace)
-            except (Refused, BusFailure):
-                return None
-        return profile if profile.protocol == "modbus" else None
-
-    async def _first_values(self, bus: Bus, unit: int, profile: Profile) -> dict[str, float | None]:
+    async def _first_values(
+        self, bus: Bus, profile: Profile, *, unit: int = 1, address: str = ""
+    ) -> dict[str, float | None]:
         meter = Meter(
-            name=f"unit {unit}",
-            profile=profile,
-            unit=unit,
-            bus=bus,
-            every_s=10,
-            clock=self._clock,
+            name="the meter", profile=profile, unit=unit, address=address, bus=bus, every_s=10, clock=self._clock,
             timeout_s=_PATIENT_S,
-        )
+        )  # fmt: skip
         try:
             frame = await meter.queue(meter.poll)
         except (Refused, Unreachable):
@@ -261,14 +242,29 @@ class Scan:
         return {metric.name: None if value is None else metric.from_wire(value) for metric, value in named}
 
     async def _addresses(self, bus: Bus, setting: Setting | None, search: AddressSearch) -> bool:
-        try:
-            found = await search(bus, Pace(_PATIENT_S))
-        except (Refused, BusFailure):
-            return False
         name = next((name for name, one in self._profiles.items() if one.protocol == "dlt645"), None)
-        verdict = Verdict(profile=name, how="answers as DL/T 645 meters do", sure=name is not None)
-        self.sightings += [Sighting(address=one, setting=setting, verdict=verdict) for one in found]
-        return bool(found)
+        if name is None:
+            return False
+        try:
+            searched = await search(bus)
+        except BusFailure as away:
+            self.oddities.append(f"the search for DL/T 645 meters broke off: {_last_part(str(away))}")
+            return False
+        if searched.unresolved:
+            where = f" at {setting}" if setting else ""
+            self.oddities.append(
+                f"something answers a call for DL/T 645 meters{where}, but not clearly: another speed or parity,"
+                " another protocol, or two meters with one address"
+            )
+        for address in searched.found:
+            if any(one.address == address for one in self.sightings):
+                continue
+            values = await self._first_values(bus, self._profiles[name], address=address)
+            verdict = Verdict(profile=name, how="answers as DL/T 645 meters do", sure=bool(values))
+            self.sightings.append(
+                Sighting(address=address, setting=setting, verdict=verdict, values=values)
+            )
+        return bool(searched.found)
 
     def _note_noise(
         self, setting: Setting | None, noisy: Mapping[str, set[int]], there: Collection[int]
@@ -317,6 +313,23 @@ class _Known:
             )
         return self._objects[number]
 
+    async def located(self, profile: Profile) -> tuple[Profile | None, str]:
+        """The profile as this meter would have it, None where it cannot be its; and what a SunSpec device says."""
+        if profile.protocol != "sunspec":
+            return (profile if profile.protocol == "modbus" else None), ""
+        steps = discover(profile)
+        try:
+            function, start, count = next(steps)
+            while True:
+                answer = await self.read(function, Span(start, start + count))
+                function, start, count = steps.send(answer)
+        except StopIteration as end:
+            found: Found = end.value
+        except Refused:
+            return None, ""
+        named = " ".join(word for word in (found.maker, found.device) if word)
+        return profile.at(found.base), f"SunSpec model {found.model} {named}".strip()
+
     async def own_words(self) -> str:
         """Vendor and product by function 43; empty where it has no such words."""
         told = [recognise.shown_text(await self.object(number) or b"") for number in (0, 1)]
@@ -330,7 +343,7 @@ class _Known:
         if not whole and (answer is None or not _speaks(profile, first, answer)):
             return {}
         spans = plan_reads(
-            profile.registers,
+            register_places(profile),
             max_words=profile.max_registers,
             max_gap=min(profile.max_gap, self.bus.max_gap),
             barriers=profile.barriers,

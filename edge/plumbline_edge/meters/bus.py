@@ -21,6 +21,7 @@ from plumbline.errors import Refused
 from plumbline_edge.meters.failure import BusFailure
 from plumbline_edge.meters.line import Line, Opener, SerialPort, Tap, serial, tcp
 from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.plan import worth_bridging
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.readonly import Framing, only_asks
 
@@ -69,7 +70,7 @@ class _Asked:
 class Bus:
     """A wire with meters on it. `turn` queues work for its owner task; inside it `ask` is one question's way.
 
-    `max_gap` is how many unused registers are cheaper to read along than to ask twice. `counters` only grow:
+    `max_gap` is how many registers cost as many bytes as another request and answer. `counters` only grow:
     requests, connects, late (answers that came too late), foreign (bytes that nobody asked for).
     """
 
@@ -211,6 +212,10 @@ class Bus:
             self._quiet_from_s = max(self._quiet_from_s, ended_s)
         pace.answered(max(0.0, ended_s - asked_s - wire_s))
         return question.payload(frame)
+
+    def worth_bridging(self, quiet_s: float) -> int:
+        """See plan.worth_bridging, for this wire and a meter that wants so much silence."""
+        return worth_bridging(self.max_gap, quiet_s=quiet_s, byte_s=self._byte_s)
 
     async def once(self, question: Question, pace: Pace, *, quiet_s: float = 0.0) -> bytes:
         """One question with a turn of its own. Raises as `ask` does."""

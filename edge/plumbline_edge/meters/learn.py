@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Register
+from plumbline_edge.meters.plan import Placed, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +20,14 @@ class Learned:
         return bool(self.barriers or self.refused)
 
 
-def cut(learned: Learned, registers: Iterable[Register], span: Span, *, keep: int) -> Learned:
+def cut(learned: Learned, places: Iterable[Placed], span: Span, *, keep: int) -> Learned:
     """One step after `span` was refused: it is cut in two at its widest hole, or in the middle where it has none.
 
     What is one register already is refused alone, unless it is the one at address `keep`, which shows that the meter
     lives. Comes to rest after at most as many steps as there are registers.
     """
     inside = sorted(
-        (r for r in registers if span.start <= r.address < span.end and r.address not in learned.refused),
+        (r for r in places if span.start <= r.address < span.end and r.address not in learned.refused),
         key=lambda r: r.address,
     )
     if len(inside) > 1:
@@ -36,7 +35,7 @@ def cut(learned: Learned, registers: Iterable[Register], span: Span, *, keep: in
     return replace(learned, refused=learned.refused | {r.address for r in inside if r.address != keep})
 
 
-def _where(inside: Sequence[Register]) -> int:
+def _where(inside: Sequence[Placed]) -> int:
     """The address at which the second half begins."""
     middle = (inside[0].address + inside[-1].end) / 2
     holes = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class _Placed(Protocol):
+class Placed(Protocol):
     """Anything that fills the addresses from `address` up to, not including, `end`."""
 
     @property
@@ -30,8 +30,17 @@ class Span:
         return self.end - self.start
 
 
+def worth_bridging(wire_gap: int, *, quiet_s: float = 0.0, byte_s: float = 0.0) -> int:
+    """How many unused registers are cheaper to read along than to ask once more.
+
+    `wire_gap`: those that cost as many bytes as another request and its answer. Where the meter wants `quiet_s` of
+    silence before each request, it counts as the bytes that would have fitted in, `byte_s` each.
+    """
+    return wire_gap + (int(quiet_s / byte_s / 2) if byte_s else 0)
+
+
 def plan_reads(
-    registers: Iterable[_Placed],
+    registers: Iterable[Placed],
     *,
     max_words: int,
     max_gap: int,

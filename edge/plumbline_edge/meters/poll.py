@@ -9,21 +9,28 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from plumbline.clock import Clock
-from plumbline.errors import Unreachable
-from plumbline.messages import DeviceHealth, Frame
+from plumbline.errors import Refused, Unreachable
+from plumbline.messages import DeviceHealth, Event, EventCode, Frame
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.check import latest
 from plumbline_edge.meters.decode import Flaws, Values
+from plumbline_edge.meters.dlt645_reader import Dlt645Reader
 from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.learn import Learned
+from plumbline_edge.meters.locate import locate
+from plumbline_edge.meters.modbus import ReadRegisters
+from plumbline_edge.meters.modbus_reader import ModbusReader
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.profile import Profile
 from plumbline_edge.meters.question import Question
-from plumbline_edge.meters.reader import Answer, Miss, ModbusReader, family_of
-from plumbline_edge.meters.remembered import Known, Remembered
+from plumbline_edge.meters.reader import Answer, Miss, Reader
+from plumbline_edge.meters.remembered import Known, Remembered, family_of
+from plumbline_edge.meters.serial_number import text_of
 from plumbline_edge.meters.standing import Standing, Status
 
 log = logging.getLogger(__name__)
@@ -31,14 +38,16 @@ T = TypeVar("T")
 
 _RELEARN_S: Final = 7 * 86_400.0
 """After so long, what a meter once refused is asked for again."""
+_NUMBER_EVERY_S: Final = 86_400.0
+"""How often a meter is asked who it is, besides at the start and when it is back."""
 _LIVE, _PROBING = 0, 1
 
 
 class Meter:
-    """One meter on a bus, under its site's name.
+    """One meter on a bus, under its site's name. `address` is a DL/T 645 meter's; others have a `unit`.
 
     `probe_s` bounds how long a meter that fell silent may hold up its neighbours on the wire, in real seconds.
-    `clock` times only how long it is left alone.
+    `clock` times only how long it is left alone, and how old is what was found out about it.
     """
 
     def __init__(
@@ -50,6 +59,7 @@ class Meter:
         bus: Bus,
         every_s: float,
         clock: Clock,
+        address: str = "",
         timeout_s: float = 1.0,
         probe_s: float | None = None,
         remembered: Remembered | None = None,
@@ -67,26 +77,38 @@ class Meter:
         """Real seconds that the last answered poll took."""
         self._bus = bus
         self._clock = clock
+        self._address = address
         self._probe_s = probe_s
         self._quiet_s = profile.min_gap_ms / 1e3 if bus.framing == "rtu" else 0.0
         self._remembered = remembered or Remembered(None)
-        self._family = family_of(profile)
+        family = family_of(profile)
         known = self._remembered.of(name)
-        if known.family != self._family:
-            known = Known(family=self._family)
-        self._reader = ModbusReader(
-            profile, unit, bus.framing, max_gap=bus.max_gap,
-            learned=Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused)),
-        )  # fmt: skip
+        self._known = known if known.family == family else Known(family=family)
+        self._reader = self._reader_of(self._known)
         self._learned_at_s = clock.mono()
         self._late_seen = 0
         self._before: Values | None = None
         self._refusal: ExceptionAnswer
+        self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
+        self._news: list[Event] = []
+
+    def _reader_of(self, known: Known) -> Reader | None:
+        """None while nobody knows where the meter's SunSpec model begins."""
+        profile = self.profile
+        if profile.protocol == "dlt645":
+            return Dlt645Reader(profile, self._address)
+        if profile.protocol == "sunspec":
+            if known.base is None:
+                return None
+            profile = profile.at(known.base)
+        learned = Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused))
+        gap = self._bus.worth_bridging(self._quiet_s)
+        return ModbusReader(profile, self.unit, self._bus.framing, max_gap=gap, learned=learned)
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The reads of one poll, the probe's first."""
-        return self._reader.spans
+        """The reads of one Modbus poll, the probe's first."""
+        return self._reader.spans if isinstance(self._reader, ModbusReader) else ()
 
     @property
     def status(self) -> Status:
@@ -124,39 +146,55 @@ class Meter:
         """Run `work` when this meter has the wire; those that live come before one that fell silent."""
         return self._bus.turn(work, rank=_PROBING if self.status == "silent" else _LIVE)
 
+    def take_news(self) -> list[Event]:
+        """What the last polls showed besides values; told once."""
+        news, self._news = self._news, []
+        return news
+
     async def poll(self) -> Frame:
         """Ask once for everything, with the wire to itself; stops at the first silence.
 
         A read without an answer costs its own metrics only: None, with the reason. Raises Unreachable where
         nothing was answered, Refused where every read was answered with an exception: there is no frame then.
         """
+        return await self._poll(again=False)
+
+    async def _poll(self, *, again: bool) -> Frame:
         began_s = asyncio.get_running_loop().time()
-        decode = self._reader.decode  # of this plan: learning may change it
         try:
-            answers = await self._ask(self._reader.questions)
+            reader = self._reader or await self._locate()
+            answers = await self._ask(reader.questions)
         except Unreachable:
-            self.standing.fell_silent(self._clock.mono())
+            self._fell_silent()
             raise
+        except Refused:
+            self.standing.spoke("degraded")
+            raise
+        values, flaws = reader.decode(answers)
         missed = any(isinstance(answer, Miss) for answer in answers)
-        if missed or self._reader.learned:
-            self._learn(answers)
+        if (missed or reader.has_learned) and self._learn(reader, answers) and not again:
+            return await self._poll(again=True)  # what was refused in one piece may come in two
         if missed and not any(isinstance(answer, bytes) for answer in answers):
             self.standing.spoke("degraded")
             raise self._refusal
         self.standing.answers += 1
         self.latency_s = asyncio.get_running_loop().time() - began_s
-        values, flaws = decode(answers)
-        flaws += self._doubts(values, flaws)
+        flaws += self._doubts(reader, values, flaws)
         self._before = latest(values, self._before)
         self.standing.spoke("degraded" if missed else "ok")
+        if not missed and self._ask_number_at_s is not None and self._clock.mono() >= self._ask_number_at_s:
+            await self._ask_number()
         return Frame(device=self.name, metrics=self.metrics, values=values, flaws=flaws)
+
+    async def _ask_one(self, question: Question) -> bytes:
+        most_s = self._probe_s if self.status == "silent" and not self.pace.late else None
+        return await self._bus.ask(question, self.pace, quiet_s=self._quiet_s, most_s=most_s)
 
     async def _ask(self, questions: Sequence[Question]) -> list[Answer]:
         answers: list[Answer] = []
-        most_s = self._probe_s if self.status == "silent" and not self.pace.late else None
         for question in questions:
             try:
-                answers.append(await self._bus.ask(question, self.pace, quiet_s=self._quiet_s, most_s=most_s))
+                answers.append(await self._ask_one(question))
             except ExceptionAnswer as no:
                 self.errors[f"exception_{no.code}"] += 1
                 log.debug("%s: %s", self.name, no)
@@ -171,32 +209,72 @@ class Meter:
                 return answers + [miss] * (len(questions) - len(answers))
         return answers
 
-    def _learn(self, answers: Sequence[Answer]) -> None:
+    async def _locate(self) -> Reader:
+        """The reader of a SunSpec device, once it said where its meter is."""
+        found = await locate(self._ask_one, self.unit, self.profile, self._bus.framing)
+        log.info("meter %s: SunSpec model %d at %d", self.name, found.model, found.base)
+        self._know(replace(self._known, base=found.base))
+        reader = self._reader = self._reader_of(self._known)
+        assert reader is not None
+        return reader
+
+    def _learn(self, reader: Reader, answers: Sequence[Answer]) -> bool:
+        """Whether the next questions are others because of these answers."""
         mono_s = self._clock.mono()
-        if self._reader.learned and mono_s - self._learned_at_s > _RELEARN_S:
+        if reader.has_learned and mono_s - self._learned_at_s > _RELEARN_S:
             self._learned_at_s = mono_s
-            self._reader.forget()
-            return
-        if not self._reader.learn(answers):
-            return
-        self._learned_at_s = mono_s
-        learned = self._reader.learned
-        log.info(
-            "meter %s will not answer some reads of its profile: %d barriers, %d registers left out",
-            self.name, len(learned.barriers), len(learned.refused),
-        )  # fmt: skip
-        known = Known(
-            family=self._family,
-            barriers=tuple(sorted(learned.barriers)),
-            refused=tuple(sorted(learned.refused)),
-        )
+            reader.forget()
+            return False
+        learned = reader.learn(answers)
+        if learned:
+            self._learned_at_s = mono_s
+            log.info("meter %s will not answer all of its profile; the rest is asked in %d reads",
+                     self.name, len(reader.questions))  # fmt: skip
+            self._know(reader.known(self._known))
+        return learned
+
+    def _know(self, known: Known) -> None:
+        self._known = known
         self._remembered.keep(self.name, known)
 
-    def _doubts(self, values: Values, flaws: Flaws) -> Flaws:
+    def _fell_silent(self) -> None:
+        self.standing.fell_silent(self._clock.mono())
+        if self.standing.status == "silent":
+            if self._reader is not None:
+                self._reader.was_away()
+            if self.profile.serial_number is not None:  # whoever answers next says who it is
+                self._ask_number_at_s = self._clock.mono()
+
+    async def _ask_number(self) -> None:
+        """Ask who it is; another number than before is another meter."""
+        place = self.profile.serial_number
+        assert place is not None
+        question = ReadRegisters(
+            self.unit, place.function, Span(place.address, place.address + place.count), self._bus.framing
+        )
+        self._ask_number_at_s = self._clock.mono() + _NUMBER_EVERY_S
+        try:
+            number = text_of(place, await self._ask_one(question))
+        except Refused:
+            self._ask_number_at_s = None  # it has no number to tell
+            return
+        except Unreachable:
+            return
+        if not number:
+            return
+        earlier = self._known.serial_number
+        self._know(replace(self._known, serial_number=number))
+        if earlier and earlier != number:
+            text = f"another meter: serial number {number}, before {earlier}"
+            log.warning("%s: %s", self.name, text)
+            self._news.append(Event(code=EventCode.METER_REPLACED, subject=self.name, text=text))
+            self._before = None
+
+    def _doubts(self, reader: Reader, values: Values, flaws: Flaws) -> Flaws:
         """What physics adds; a value that already has a flaw keeps its own."""
         flawed = {position for position, _ in flaws}
         return tuple(
             (position, int(flaw))
-            for position, flaw in self._reader.physics.doubts(values, self._before)
+            for position, flaw in reader.physics.doubts(values, self._before)
             if position not in flawed
         )

@@ -50,7 +50,7 @@ class Register:
     """One metric in one meter: raw number x `scale` is the value in the metric's unit.
 
     `low`..`high` is the plausible range in that unit, ends included. `absent` are the raw numbers that mean
-    "no value here". `modulus` is where a counter starts again at 0, in the metric's unit; None: unknown.
+    "no value here"; a float's are floats. `modulus` is where a counter starts again at 0, in the metric's unit; None: unknown.
     `scale_at`: the address of a s16 that holds a further power of ten (SunSpec's sunssf); None: there is none.
     `sources` are ids of the profile's sources that agree about this register.
     In DL/T 645 `address` is the data identifier.
@@ -62,7 +62,7 @@ class Register:
     scale: Fraction
     words: WordOrder
     bytes: ByteOrder
-    absent: tuple[int, ...]
+    absent: tuple[float, ...]
     low: float
     high: float
     modulus: float | None
@@ -83,6 +83,21 @@ class Register:
     def sure(self) -> bool:
         """Whether two sources that are independent of each other agree."""
         return len(self.sources) >= 2
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleWord:
+    """The word at a `scale_at`: a power of ten that several registers may share (SunSpec's sunssf)."""
+
+    address: int
+    type: Type = "s16"
+    words: WordOrder = "msw"
+    bytes: ByteOrder = "big"
+
+    @property
+    def end(self) -> int:
+        """The address after it."""
+        return self.address + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +187,11 @@ class Profile:
         raise KeyError(metric)
 
     def at(self, base: int) -> Self:
-        """The same with every register `base` further on: a SunSpec model found there."""
+        """The same with every register `base` further on: the plain Modbus map of a SunSpec model found there."""
         return replace(
             self,
+            protocol="modbus",
+            models=(),
             barriers=tuple(base + barrier for barrier in self.barriers),
             registers=tuple(
                 replace(
@@ -183,3 +200,9 @@ class Profile:
                 for r in self.registers
             ),
         )
+
+
+def places(profile: Profile) -> tuple[Register | ScaleWord, ...]:
+    """All that one poll must read: the registers, then each word that holds a power of ten for some of them."""
+    words = sorted({r.scale_at for r in profile.registers if r.scale_at is not None})
+    return (*profile.registers, *map(ScaleWord, words))

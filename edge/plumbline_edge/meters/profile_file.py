@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import importlib.resources
 import math
+import struct
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -32,6 +33,26 @@ from plumbline_edge.meters.profile import (
     SerialNumber,
     Type,
     WordOrder,
+)
+from plumbline_edge.meters.profile_keys import (
+    BLOCK_KEYS,
+    BOUNDS,
+    IDENTIFY_FUNCTIONS,
+    IDENTIFY_KEYS,
+    IDENTIFY_TYPES,
+    KEYS,
+    REGISTER_KEYS,
+    SERIAL_KEYS,
+    SERIAL_NUMBER_FUNCTIONS,
+    SERIAL_NUMBER_KEYS,
+    SERIAL_NUMBER_TYPES,
+)
+from plumbline_edge.meters.profile_sense import (
+    Nonsense,
+    identity_nonsense,
+    register_nonsense,
+    serial_nonsense,
+    serial_number_nonsense,
 )
 
 
@@ -84,14 +105,6 @@ def find_profile(name: str) -> Profile:
 
 _MISSING: Final = object()
 _DEVICE_IDENTIFICATION: Final = 43
-_KEYS: Final = (
-    "name", "maker", "covers", "protocol", "source", "sources", "from", "notes", "function", "bytes", "words", "max_registers",
-    "max_gap", "barriers", "min_gap_ms", "probe", "absent", "serial", "identify", "serial_number", "models", "blocks",
-    "registers",
-)  # fmt: skip
-_REGISTER_KEYS: Final = (
-    "address", "type", "unit", "scale", "scale_at", "words", "bytes", "absent", "range", "modulus", "from",
-)  # fmt: skip
 
 
 class _Reader:
@@ -104,14 +117,18 @@ class _Reader:
         self.from_default: tuple[str, ...] = ()
         self.words: str | None = None
         self.bytes: str | None = None
-        self.absent: dict[str, tuple[int, ...]] = {}
+        self.absent: dict[str, tuple[float, ...]] = {}
 
     def fault(self, key: str, value: object, expected: str) -> None:
         self.faults.append(Fault(file=self.file, key=key, value=value, expected=expected))
 
+    def note(self, prefix: str, nonsense: Iterable[Nonsense]) -> None:
+        for key, value, expected in nonsense:
+            self.fault(prefix + key, value, expected)
+
     def profile(self, raw: Mapping[str, Any]) -> Profile | None:
         """The profile, or None after noting at least one fault."""
-        self.no_others("", raw, _KEYS)
+        self.no_others("", raw, tuple(KEYS))
         name, maker = (self.text(raw, key) for key in ("name", "maker"))
         covers, notes = (self.texts(key, raw.get(key, [])) for key in ("covers", "notes"))
         protocol = cast(
@@ -119,31 +136,35 @@ class _Reader:
         )
         self.sources, self.from_default = self.provenance(raw)
         modbus = protocol != "dlt645"
-        function = self.whole("function", raw.get("function", _MISSING if modbus else 3), 3, 4)
+        function = self.whole("function", raw.get("function", _MISSING if modbus else 3), *BOUNDS["function"])
         self.words = self.choice("words", raw.get("words", "msw"), get_args(WordOrder))
         self.bytes = self.choice("bytes", raw.get("bytes", "big"), get_args(ByteOrder))
         max_registers = self.whole(
-            "max_registers", raw.get("max_registers", _MISSING if modbus else 1), 1, 125
+            "max_registers", raw.get("max_registers", _MISSING if modbus else max(BCD_BYTES.values())), 1, 125
         )
-        max_gap = self.whole("max_gap", raw.get("max_gap", 0), 0, 124)
-        barriers = self.wholes("barriers", raw.get("barriers", []), 0, 65_535)
-        min_gap_ms = self.whole("min_gap_ms", raw.get("min_gap_ms", 0), 0, 10_000)
+        max_gap = self.whole("max_gap", raw.get("max_gap", 0), *BOUNDS["max_gap"])
+        barriers = self.wholes("barriers", raw.get("barriers", []), *BOUNDS["barriers"])
+        min_gap_ms = self.whole("min_gap_ms", raw.get("min_gap_ms", 0), *BOUNDS["min_gap_ms"])
         self.absent = self.absent_by_type(raw.get("absent", {}))
         serial = self.serial(raw.get("serial"))
         identify = tuple(self.identities(raw.get("identify", [])))
         serial_number = self.serial_number(raw.get("serial_number"))
-        models = self.wholes("models", raw.get("models", []), 1, 65_534)
+        models = self.wholes("models", raw.get("models", []), *BOUNDS["models"])
         if (protocol == "sunspec") != bool(models):
             self.fault("models", list(models), 'SunSpec model ids, with protocol "sunspec" only')
         registers = tuple(self.registers(raw.get("registers", _MISSING), protocol))
-        names = {r.metric.name for r in registers}
+        table = raw.get("registers")
+        names = {name for name in table if name in BY_NAME} if isinstance(table, dict) else set()
         blocks = tuple(self.blocks(raw.get("blocks", []), names, modbus=modbus))
         if modbus:
             self.overlaps(registers)
             self.lengths(registers, max_registers)
+        else:
+            self.repeats(registers, blocks)
         probe = raw.get("probe", _MISSING)
         if not isinstance(probe, str) or probe not in names:
             self.fault("probe", None if probe is _MISSING else probe, "the name of one of its registers")
+        self.note("", register_nonsense(protocol, barriers, registers))
         if self.faults:
             return None
         return Profile(
@@ -193,10 +214,13 @@ class _Reader:
             isinstance(value, list)
             and value
             and all(isinstance(one, str) and one in self.sources for one in value)
+            and len(set(value)) == len(value)
         ):
             return tuple(value)
         known = ", ".join(self.sources) or "there are none"
-        self.fault(key, None if value is _MISSING else value, f"a list of ids of [sources] ({known})")
+        self.fault(
+            key, None if value is _MISSING else value, f"a list of ids of [sources] ({known}), each once"
+        )
         return ()
 
     def serial(self, value: object) -> SerialDefaults | None:
@@ -205,19 +229,21 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault("serial", value, "a table: baud, parity, stop_bits, unit, bauds")
             return None
-        self.no_others("serial.", value, ("baud", "parity", "stop_bits", "unit", "bauds"))
-        baud = self.whole("serial.baud", value.get("baud", _MISSING), 300, 1_000_000)
+        self.no_others("serial.", value, SERIAL_KEYS)
+        baud = self.whole("serial.baud", value.get("baud", _MISSING), *BOUNDS["baud"])
         parity = self.choice("serial.parity", value.get("parity", _MISSING), get_args(Parity))
-        stop_bits = self.whole("serial.stop_bits", value.get("stop_bits", 1), 1, 2)
-        unit = self.whole("serial.unit", value.get("unit", 1), 1, 247)
-        bauds = self.wholes("serial.bauds", value.get("bauds", [baud or 9600]), 300, 1_000_000)
+        stop_bits = self.whole("serial.stop_bits", value.get("stop_bits", 1), *BOUNDS["stop_bits"])
+        unit = self.whole("serial.unit", value.get("unit", 1), *BOUNDS["unit"])
+        bauds = self.wholes("serial.bauds", value.get("bauds", [baud or 9600]), *BOUNDS["baud"])
         if baud is None or parity is None or stop_bits is None or unit is None:
             return None
         if baud not in bauds:
             self.fault("serial.bauds", list(bauds), f"a list with {baud} in it, the factory setting")
-        return SerialDefaults(
+        serial = SerialDefaults(
             baud=baud, parity=cast("Parity", parity), stop_bits=stop_bits, unit=unit, bauds=bauds
         )
+        self.note("serial.", serial_nonsense(serial))
+        return serial
 
     def identities(self, value: object) -> Iterator[Identity]:
         if not isinstance(value, list):
@@ -228,19 +254,21 @@ class _Reader:
             if not isinstance(entry, dict):
                 self.fault(key, entry, "a table: function, address, type, equals")
                 continue
-            self.no_others(f"{key}.", entry, ("function", "address", "type", "count", "equals"))
+            self.no_others(f"{key}.", entry, IDENTIFY_KEYS)
             before = len(self.faults)
-            place = self.place(key, entry, (3, 4, 43), ("u16", "u32", "text"))
+            place = self.place(key, entry, IDENTIFY_FUNCTIONS, IDENTIFY_TYPES)
             equals = entry.get("equals")
             wanted = str if place[2] == "text" else int
             if not isinstance(equals, list) or not equals or not all(type(one) is wanted for one in equals):
                 self.fault(f"{key}.equals", equals, f"a list of {'texts' if wanted is str else 'numbers'}")
             if len(self.faults) == before:
                 function, address, kind, count = place
-                yield Identity(
+                identity = Identity(
                     function=function, address=address, type=cast("Any", kind), count=count,
                     equals=tuple(cast("list[int | str]", equals)),
                 )  # fmt: skip
+                self.note(f"{key}.", identity_nonsense(identity))
+                yield identity
 
     def serial_number(self, value: object) -> SerialNumber | None:
         if value is None:
@@ -248,16 +276,18 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault("serial_number", value, "a table: function, address, type")
             return None
-        self.no_others("serial_number.", value, ("function", "address", "type", "count"))
+        self.no_others("serial_number.", value, SERIAL_NUMBER_KEYS)
         before = len(self.faults)
         function, address, kind, count = self.place(
-            "serial_number", value, (3, 4), ("u16", "u32", "u64", "text")
+            "serial_number", value, SERIAL_NUMBER_FUNCTIONS, SERIAL_NUMBER_TYPES
         )
         if len(self.faults) > before:
             return None
-        return SerialNumber(
+        number = SerialNumber(
             function=cast("Function", function), address=address, type=cast("Any", kind), count=count
         )
+        self.note("serial_number.", serial_number_nonsense(number))
+        return number
 
     def place(
         self, key: str, entry: Mapping[str, Any], functions: tuple[int, ...], kinds: tuple[str, ...]
@@ -271,13 +301,13 @@ class _Reader:
                 " or ".join(map(str, functions)),
             )
             function = functions[0]
-        address = self.whole(f"{key}.address", entry.get("address", _MISSING), 0, 65_535)
+        address = self.whole(f"{key}.address", entry.get("address", _MISSING), *BOUNDS["address"])
         kind = self.choice(f"{key}.type", entry.get("type", _MISSING), kinds) or kinds[0]
         count = LENGTHS.get(kind)
         if count is None and function == _DEVICE_IDENTIFICATION:
             count = 0
         elif count is None:
-            count = self.whole(f"{key}.count", entry.get("count", _MISSING), 1, 125)
+            count = self.whole(f"{key}.count", entry.get("count", _MISSING), *BOUNDS["count"])
         return function, address or 0, kind, count or 0
 
     def blocks(self, value: object, names: set[str], *, modbus: bool) -> Iterator[Block]:
@@ -289,14 +319,30 @@ class _Reader:
             if not isinstance(entry, dict):
                 self.fault(key, entry, "a table: id, metrics")
                 continue
-            self.no_others(f"{key}.", entry, ("id", "metrics"))
-            number = self.whole(f"{key}.id", entry.get("id", _MISSING), 0, 0xFFFF_FFFF)
+            self.no_others(f"{key}.", entry, BLOCK_KEYS)
+            number = self.whole(f"{key}.id", entry.get("id", _MISSING), *BOUNDS["id"])
             metrics = self.texts(f"{key}.metrics", entry.get("metrics", []))
             for metric in metrics:
                 if metric not in names:
                     self.fault(f"{key}.metrics", metric, "names of its registers")
             if number is not None and metrics:
                 yield Block(id=number, metrics=metrics)
+
+    def repeats(self, registers: tuple[Register, ...], blocks: tuple[Block, ...]) -> None:
+        """In DL/T 645 an identifier stands for one thing, and a metric has one place in the blocks."""
+        seen: set[int | str] = set()
+        for register in registers:
+            key = f"registers.{register.metric.name}.address"
+            self.once(key, register.address, seen, "an identifier that no other metric has")
+        for i, block in enumerate(blocks):
+            self.once(f"blocks.{i + 1}.id", block.id, seen, "an identifier that nothing else has")
+            for metric in block.metrics:
+                self.once(f"blocks.{i + 1}.metrics", metric, seen, "each metric in one place only")
+
+    def once(self, key: str, value: int | str, seen: set[int | str], expected: str) -> None:
+        if value in seen:
+            self.fault(key, value, expected)
+        seen.add(value)
 
     def no_others(self, prefix: str, raw: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in raw:
@@ -340,7 +386,7 @@ class _Reader:
         self.fault(key, None if value is _MISSING else value, f"a whole number {low}-{high}")
         return None
 
-    def absent_by_type(self, value: object) -> dict[str, tuple[int, ...]]:
+    def absent_by_type(self, value: object) -> dict[str, tuple[float, ...]]:
         if not isinstance(value, dict):
             self.fault("absent", value, "a table of type = raw number")
             return {}
@@ -352,19 +398,24 @@ class _Reader:
                 found[kind] = self.sentinels(f"absent.{kind}", raws, cast("Type", kind))
         return found
 
-    def sentinels(self, key: str, value: object, kind: Type) -> tuple[int, ...]:
-        """Raw numbers that mean "no value"; a float's NaN always does and is not listed."""
-        numbers: list[int] = []
+    def sentinels(self, key: str, value: object, kind: Type) -> tuple[float, ...]:
+        """Raw numbers that mean "no value"; a float's are given as its bits, and its NaN always does."""
+        found: list[float] = []
         for item in value if isinstance(value, list) else [value]:
             number = _whole_number(item)
             low, high = _limits(kind)
-            if number is None or kind[0] == "f" or not low <= number <= high:
-                self.fault(
-                    key, item, f"a raw {kind} number" if kind[0] != "f" else "nothing: NaN is always absent"
+            if number is None or not low <= number <= high:
+                what = (
+                    f"a raw {kind} number" if kind[0] != "f" else f"the bits of a {kind} as one whole number"
                 )
+                self.fault(key, item, what)
+            elif kind[0] != "f":
+                found.append(number)
+            elif math.isnan(told := _float_of(number, kind)):
+                self.fault(key, item, "nothing: NaN is always absent")
             else:
-                numbers.append(number)
-        return tuple(numbers)
+                found.append(told)
+        return tuple(found)
 
     def registers(self, value: object, protocol: Protocol) -> Iterator[Register]:
         if not isinstance(value, dict) or not value:
@@ -387,7 +438,7 @@ class _Reader:
         self, key: str, metric: Metric, entry: Mapping[str, Any], protocol: Protocol
     ) -> Register | None:
         before = len(self.faults)
-        self.no_others(f"{key}.", entry, _REGISTER_KEYS)
+        self.no_others(f"{key}.", entry, tuple(REGISTER_KEYS))
         kinds = tuple(BCD_BYTES if protocol == "dlt645" else STRUCT_CODES)
         kind = cast("Type", self.choice(f"{key}.type", entry.get("type", _MISSING), kinds) or kinds[0])
         last = 0xFFFF_FFFF if protocol == "dlt645" else 65_536 - LENGTHS[kind]
@@ -417,7 +468,7 @@ class _Reader:
         return Register(
             metric=metric, address=cast("int", address), type=kind, scale=exact,
             words=cast("WordOrder", words), bytes=cast("ByteOrder", order), absent=sentinels, low=low, high=high,
-            modulus=modulus if modulus is not None else _modulus(metric, kind, exact),
+            modulus=modulus if modulus is not None or scale_at is not None else _modulus(metric, kind, exact),
             scale_at=scale_at, sources=sources,
         )  # fmt: skip
 
@@ -438,6 +489,9 @@ class _Reader:
                     right.address,
                     f"at least {left.end}, past {left.metric.name}",
                 )
+        for r in registers:
+            if any(other.address <= at < other.end for other in registers if (at := r.scale_at) is not None):
+                self.fault(f"registers.{r.metric.name}.scale_at", r.scale_at, "a word of no register's own")
 
 
 def _is_number(value: object) -> bool:
@@ -454,9 +508,16 @@ def _whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def _float_of(bits: int, kind: Type) -> float:
+    """The number that a float with these bits is."""
+    (number,) = struct.unpack(">" + STRUCT_CODES[kind], bits.to_bytes(2 * LENGTHS[kind]))
+    return float(number)
+
+
 def _limits(kind: Type) -> tuple[int, int]:
     if kind in BCD_BYTES:
-        return (0, 1 << 8 * BCD_BYTES[kind])
+        full = 10 ** (2 * BCD_BYTES[kind])
+        return (1 - full * 8 // 10, full * 8 // 10 - 1) if kind[0] == "s" else (0, full - 1)
     bits = 16 * LENGTHS[kind]
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind[0] == "s" else (0, (1 << bits) - 1)
 

@@ -1,33 +1,21 @@
-"""What is asked of a Modbus meter in one poll, and what the answers mean; learns what the meter refuses."""
+"""What a meter's protocol must give to be polled: questions, and what their answers mean."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.check import Physics
-from plumbline_edge.meters.decode import Decoder, Flaws, Values
-from plumbline_edge.meters.frames import TcpOrRtu
-from plumbline_edge.meters.learn import Learned, cut
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.decode import Flaws, Values
 from plumbline_edge.meters.question import Question
-
-_ADDRESS_REFUSALS: Final = frozenset((2, 3))
-"""Exceptions that speak of the request itself; any other may be gone at the next poll."""
-_REFUSED_TIMES: Final = 2
-_SILENT_TIMES: Final = 3
-"""So many polls in a row a read must fail before it counts as one that this meter never answers."""
+from plumbline_edge.meters.remembered import Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A question without an answer: the flaw that stands for its values, and the exception, where there was one."""
+    """A question without an answer: the flaw that stands for its values, and the error code, where there was one."""
 
     flaw: Flaw
     code: int | None = None
@@ -36,94 +24,43 @@ class Miss:
 Answer = bytes | Miss
 
 
-class ModbusReader:
-    """Plans one meter's reads. `questions` and `decode` belong together until `learn` says that they changed.
+class Reader(Protocol):
+    """One meter's polls in its own protocol; no I/O. It learns what the meter refuses and asks for that no more."""
 
-    Silence counts like a refusal where other reads of the same poll were answered: an SDM72 says nothing to a read
-    that is too long for it.
-    """
+    @property
+    def questions(self) -> Sequence[Question]:
+        """Those of the next poll, first the one that shows whether the meter is there. They change with `learn`."""
+        ...
 
-    def __init__(
-        self, profile: Profile, unit: int, framing: TcpOrRtu, *, max_gap: int, learned: Learned | None = None
-    ) -> None:
-        self.profile = profile
-        self.learned = learned or Learned()
-        self._unit = unit
-        self._framing = framing
-        self._max_gap = max_gap
-        self._strikes: Counter[Span] = Counter()
-        self._plan()
+    @property
+    def physics(self) -> Physics:
+        """The checks that fit how the values arrive."""
+        ...
 
-    def _plan(self) -> None:
-        profile = self.profile
-        gap = min(profile.max_gap, self._max_gap)
-        refused = [r for r in profile.registers if r.address in self.learned.refused]
-        asked = [r for r in profile.registers if r.address not in self.learned.refused]
-        spans = plan_reads(
-            asked,
-            max_words=profile.max_registers,
-            max_gap=gap,
-            barriers={*profile.barriers, *self.learned.barriers},
-            request_words=self._max_gap,
-        )
-        self.spans = _probe_first(spans, profile)
-        self._unasked = [Span(r.address, r.end) for r in refused]
-        self.decoder = Decoder(profile, [*self.spans, *self._unasked])
-        self.physics = Physics(self.decoder)
-        self.questions: tuple[Question, ...] = tuple(
-            read_registers(self._unit, profile.function, span, self._framing) for span in self.spans
-        )
+    @property
+    def has_learned(self) -> bool:
+        """Whether anything of the profile is left out."""
+        ...
 
     def decode(self, answers: Sequence[Answer]) -> tuple[Values, Flaws]:
-        """Values in the profile's order, from one answer per question."""
-        told = [answer if isinstance(answer, bytes) else answer.flaw for answer in answers]
-        return self.decoder.decode([*told, *(Flaw.EXCEPTION for _ in self._unasked)])
+        """Values in the profile's order, and (position, flaw) for each that is not simply good; one answer a question.
+
+        Before `learn` has seen the same answers: it may change what the next ones are to.
+        """
+        ...
 
     def learn(self, answers: Sequence[Answer]) -> bool:
-        """Take a poll's outcome to heart. True where the plan changed."""
-        answered = any(isinstance(answer, bytes) for answer in answers)
-        learned = self.learned
-        silence_seen = False
-        for span, answer in zip(self.spans, answers, strict=True):
-            if isinstance(answer, bytes):
-                self._strikes.pop(span, None)
-            elif answer.code in _ADDRESS_REFUSALS:
-                learned = self._strike(learned, span, _REFUSED_TIMES)
-            elif answer.flaw is Flaw.TIMEOUT and answered and not silence_seen:
-                silence_seen = True  # those after it were not asked any more
-                learned = self._strike(learned, span, _SILENT_TIMES)
-        if learned == self.learned:
-            return False
-        self.learned = learned
-        self._plan()
-        return True
+        """Take a poll's outcome to heart. True where the questions changed."""
+        ...
 
-    def _strike(self, learned: Learned, span: Span, times: int) -> Learned:
-        self._strikes[span] += 1
-        if self._strikes[span] < times:
-            return learned
-        del self._strikes[span]
-        probe = self.profile.register(self.profile.probe).address
-        return cut(learned, self.profile.registers, span, keep=probe)
+    def was_away(self) -> None:
+        """The meter fell silent: whatever it is when it is back may differ."""
+        ...
 
     def forget(self) -> None:
         """Believe the profile again."""
-        if self.learned:
-            self.learned = Learned()
-            self._plan()
+        ...
 
-
-def family_of(profile: Profile) -> str:
-    """A digest of what a profile reads: what was learned about a meter holds for no other."""
-    parts = (
-        profile.name,
-        profile.function,
-        [(r.address, r.type) for r in replace(profile, notes=()).registers],
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _probe_first(spans: Iterable[Span], profile: Profile) -> tuple[Span, ...]:
-    """The span that holds the probe leads: where the meter is gone, one timeout tells."""
-    probe = profile.register(profile.probe).address
-    return tuple(sorted(spans, key=lambda span: not span.start <= probe < span.end))
+    def known(self, known: Known) -> Known:
+        """The same with what is worth keeping over a restart."""
+        ...

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from plumbline_edge.meters.profile import Profile
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +26,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     base: int | None = None
     """Where its SunSpec model begins."""
     serial_number: str = ""
+
+
+def family_of(profile: Profile) -> str:
+    """A digest of what a profile reads: what was learned about a meter holds for no other."""
+    parts = (
+        profile.name,
+        profile.protocol,
+        profile.function,
+        [(r.address, r.type) for r in profile.registers],
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 class Remembered:

@@ -76,6 +76,7 @@ def open_meter(
         name=settings.name,
         profile=find_profile(settings.profile),
         unit=settings.unit,
+        address=settings.address or "",
         bus=bus,
         every_s=settings.every_s,
         clock=clock,

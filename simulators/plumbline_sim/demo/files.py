@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, ZONE, Stage
+from plumbline_sim.tomltext import toml_text
 
 SITE = "demo"
 GATEWAY = "demo-gw1"
@@ -63,7 +63,7 @@ def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: st
             },
         ),
     ]
-    path.write_text(_toml(tables), encoding="utf-8")
+    path.write_text(toml_text(tables), encoding="utf-8")
 
 
 def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:
@@ -74,7 +74,7 @@ def write_central(path: Path, *, broker_port: int, broker_version: str, http_por
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": 6 * 3600, "fresh_for_s": 4 * DAY_S}),
     ]
-    path.write_text(_toml(tables), encoding="utf-8")
+    path.write_text(toml_text(tables), encoding="utf-8")
 
 
 def write_plan(path: Path, stage: Stage) -> None:
@@ -84,17 +84,3 @@ def write_plan(path: Path, stage: Stage) -> None:
         date = (stage.begin + timedelta(days=day)).astimezone(ZONE)
         rows.append(f"{date:%Y-%m-%d},{stage.project.planned_percent(day):.3f}")
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-
-
-def _toml(tables: list[tuple[str, dict[str, Any]]]) -> str:
-    """TOML of flat tables; its strings, numbers and arrays are written as JSON writes them."""
-    lines: list[str] = []
-    for heading, table in tables:
-        lines += [heading] if heading else []
-        lines += [f"{key} = {_toml_value(value)}" for key, value in table.items()]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _toml_value(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""`plumbline sim meter`: one simulated meter on a Modbus TCP port."""
+"""`plumbline sim meter`: one simulated meter on a Modbus TCP port, a serial line, or behind an RTU converter."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, cast, get_args
 
 import typer
 from rich.console import Console
@@ -16,13 +16,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_from_environment
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profile import Parity, Profile
 from plumbline_edge.meters.profile_file import find_profile
-from plumbline_sim.meter.encode import says_absence
-from plumbline_sim.meter.load import ROLES, Role, SiteLoad
+from plumbline_sim.meter.dlt645 import Dlt645Meter
+from plumbline_sim.meter.faults import WireKind
+from plumbline_sim.meter.load import ROLES, Role
 from plumbline_sim.meter.oplog import OpLog
-from plumbline_sim.meter.server import MeterServer, SimulatedMeter, Source
-from plumbline_sim.meter.trace import Trace, TracePlayer, load_map, load_trace, utc_begin
+from plumbline_sim.meter.server import SimulatedMeter, Source
+from plumbline_sim.meter.sources import load_of, recording_for
+from plumbline_sim.meter.trace import Trace, TracePlayer, utc_begin
+from plumbline_sim.site.scenario import BusScenario
+from plumbline_sim.site.stage import BusServer, bus_server
 
 _LOOK_S: Final = 0.2
 
@@ -43,14 +47,33 @@ def meter(
     seed: Annotated[int, typer.Option(help="Makes the same site again.")] = 1,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = 5020,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    rtu: Annotated[
+        bool, typer.Option("--rtu", help="Serve a serial line: a pseudo-terminal, whose name is printed.")
+    ] = False,
+    link: Annotated[
+        Path | None, typer.Option(help="A name for that line, a symbolic link; with --rtu.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Play the meter on a real adapter, /dev/ttyUSB0; with --rtu.")
+    ] = None,
+    rtu_over_tcp: Annotated[
+        bool,
+        typer.Option("--rtu-over-tcp", help="Serve RTU frames on the TCP port, as a plain converter does."),
+    ] = False,
+    baud: Annotated[
+        int | None,
+        typer.Option(min=300, max=1_000_000, help="Let bytes take the time they need at that speed."),
+    ] = None,
+    parity: Annotated[str, typer.Option(help="N, E or O.")] = "N",
     unit: Annotated[int, typer.Option(min=0, max=247, help="The meter's Modbus unit number.")] = 1,
+    address: Annotated[str, typer.Option(help="The twelve digits of a DL/T 645 meter.")] = "000012345678",
     speed: Annotated[float, typer.Option(min=0.001, help="Simulated seconds per real second.")] = 1.0,
     oplog: Annotated[
         Path | None, typer.Option(help="Append every answer, one JSON line each: the ground truth.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End where the recording ends.")] = False,
 ) -> None:
-    """Answer Modbus TCP like a real meter, from a recorded CSV or from a building site's load model.
+    """Answer Modbus like a real meter, from a recorded CSV or from a building site's load model.
 
     Missing cells are answered as a meter would (exception 4 or its sentinel), never as 0.
 
@@ -58,15 +81,51 @@ def meter(
     firmware_configs/traces/steel.toml --port 5020 --speed 900
 
     Example: plumbline sim meter --profile abb_b23 --role crane --seed 7
+
+    Example: plumbline sim meter --profile dlt645_2007 --role main --rtu --address 000012345678
+
+    Example: plumbline sim meter --profile eastron_sdm630 --role main --rtu --link /tmp/ttyMETER --baud 9600
     """
+    bus = _bus(
+        rtu=rtu or link is not None or device is not None, rtu_over_tcp=rtu_over_tcp, host=host, port=port, link=link,
+        device=device, baud=baud, parity=parity,
+    )  # fmt: skip
     family = find_profile(profile)
     recording = _recording(trace, map_file, role, family)
     clock = _clock(recording, speed)
     source = _source(recording, role, seed, clock, once=once)
-    simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+    simulated: SimulatedMeter | Dlt645Meter
+    if family.protocol == "dlt645":
+        if bus.kind == "tcp":
+            raise ConfigError("DL/T 645 is not Modbus TCP", hint="Give --rtu, or --rtu-over-tcp.")
+        simulated = Dlt645Meter(name=profile, address=address, profile=family, source=source, clock=clock)
+        called = f"address {address}"
+    else:
+        simulated = SimulatedMeter(name=profile, unit=unit, profile=family, source=source)
+        called = f"unit {unit}"
     with OpLog(oplog, keep=False) as ground_truth:
-        server = MeterServer([simulated], clock=clock, oplog=ground_truth, host=host, port=port)
-        asyncio.run(_serve(server, clock, recording, source, once=once))
+        server = bus_server(bus, [simulated], clock, ground_truth)
+        asyncio.run(_serve(server, (family.name, called), clock, recording, source, once=once))
+
+
+def _bus(
+    *, rtu: bool, rtu_over_tcp: bool, host: str, port: int, link: Path | None, device: str | None, baud: int | None,
+    parity: str,
+) -> BusScenario:  # fmt: skip
+    """The wire that was asked for. Raises ConfigError where the options do not fit."""
+    if rtu and rtu_over_tcp:
+        raise ConfigError("--rtu and --rtu-over-tcp exclude each other", hint="Keep one of them.")
+    if link is not None and device is not None:
+        raise ConfigError("--link and --device exclude each other", hint="An adapter has its own name.")
+    if parity not in get_args(Parity):
+        raise ConfigError(f"no parity {parity!r}", hint=f"Known: {', '.join(get_args(Parity))}.")
+    if baud is not None and not (rtu or rtu_over_tcp):
+        raise ConfigError("--baud is for --rtu and --rtu-over-tcp", hint="Leave it out for Modbus TCP.")
+    kind: WireKind = "rtu" if rtu else "rtu_over_tcp" if rtu_over_tcp else "tcp"
+    return BusScenario(
+        name="meter", kind=kind, host=host, port=port, link=link, device=device, baud=baud,
+        parity=cast("Parity", parity),
+    )  # fmt: skip
 
 
 def _recording(trace: Path | None, map_file: Path | None, role: str | None, profile: Profile) -> Trace | None:
@@ -79,18 +138,7 @@ def _recording(trace: Path | None, map_file: Path | None, role: str | None, prof
         return None
     if trace is None or map_file is None:
         raise ConfigError("nothing to play", hint="Give --trace FILE.csv with --map MAP.toml, or --role.")
-    recording = load_trace(trace, load_map(map_file))
-    mute = [
-        r.metric.name
-        for r in profile.registers
-        if r.metric.name not in recording.metrics and not says_absence(r)
-    ]
-    if mute:
-        raise ConfigError(
-            f"a {profile.name} has no way to say that it lacks {', '.join(mute)}",
-            hint="Give them in the map's [metrics], a constant if need be, or play a float meter.",
-        )
-    return recording
+    return recording_for(profile, trace, map_file)
 
 
 def _clock(recording: Trace | None, speed: float) -> Clock:
@@ -104,11 +152,12 @@ def _source(recording: Trace | None, role: str | None, seed: int, clock: Clock, 
     now = clock.wall()
     if recording is not None:
         return TracePlayer(recording, begin_s=now.timestamp(), repeat=not once)
-    return SiteLoad(cast("Role", role), seed=seed, since=(now - timedelta(days=1)).date())
+    return load_of(cast("Role", role), seed, now)
 
 
 async def _serve(
-    server: MeterServer,
+    server: BusServer,
+    what: tuple[str, str],
     clock: Clock,
     recording: Trace | None,
     source: Source,
@@ -120,8 +169,8 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with server:
-        (meter,) = server.meters.values()
-        print(f"{meter.profile.name} on {server.host}:{server.port}, unit {meter.unit}", flush=True)
+        name, called = what
+        print(f"{name} on {server.address}, {called}", flush=True)
         if recording is None or not isinstance(source, TracePlayer):
             await stop.wait()
             return

@@ -7,13 +7,15 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
-from plumbline_edge.meters.profile import STRUCT_CODES, Profile, Register
+from plumbline_edge.meters.profile import STRUCT_CODES, Profile, Register, ScaleWord, places
 
 Values = Mapping[str, float | None]
 """By metric name, in the metric's unit; None, or no entry: the meter does not know it now."""
 
+_LARGEST_POWER: Final = 10
 _NAN: Final = {"f32": b"\x7f\xc0\x00\x00", "f64": b"\x7f\xf8" + bytes(6)}
 
 
@@ -34,10 +36,16 @@ class Encoder:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        placed = places(profile)
         self._ordered = sorted(profile.registers, key=lambda r: r.address)
-        self._regions = tuple(_regions(self._ordered, profile.max_gap))
+        self._regions = tuple(_regions(sorted(placed, key=lambda place: place.address), profile.max_gap))
         self._reads: dict[tuple[int, int], tuple[Register, ...]] = {}
-        self._steps = {r.metric.name: r.scale * r.metric.to_wire(1) for r in self._ordered}
+        self._scalings: dict[tuple[str, int], tuple[float, float]] = {}
+        self._scaled_by = {
+            place.address: tuple(r for r in self._ordered if r.scale_at == place.address)
+            for place in placed
+            if isinstance(place, ScaleWord)
+        }
 
     def registers_in(self, start: int, count: int) -> tuple[Register, ...] | None:
         """What a read of `count` words from `start` covers; None where the meter would answer exception 2.
@@ -59,27 +67,62 @@ class Encoder:
         """What a read answers. Raises CannotAnswer where a value is missing that the family has no sign for."""
         block = bytearray(2 * count)
         said: list[tuple[str, int | None]] = []
+        powers = {word: _power(scaled, values) for word, scaled in self._scaled_by.items()}
+        for word, power in powers.items():
+            if start <= word < start + count:
+                block[2 * (word - start) : 2 * (word - start) + 2] = struct.pack(">h", power)
         for register in registers:
             name = register.metric.name
-            words, steps = self._encode(register, values.get(name))
+            power = 0 if register.scale_at is None else powers[register.scale_at]
+            words, steps = self._encode(register, values.get(name), power)
             place = 2 * (register.address - start)
             block[place : place + len(words)] = words
             said.append((name, steps))
         return Answered(block=bytes(block), values=tuple(said))
 
-    def _encode(self, register: Register, value: float | None) -> tuple[bytes, int | None]:
+    def _encode(self, register: Register, value: float | None, power: int) -> tuple[bytes, int | None]:
         """The register's words in its own order, and the steps that a reader must find in them."""
         code = STRUCT_CODES[register.type]
         if value is None or not math.isfinite(value):
             return _in_order(_absent(register), register), None
-        raw: float = value / float(register.scale)
+        scale, factor = self._scaling(register, power)
+        raw: float = value / scale
         if code not in "fd":
             raw = _fitting(round(raw), register)
         straight = struct.pack(">" + code, raw)
+        if raw in register.absent:  # SunSpec: a counter at 0 has not counted
+            return _in_order(straight, register), None
         (held,) = struct.unpack(">" + code, straight)
-        factor = self._steps[register.metric.name]
-        steps = round(held * (factor.numerator if factor.denominator == 1 else float(factor)))
-        return _in_order(straight, register), steps
+        return _in_order(straight, register), round(held * factor)
+
+    def _scaling(self, register: Register, power: int) -> tuple[float, float]:
+        """What a raw number is worth, in the metric's unit and in steps of its resolution."""
+        key = (register.metric.name, power)
+        if key not in self._scalings:
+            scale = register.scale * Fraction(10) ** power
+            steps = scale * register.metric.to_wire(1)
+            self._scalings[key] = float(scale), steps.numerator if steps.denominator == 1 else float(steps)
+        return self._scalings[key]
+
+
+def _power(registers: tuple[Register, ...], values: Values) -> int:
+    """The least power of ten with which all these values fit their registers; none finer than their metrics are."""
+    finest = min(math.ceil(-math.log10(r.metric.to_wire(1) * r.scale) - 1e-9) for r in registers)
+    power = max(-_LARGEST_POWER, finest)
+    for register in registers:
+        value = values.get(register.metric.name)
+        if value is not None and math.isfinite(value):
+            while power < _LARGEST_POWER and abs(value) >= float(register.scale) * 10.0**power * _limit(
+                register
+            ):
+                power += 1
+    return power
+
+
+def _limit(register: Register) -> int:
+    """The largest raw number of the register's type."""
+    bits = 16 * register.count
+    return (1 << bits - 1) - 1 if register.type[0] == "s" else (1 << bits) - 1
 
 
 def says_absence(register: Register) -> bool:
@@ -88,22 +131,23 @@ def says_absence(register: Register) -> bool:
 
 
 def _absent(register: Register) -> bytes:
+    if register.absent:
+        return struct.pack(">" + STRUCT_CODES[register.type], register.absent[0])
     if register.type in _NAN:
         return _NAN[register.type]
-    if not register.absent:
-        raise CannotAnswer(register.metric.name)
-    return struct.pack(">" + STRUCT_CODES[register.type], register.absent[0])
+    raise CannotAnswer(register.metric.name)
 
 
 def _fitting(raw: int, register: Register) -> int:
     """As a meter does it: a counter starts again at 0, anything else stays at the end of its scale."""
-    bits = 16 * register.count
-    high = (1 << bits - 1) - 1 if register.type[0] == "s" else (1 << bits) - 1
+    high = _limit(register)
     if register.metric.kind == "counter":
         return raw % (high + 1)
     low = -high - 1 if register.type[0] == "s" else 0
     while high in register.absent:
         high -= 1
+    while low in register.absent:
+        low += 1
     return max(low, min(high, raw))
 
 
@@ -116,12 +160,12 @@ def _in_order(straight: bytes, register: Register) -> bytes:
     return b"".join(words)
 
 
-def _regions(ordered: list[Register], max_gap: int) -> Iterator[tuple[int, int]]:
+def _regions(ordered: list[Register | ScaleWord], max_gap: int) -> Iterator[tuple[int, int]]:
     """Address ranges that one read may lie in: registers with holes of at most `max_gap` words between them."""
     start, end = ordered[0].address, ordered[0].end
-    for register in itertools.islice(ordered, 1, None):
-        if register.address - end > max_gap:
+    for place in itertools.islice(ordered, 1, None):
+        if place.address - end > max_gap:
             yield start, end
-            start = register.address
-        end = register.end
+            start = place.address
+        end = place.end
     yield start, end

@@ -7,7 +7,9 @@ import random
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+
+from annotated_types import Ge, Gt, Le
 
 from plumbline_edge.meters.profile import Profile, Register
 from plumbline_sim.meter.encode import Values
@@ -59,15 +61,18 @@ class Fault:
     it meets a `share` of the requests, drawn by the bus's seed.
     """
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "extra": "forbid"
+    }  # scenario files hold them as they are
     kind: FaultKind
-    seconds: float = 0.0
-    code: int = 4
-    left: float = 1.0
+    seconds: Annotated[float, Ge(0), Le(3600)] = 0.0
+    code: Annotated[int, Ge(1), Le(255)] = 4
+    left: Annotated[float, Gt(0)] = 1.0
     """Of a counter, in its unit, before it rolls over."""
-    from_s: float = 0.0
-    for_s: float | None = None
-    every_s: float | None = None
-    share: float = 1.0
+    from_s: Annotated[float, Ge(0)] = 0.0
+    for_s: Annotated[float, Gt(0)] | None = None
+    every_s: Annotated[float, Gt(0)] | None = None
+    share: Annotated[float, Gt(0), Le(1)] = 1.0
 
     def turn(self, since_s: float) -> int | None:
         """Which time it is on, counted from 0, `since_s` after the start; None: it is not."""

@@ -28,6 +28,7 @@ from plumbline_sim.meter.faults import (
     swapped,
 )
 from plumbline_sim.meter.oplog import Operation, OpLog
+from plumbline_sim.meter.sunspec import SunSpecEncoder, SunSpecLayout, usual_layout
 
 WRITES: Final = frozenset((5, 6, 15, 16, 21, 22, 23))
 """Functions that change something in a meter."""
@@ -50,7 +51,7 @@ class SimulatedMeter:
     """One meter on a wire. Set `fault` at any time; None is health. `faults` come and go by themselves.
 
     `turnaround_s`: what it takes from a request's end to its answer, in real seconds. Without a `serial_number` it
-    has one made of its name.
+    has one made of its name. `sunspec` says where a SunSpec device keeps its models; left out, where most do.
     """
 
     name: str
@@ -61,6 +62,7 @@ class SimulatedMeter:
     faults: tuple[Fault, ...] = ()
     turnaround_s: float = 0.0
     serial_number: str = ""
+    sunspec: SunSpecLayout | None = None
     encoder: Encoder = field(init=False)
     memory: Memory = field(init=False, default_factory=Memory)
     places: dict[identity.Place, bytes] = field(init=False)
@@ -69,7 +71,8 @@ class SimulatedMeter:
     _seen: Values | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.encoder = Encoder(self.profile)
+        layout = self.sunspec or usual_layout(self.profile)
+        self.encoder = Encoder(self.profile) if layout is None else SunSpecEncoder(self.profile, layout)
         self.serial_number = self.serial_number or identity.number_of(self.name)
         self.places = identity.places(self.profile, self.serial_number)
         self.objects = identity.objects(self.profile)

@@ -18,6 +18,7 @@ from plumbline_edge.commission.recognise import (
 )
 from plumbline_edge.meters.plan import Span, plan_reads
 from plumbline_edge.meters.profile import Identity
+from plumbline_edge.meters.profile import places as register_places
 from plumbline_edge.meters.profile_file import find_profile, shipped
 from plumbline_sim.meter.encode import Encoder
 
@@ -30,7 +31,7 @@ TRUE = {"V": 230.0, "A": 3.0, "W": 700.0, "var": 10.0, "VA": 700.0, "1": 0.9, "H
 
 def spans_of(profile):
     return plan_reads(
-        profile.registers,
+        register_places(profile),
         max_words=profile.max_registers,
         max_gap=profile.max_gap,
         barriers=profile.barriers,

@@ -120,6 +120,33 @@ def test_a_profile_of_ones_own_is_found_beside_the_site_file(tmp_path):
     assert "No such file" in faults(tmp_path, GOOD.replace('"eastron_sdm630"', '"none.toml"'))[0]
 
 
+def test_each_fault_of_a_profile_of_ones_own_is_a_line_beside_the_site_file_s(tmp_path):
+    original = shipped()["eastron_sdm120"].read_text(encoding="utf-8")
+    broken = original.replace("function = 4", "function = 5").replace('unit = "Hz"', 'unit = "kHz"')
+    mine = tmp_path / "mine.toml"
+    mine.write_text(broken.replace("max_registers", "max_register"), encoding="utf-8")
+    two = GOOD.replace('"eastron_sdm630"', '"mine.toml"').replace(
+        "[[cameras]]",
+        '[[meters]]\nname = "hoist"\nunit = 300\nhost = "127.0.0.1"\nprofile = "mine.toml"\n[[cameras]]',
+    )
+
+    assert sorted(faults(tmp_path, two)) == [
+        f"{mine}: function: expected a whole number 3-4, got 5",
+        f"{mine}: max_register: expected no such key; did you mean 'max_registers'?, got 60",
+        f"{mine}: max_registers: expected a whole number 1-125, got None",
+        f"{mine}: registers.frequency.unit: expected 'Hz', the metric's unit after scaling, got 'kHz'",
+        "meters.hoist.unit: expected 0-247, got 300",
+    ]
+
+
+def test_a_profile_of_ones_own_that_is_not_toml_is_a_fault_of_its_meter(tmp_path):
+    (tmp_path / "mine.toml").write_text("name = ", encoding="utf-8")
+    (line,) = faults(tmp_path, GOOD.replace('"eastron_sdm630"', '"mine.toml"'))
+
+    assert line.startswith("meters.crane.profile: expected a profile that can be read (")
+    assert "not TOML" in line
+
+
 def test_what_is_not_toml_is_a_sentence_with_the_line(tmp_path):
     with pytest.raises(ConfigError, match="line 2"):
         load_site(write(tmp_path, "site = 'a'\n= 3"))

@@ -36,6 +36,9 @@ class FakeMeter:
     def due(self, mono_s: float) -> bool:
         return True
 
+    def take_news(self):
+        return []
+
     def queue(self, work):
         return asyncio.ensure_future(work())
 

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.decode import Decoder
 from plumbline_edge.meters.plan import plan_reads
+from plumbline_edge.meters.profile import places
 from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
 from plumbline_sim.meter.encode import Encoder
 
 HEAD = 'name = "T"\nmaker = "T"\nsource = "T"\nfunction = 4\nmax_registers = 125\nprobe = "voltage_l1"\n'
+MODBUS = [name for name in sorted(shipped()) if find_profile(name).protocol == "modbus"]
 
 
 def planned(profile):
-    return plan_reads(profile.registers, max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
+    return plan_reads(places(profile), max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
 
 
 def decoder_of(profile):
@@ -68,6 +70,7 @@ def test_bytes_worked_out_by_hand_mean_what_they_should(one, register, block, st
         ("type = 's32', absent = [0x7FFFFFFF, -1]", b"\xff\xff\xff\xff", None, Flaw.SENTINEL),
         ("type = 'u64', absent = '0xFFFFFFFFFFFFFFFF'", b"\xff" * 8, None, Flaw.SENTINEL),
         ("type = 'u64'", b"\xff" * 8, None, Flaw.OVERFLOW),
+        ("type = 'f32', absent = 0x80008000", b"\x80\x00\x80\x00", None, Flaw.SENTINEL),
     ],
 )
 def test_a_value_that_is_none_or_cannot_be_is_flagged(one, register, block, value, flaw):
@@ -103,13 +106,18 @@ FULL = dict.fromkeys(
 @st.composite
 def readings(draw):
     """A shipped profile and, for each of its metrics, a plausible value or none at all."""
-    profile = find_profile(draw(st.sampled_from(sorted(shipped()))))
+    profile = find_profile(draw(st.sampled_from(MODBUS)))
     values = {}
     for register in profile.registers:
         low = max(register.low, 0.0 if register.type[0] == "u" else -20_000.0)
         high = min(register.high, 200_000.0)
+        if register.type[0] != "f" and register.scale_at is None:
+            high = min(
+                high, float(register.scale) * (2 ** (16 * register.count - (register.type[0] == "s")) - 2)
+            )
         may_lack = register.type[0] == "f" or register.absent
-        value = st.floats(low, high)
+        # a SunSpec counter at 0 has not counted: no value
+        value = st.floats(1 if 0 in register.absent else low, high)
         values[register.metric.name] = draw(st.none() | value if may_lack else value)
     return profile, values
 
@@ -135,12 +143,18 @@ def test_what_a_simulated_meter_encodes_is_decoded_within_its_resolution(reading
             continue
         resolution = register.metric.to_wire(1)
         meters_own = abs(said) * 2**-23 if register.type[0] == "f" else float(register.scale) / 2
+        if register.scale_at is not None:  # as coarse as the largest value on the same scale makes it
+            group = [values[r.metric.name] for r in profile.registers if r.scale_at == register.scale_at]
+            fits = 2**15 - 1 if register.type == "s16" else 2**32 - 1
+            meters_own = max(
+                1 / resolution, max(abs(value) for value in group if value is not None) * 10 / fits
+            )
         assert abs(decoded[i] - said * resolution) <= 0.5 + meters_own * resolution + 1e-6
         assert i not in flawed
 
 
 @settings(deadline=None)
-@given(st.sampled_from(sorted(shipped())), st.data())
+@given(st.sampled_from(MODBUS), st.data())
 def test_any_bytes_of_the_right_length_give_values_or_reasons(name, data):
     spans, decoder = decoder_of(find_profile(name))
     blocks = [data.draw(st.binary(min_size=2 * s.count, max_size=2 * s.count)) for s in spans]
@@ -156,6 +170,101 @@ def test_any_bytes_of_the_right_length_give_values_or_reasons(name, data):
             assert i not in flawed or Flaw(flawed[i]).quality == "uncertain"
 
 
+def test_the_registers_of_a_real_pm5330_read_as_they_were():
+    """Words at their addresses, recorded from the meter in 2018 (SolarNetwork's PM5100DataTests.java)."""
+    words = {
+        2999: 0x42DB6B85, 3001: 0x42D8570A, 3003: 0x42DC6B85, 3005: 0x80008000, 3019: 0x43F80A73, 3027: 0x438E86AF,
+        3053: 0x41F58370, 3055: 0x41FB2E41, 3057: 0x41FDAEF4, 3059: 0x42BB9829, 3061: 0xBFDE601E, 3063: 0x40088510,
+        3065: 0xBFED2324, 3067: 0xBFBA7921, 3109: 0x4270070C, 3205: 0x046E73EA, 3209: 0x00016481,
+    }  # fmt: skip
+    profile = find_profile("schneider_pm5110")
+    spans, decoder = decoder_of(profile)
+    blocks = [
+        b"".join(
+            (words.get(at - 1, 0) & 0xFFFF if at not in words else words[at] >> 16).to_bytes(2)
+            for at in range(span.start, span.end)
+        )
+        for span in spans
+    ]
+
+    values, flaws = decoder.decode(blocks)
+
+    read = dict(zip((metric.name for metric in profile.metrics), values, strict=True))
+    assert read["voltage_l1"] == 28_505
+    assert read["voltage_l1_l2"] == 49_608
+    assert [read[f"current_l{i}"] for i in (1, 2, 3)] == [109_710, 108_170, 110_210]
+    assert read["power_active_total"] == 937_972
+    assert sum(read[f"power_reactive_l{i}"] for i in (1, 2, 3)) == read["power_reactive_total"] == -14_568
+    assert (read["energy_import_total"], read["energy_export_total"]) == (743_474_980, 912_650)
+    assert read["current_n"] is None
+    assert (profile.metrics.index(profile.register("current_n").metric), Flaw.SENTINEL) in flaws
+
+
+SUNSPEC = 'protocol = "sunspec"\nmodels = [201]\n'
+SCALED = """[registers]
+voltage_l1 = { address = 7, type = "s16", unit = "V", scale_at = 9, absent = -32768 }
+voltage_l2 = { address = 8, type = "s16", unit = "V", scale_at = 9, absent = -32768 }
+frequency = { address = 10, type = "u16", unit = "Hz", scale = 0.01 }
+energy_import_total = { address = 11, type = "u32", unit = "kWh", scale = 0.001, scale_at = 13, absent = 0 }
+"""
+
+
+@pytest.fixture
+def scaled(tmp_path):
+    """Decodes two voltages of 2301 and none, 50.00 Hz and 1234 Wh with the two powers of ten given, in 1 or 2 reads."""
+    path = tmp_path / "scaled.toml"
+    path.write_text(HEAD + SUNSPEC + SCALED)
+    profile = load_profile(path)
+    decoder = Decoder(profile, planned(profile))
+
+    def decode(power, energy_power, raw_energy=1234):
+        values, flaws = decoder.decode(
+            [struct.pack(">hhhHIh", 2301, -32768, power, 5000, raw_energy, energy_power)]
+        )
+        return values, {i: Flaw(flaw) for i, flaw in flaws}
+
+    return decode
+
+
+def test_a_power_of_ten_in_the_answer_scales_the_values_that_name_it(scaled):
+    assert scaled(-1, 0) == ((23010, None, 50_000, 12_340), {1: Flaw.SENTINEL})
+    assert scaled(-2, 3) == ((2301, None, 50_000, 12_340_000), {1: Flaw.SENTINEL})
+    assert scaled(-1, 0) == ((23010, None, 50_000, 12_340), {1: Flaw.SENTINEL})
+
+
+def test_a_power_of_ten_that_is_not_implemented_leaves_no_value(scaled):
+    assert scaled(-0x8000, 0) == ((None, None, 50_000, 12_340), {0: Flaw.SENTINEL, 1: Flaw.SENTINEL})
+
+
+@pytest.mark.parametrize("power", [11, -11, 103, 0x7FFF])
+def test_a_power_of_ten_that_none_can_be_is_garbage(scaled, power):
+    values, flaws = scaled(-1, power)
+
+    assert values == (23010, None, 50_000, None)
+    assert flaws[3] == Flaw.GARBAGE
+
+
+def test_a_sunspec_counter_at_0_has_not_counted(scaled):
+    values, flaws = scaled(-1, 0, raw_energy=0)
+
+    assert (values[3], flaws[3]) == (None, Flaw.SENTINEL)
+
+
+def test_values_whose_power_of_ten_was_not_answered_have_its_flaw(tmp_path):
+    path = tmp_path / "far.toml"
+    path.write_text(HEAD + SUNSPEC + SCALED.replace("scale_at = 9", "scale_at = 900"))
+    profile = load_profile(path)
+    spans, decoder = decoder_of(profile)
+    near = struct.pack(">hh2xHIh", 2301, 2302, 5000, 1234, 103)
+
+    assert [(span.start, span.count) for span in spans] == [(7, 2), (10, 4), (900, 1)]
+    for answer, flaw in ((Flaw.EXCEPTION, Flaw.EXCEPTION), (Flaw.TIMEOUT, Flaw.TIMEOUT)):
+        values, flaws = decoder.decode([near[:4], near[6:], answer])
+
+        assert values == (None, None, 50_000, None)
+        assert flaws == ((0, flaw), (1, flaw), (3, Flaw.GARBAGE))
+
+
 def test_a_missing_answer_costs_only_its_own_values():
     profile = find_profile("carlo_gavazzi_em340")
     spans, decoder = decoder_of(profile)
@@ -166,6 +275,22 @@ def test_a_missing_answer_costs_only_its_own_values():
     assert [values[i] for i in lost] == [None] * len(lost)
     assert {i for i, flaw in flaws if flaw == Flaw.EXCEPTION} == set(lost)
     assert all(value is not None for i, value in enumerate(values) if i not in lost)
+
+
+def test_the_number_of_a_flaw_is_never_taken_for_a_value():
+    profile = find_profile("eastron_sdm630")
+    spans, decoder = decoder_of(profile)
+    encoder = Encoder(profile)
+    said = {r.metric.name: 50.0 if r.metric.unit == "Hz" else 0.5 for r in profile.registers}
+    blocks = [
+        encoder.block(s.start, s.count, encoder.registers_in(s.start, s.count), said).block for s in spans
+    ]
+
+    values, flaws = decoder.decode([*blocks[:-1], Flaw.TIMEOUT])
+
+    lost = [i for i, span in enumerate(decoder.span_of) if span == len(spans) - 1]
+    assert [values[i] for i in lost] == [None] * len(lost)
+    assert flaws == tuple((i, int(Flaw.TIMEOUT)) for i in lost)
 
 
 def test_an_answer_of_another_length_is_never_decoded():

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline_edge.meters.plan import Span, plan_reads
+from plumbline_edge.meters.profile import places
 from plumbline_edge.meters.profile_file import find_profile
 
 
@@ -79,11 +80,13 @@ def test_a_register_longer_than_a_read_may_be_is_refused():
     [
         ("eastron_sdm630", 3), ("eastron_sdm120", 2), ("abb_b23", 3),
         ("chint_dtsu666", 5), ("schneider_iem3155", 9), ("carlo_gavazzi_em340", 2),
+        ("schneider_pm5110", 5), ("acrel_adw300", 3), ("janitza_b23", 5), ("janitza_umg", 3), ("inepro_pro380", 5),
+        ("sunspec_int", 1), ("sunspec_float", 1),
     ],
 )  # fmt: skip
 def test_a_shipped_family_is_read_in_few_requests(name, reads):
     profile = find_profile(name)
 
-    spans = plan_reads(profile.registers, max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
+    spans = plan_reads(places(profile), max_words=profile.max_registers, max_gap=min(31, profile.max_gap))
 
     assert len(spans) == reads

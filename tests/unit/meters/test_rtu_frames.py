@@ -5,10 +5,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 
+from plumbline_edge.meters.dlt645 import READS as DLT645_READS
 from plumbline_edge.meters.frames import Expected, crc16, find_rtu_answer
 from plumbline_edge.meters.modbus import ReadIdentification, ReadRegisters
 from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.readonly import DLT645_READS, MODBUS_READS, only_asks
+from plumbline_edge.meters.readonly import MODBUS_READS, only_asks
 
 
 def framed(*parts):

@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import serial
 from meter_wire import read
 
 from plumbline.cli import run
 from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.plan import Span
+from plumbline_sim.meter.rtuframe import rtu_frame
 
 ROWS = "when,kWh\n2026-01-01 00:15,1\n2026-01-01 00:30,2\n"
 MAP = """
@@ -122,3 +125,61 @@ def test_a_family_that_cannot_say_it_lacks_a_value_is_not_made_to_invent_one(cap
 
     assert run(["sim", "meter", "--profile", str(profile), *recording]) == 2
     assert "no way to say that it lacks voltage_l1" in capsys.readouterr().err
+
+
+def test_a_meter_on_a_serial_line_says_its_name_and_answers_there(tmp_path):
+    link = tmp_path / "ttyMETER"
+    command = [*COMMAND, "--profile", "eastron_sdm120", "--role", "crane", "--rtu", "--link", str(link)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        line = first_line(process)
+        with serial.Serial(str(link), timeout=20) as port:
+            port.write(rtu_frame(1, b"\4\0\0\0\2"))
+            answer = port.read(9)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+    assert line == f"Eastron SDM120 on {link}, unit 1\n"
+    assert answer[:3] == b"\1\4\4"
+    assert answer == rtu_frame(1, answer[1:-2])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rtu", "--rtu-over-tcp"], "exclude each other"),
+        (["--link", "x", "--device", "y"], "exclude each other"),
+        (["--baud", "9600"], "--baud is for --rtu"),
+        (["--rtu", "--parity", "X"], "no parity 'X'"),
+        (["--device", "/dev/ttyNONE"], "cannot open /dev/ttyNONE"),
+    ],
+)
+def test_a_wire_that_cannot_be_is_one_sentence(capsys, options, said):
+    assert run(["sim", "meter", "--profile", "abb_b23", "--role", "crane", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_site_says_its_buses_writes_the_gateways_file_and_answers(tmp_path):
+    out, log = tmp_path / "site.toml", tmp_path / "ops.jsonl"
+    command = [*COMMAND[:-1], "site", "one_riser", "--site-file", str(out), "--oplog", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        said = [first_line(process)]
+        while said[-1] not in ("ready\n", ""):
+            said.append(process.stdout.readline().decode())
+        site = tomllib.loads(out.read_text())
+        with serial.Serial(site["buses"][0]["device"], timeout=20) as port:
+            port.write(rtu_frame(1, b"\4\0\0\0\2"))
+            answer = port.read(9)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+    assert said[1] == f"riser: rtu on {site['buses'][0]['device']}, 9600 baud\n"
+    assert answer == rtu_frame(1, answer[1:-2])
+    (operation,) = [json.loads(text) for text in log.read_text().splitlines()]
+    assert (operation["device"], operation["outcome"]) == ("main", "values")
+
+
+def test_a_scenario_that_nobody_knows_is_one_sentence_with_those_there_are(capsys):
+    assert run(["sim", "site", "dirty_buss"]) == 2
+    said = capsys.readouterr().err
+    assert "no scenario 'dirty_buss'" in said
+    assert "dirty_bus, one_riser" in said

@@ -1,0 +1,34 @@
+"""Asks a device where its SunSpec meter is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from plumbline_edge.meters.failure import ExceptionAnswer
+from plumbline_edge.meters.frames import TcpOrRtu
+from plumbline_edge.meters.modbus import ReadRegisters
+from plumbline_edge.meters.plan import Span
+from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.sunspec import Found, discover
+
+
+async def locate(
+    ask: Callable[[Question], Awaitable[bytes]], unit: int, profile: Profile, framing: TcpOrRtu
+) -> Found:
+    """Where the profile's model begins; `profile.at(found.base)` is then to be read.
+
+    Raises Refused where the device has none, Unreachable where it does not answer.
+    """
+    steps = discover(profile)
+    try:
+        function, start, count = next(steps)
+        while True:
+            try:
+                answer = await ask(ReadRegisters(unit, function, Span(start, start + count), framing))
+            except ExceptionAnswer:
+                answer = None
+            function, start, count = steps.send(answer)
+    except StopIteration as end:
+        found: Found = end.value
+        return found
