@@ -47,7 +47,7 @@ class _Everybody:
     __slots__ = ("_inner", "received")
 
     def __init__(self, address: str) -> None:
-        self._inner = ReadAddress(address)
+        self._inner = ReadAddress(address=address)
         self.received = b""
 
     @property

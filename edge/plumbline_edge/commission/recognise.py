@@ -20,6 +20,10 @@ _ABOUT: Final = 0.05
 _VOLTS: Final = (80.0, 300.0)
 _VOLTS_BETWEEN: Final = (80.0, 520.0)
 _HERTZ: Final = (45.0, 65.0)
+_NARROW: Final = frozenset(("V", "Hz"))
+"""Units in which a grid leaves little choice."""
+_VAGUE: Final = 0.6
+_SURE: Final = 0.7
 _NO_VALUE: Final = frozenset((Flaw.SENTINEL, Flaw.NOT_A_NUMBER))
 
 Fit = Callable[[Profile, Mapping[Span, bytes]], float]
@@ -97,20 +101,24 @@ def identified(profile: Profile, answers: Mapping[Place, bytes | None]) -> str:
 def fit_by_values(profile: Profile, blocks: Mapping[Span, bytes]) -> float:
     """The share of registers that answered, times the share of their values that a grid can have.
 
-    0 where no voltage is one: currents and energies alone may be anything.
+    0 where no voltage or frequency is one. A family that measures neither is believed only so far: powers and
+    energies may be anything.
     """
     told = _told(profile, blocks)
-    judged = [
-        verdict
-        for register, value, flaw in told
-        if (verdict := _plausible(register, value, flaw)) is not None
-    ]
-    live = any(
-        register.metric.unit == "V" and _plausible(register, value, flaw) for register, value, flaw in told
-    )
-    if not live:
+    verdicts = [(register, _plausible(register, value, flaw)) for register, value, flaw in told]
+    judged = [verdict for _, verdict in verdicts if verdict is not None]
+    narrow = {register.metric.unit for register in profile.registers} & _NARROW
+    if not any(verdict and (not narrow or register.metric.unit in narrow) for register, verdict in verdicts):
         return 0.0
-    return len(told) / len(profile.registers) * sum(judged) / len(judged)
+    return (1.0 if narrow else _VAGUE) * len(told) / len(profile.registers) * sum(judged) / len(judged)
+
+
+def may_be(profile: Profile, probe: Span, answer: bytes) -> bool:
+    """Whether the probe alone leaves it possible that this is the profile's meter. A power may be 0, a voltage not."""
+    register = profile.register(profile.probe)
+    told = _told(replace(profile, registers=(register,)), {probe: answer})
+    verdicts = [_plausible(*one) for one in told]
+    return verdicts == [True] or (verdicts == [None] and register.metric.unit not in _NARROW)
 
 
 def speaking_values(profile: Profile, blocks: Mapping[Span, bytes]) -> int:
@@ -137,7 +145,7 @@ def decide(scored: Sequence[Scored]) -> Verdict:
     how = f"values fit ({100 * first.fit:.0f} %)"
     if others:
         how += f"; so do {', '.join(others)}: look at the label"
-    return Verdict(profile=first.name, how=how, sure=not others, others=others)
+    return Verdict(profile=first.name, how=how, sure=not others and first.fit >= _SURE, others=others)
 
 
 def _rank(one: Scored) -> tuple[bool, bool, float, int, int, str]:

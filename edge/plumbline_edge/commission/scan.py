@@ -261,9 +261,7 @@ class Scan:
                 continue
             values = await self._first_values(bus, self._profiles[name], address=address)
             verdict = Verdict(profile=name, how="answers as DL/T 645 meters do", sure=bool(values))
-            self.sightings.append(
-                Sighting(address=address, setting=setting, verdict=verdict, values=values)
-            )
+            self.sightings.append(Sighting(address=address, setting=setting, verdict=verdict, values=values))
         return bool(searched.found)
 
     def _note_noise(
@@ -340,7 +338,7 @@ class _Known:
         probe = profile.register(profile.probe)
         first = Span(probe.address, probe.end)
         answer = await self.read(profile.function, first)
-        if not whole and (answer is None or not _speaks(profile, first, answer)):
+        if not whole and (answer is None or not recognise.may_be(profile, first, answer)):
             return {}
         spans = plan_reads(
             register_places(profile),
@@ -357,12 +355,6 @@ class _Known:
             return await self._scan._ask(self.bus, question, self.pace, quiet_s=quiet_s)  # noqa: SLF001 - its own half
         except (ExceptionAnswer, BusFailure):
             return None
-
-
-def _speaks(profile: Profile, probe: Span, answer: bytes) -> bool:
-    """Whether the probe alone shows a value that a grid can have."""
-    alone = replace(profile, registers=(profile.register(profile.probe),))
-    return recognise.speaking_values(alone, {probe: answer}) > 0
 
 
 def _framing(bus: Bus) -> Literal["tcp", "rtu"]:
