@@ -11,6 +11,7 @@ import sys
 import tty
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -21,7 +22,8 @@ from harness import certificates
 
 from plumbline import signing
 from plumbline.clock import SystemClock
-from plumbline_edge.commission import handover, trials
+from plumbline_edge.commission import addresses, handover, paste, trials
+from plumbline_edge.commission.report import site_block
 from plumbline_edge.commission.scan import Scan
 from plumbline_edge.config import load_site
 from plumbline_edge.meters.frames import crc16
@@ -29,10 +31,12 @@ from plumbline_edge.meters.profile_file import find_profile, shipped
 from plumbline_edge.settings import BusSettings
 from plumbline_sim.camera import CameraServer, Snapshot
 from plumbline_sim.demo.broker import free_port
+from plumbline_sim.meter.dlt645 import Dlt645Meter
 from plumbline_sim.meter.faults import Fault, FaultKind
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, RtuServer, RtuTcpServer, SimulatedMeter
+from plumbline_sim.meter.sunspec import SunSpecLayout
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 PROFILES = {name: find_profile(name) for name in shipped()}
@@ -136,16 +140,56 @@ async def test_meters_behind_a_transparent_converter_are_found():
     assert profiles_of(scan) == {3: "schneider_iem3155"}
 
 
+@pytest.mark.parametrize(("profile", "model"), [("sunspec_int", 203), ("sunspec_float", 211)])
+async def test_a_sunspec_device_is_found_by_its_own_list_of_models(profile, model):
+    device = meter(3, profile, sunspec=SunSpecLayout(model=model, maker="Fronius", device="Smart Meter"))
+    async with MeterServer([device], clock=SystemClock()) as server:
+        scan = await scanned(network(server.port))
+    (found,) = scan.sightings
+
+    assert (found.unit, found.verdict.profile, found.verdict.sure) == (3, profile, True)
+    assert f"model {model} Fronius Smart Meter" in found.verdict.how
+    assert 200 < (found.values["voltage_l1"] or 0) < 260
+
+
+async def test_dlt645_meters_are_found_by_their_addresses_beside_modbus_meters(tmp_path):
+    clock = SystemClock()
+    slaves = [
+        Dlt645Meter(
+            name=address, address=address, profile=find_profile("dlt645_2007"), clock=clock,
+            source=SiteLoad("crane", seed=3, since=datetime.now(UTC).date()),
+        )
+        for address in ("202603020017", "000000451290")
+    ]  # fmt: skip
+    async with RtuServer([meter(1)], clock=clock, slaves=slaves) as server:
+        quickly = partial(addresses.search, timeout_s=0.05)
+        scan = await scanned(serial(server.path), units=(1,), search=quickly)
+        site = new_site(tmp_path)
+        paste.append(site, site_block(serial(server.path), scan.sightings))
+        read = json.loads(await plumbline("read", site, "--json"))
+    found = {one.address for one in scan.sightings}
+
+    assert found == {None, "202603020017", "000000451290"}
+    assert all(200 < (one.values["voltage_l1"] or 0) < 260 for one in scan.sightings)
+    assert {one.address for one in load_site(site).meters} == found
+    assert not any("error" in one for one in read["meters"])
+    assert not any(slave.writes_heard for slave in slaves)
+
+
 async def test_a_scan_of_a_dead_line_sends_nothing_but_reads_to_everybody():
     async with far_end(lambda _: b"") as (path, asked):
         scan = await scanned(
             serial(path), units=range(1, 248), settings=[trials.Setting(baud=115_200)], timeout_s=0.002
         )
 
+    modbus = [request for request in asked if not request.startswith(b"\xfe\xfe\xfe\xfe\x68")]
+    dlt645 = [request[4:] for request in asked if request not in modbus]
+
     assert scan.sightings == []
-    assert {request[0] for request in asked} == set(range(1, 248))
-    assert {request[1] for request in asked} <= READS
-    assert all(crc16(request) == 0 for request in asked)
+    assert {request[0] for request in modbus} == set(range(1, 248))
+    assert {request[1] for request in modbus} <= READS
+    assert all(crc16(request) == 0 for request in modbus)
+    assert {request[8] for request in dlt645} == {0x13}  # read the address
 
 
 async def test_an_answer_to_everything_that_says_nothing_is_somebody_without_a_profile():
@@ -157,7 +201,7 @@ async def test_an_answer_to_everything_that_says_nothing_is_somebody_without_a_p
         scan = await scanned(serial(path), timeout_s=0.05)
 
     assert profiles_of(scan) == {4: None}
-    assert {request[1] for request in asked} <= READS
+    assert {request[1] for request in asked if request[0] != 0xFE} <= READS
 
 
 async def test_garbled_answers_are_told_as_what_they_may_come_from():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from plumbline_edge.meters.bus import Bus
@@ -14,31 +15,50 @@ from plumbline_edge.meters.question import Question
 
 TIMEOUT_S: Final = 0.6
 """DL/T 645-2007, 5.4: a meter answers within half a second."""
-_MOST: Final = 600
-"""Questions; six times that a collision, or noise, is followed up."""
+_MOST: Final = 300
+"""Questions; a collision costs a hundred."""
+_WAKE_UP: Final = b"\xfe\xfe"
+_MARK: Final = 0x68
 
 
-async def search(bus: Bus) -> Searched:
-    """Every address on the wire, as far as collisions allow. Raises BusFailure where the wire is gone."""
+async def search(
+    bus: Bus, told: Callable[[int], None] = lambda _: None, *, timeout_s: float = TIMEOUT_S
+) -> Searched:
+    """Every address on the wire, as far as collisions allow. Raises BusFailure where the wire is gone.
+
+    `told` hears before each question how many are certain to follow it.
+    """
     steps = search_addresses(most=_MOST)
     try:
         step = next(steps)
         while True:
-            step = steps.send(await _listen(bus, step.ask))
+            told(step.left)
+            step = steps.send(await _listen(bus, step.ask, timeout_s))
     except StopIteration as end:
         found: Searched = end.value
         return found
 
 
-async def _listen(bus: Bus, address: str) -> Heard:
+async def _listen(bus: Bus, address: str, timeout_s: float) -> Heard:
     """Whatever comes within the time an answer may take: several meters may speak at once."""
     question = _Everybody(address)
     try:
-        await bus.once(question, Pace(TIMEOUT_S))
+        await bus.once(question, Pace(timeout_s))
     except BusFailure as silence:
         if silence.kind in ("connection", "reset"):
             raise
-    return heard(question.received)
+    came = heard(question.received)
+    if came.kind == "collision" and not came.found and not _like_dlt645(question.received):
+        return Heard(
+            kind="nothing"
+        )  # noise, or a late answer of another protocol: not worth a hundred questions
+    return came
+
+
+def _like_dlt645(received: bytes) -> bool:
+    """Whether any of it looks like a piece of an answer: wake-up bytes, or the two marks at their distance."""
+    marks = (at for at, byte in enumerate(received) if byte == _MARK)
+    return _WAKE_UP in received or any(received[at + 7 : at + 8] == bytes((_MARK,)) for at in marks)
 
 
 class _Everybody:

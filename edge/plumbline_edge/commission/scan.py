@@ -6,32 +6,29 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
 from plumbline_edge.commission import addresses, recognise, trials
-from plumbline_edge.commission.recognise import Fit, Place, Scored, Verdict
+from plumbline_edge.commission.known import Known, framing_of
+from plumbline_edge.commission.recognise import Fit, Scored, Verdict
 from plumbline_edge.commission.report import Sighting
 from plumbline_edge.commission.trials import Ask, Setting, Trial
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.dlt645_search import Searched
 from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.modbus import ReadIdentification, read_registers
+from plumbline_edge.meters.modbus import read_registers
 from plumbline_edge.meters.pace import Pace
-from plumbline_edge.meters.plan import Span, plan_reads
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Function, Profile
-from plumbline_edge.meters.profile import places as register_places
+from plumbline_edge.meters.profile import Profile
 from plumbline_edge.meters.question import Question
-from plumbline_edge.meters.sunspec import Found, discover
 from plumbline_edge.meters.wiring import open_bus
 from plumbline_edge.settings import BusSettings
 
 SERIAL_TIMEOUT_S: Final = 0.3
 TCP_TIMEOUT_S: Final = 1.0
-_POLITE_S: Final = 0.1
-"""Silence between questions to a meter nobody knows yet; the slowest of the profiles wants less."""
 _LATE_S: Final = 4.0
 _LATE_STEP_S: Final = 0.1
 """The bus refuses a question while an answer to its like may still come; so long, and so often, it is tried."""
@@ -42,8 +39,8 @@ _OFFLINE_TIMES: Final = 3
 _NOBODYS_UNITS: Final = (246, 199)
 """Hardly any meter has these numbers: where both answer, the number does not matter."""
 
-AddressSearch = Callable[[Bus], Awaitable[Searched]]
-"""All DL/T 645 addresses on a wire; raises BusFailure where the wire is gone."""
+AddressSearch = Callable[[Bus, Callable[[int], None]], Awaitable[Searched]]
+"""All DL/T 645 addresses on a wire; tells how many questions are left. Raises BusFailure where the wire is gone."""
 Presence = Literal["there", "nobody", "noise", "late"]
 
 
@@ -107,7 +104,7 @@ class Scan:
                     found = await self._try(bus, trial)
                     if self._search and bus.framing == "rtu" and trial.setting not in searched:
                         searched.add(trial.setting)
-                        found = await self._addresses(bus, trial.setting, self._search) or found
+                        found = await self._addresses(bus, trial, self._search) or found
                 finally:
                     await bus.stop()
                 if self._for_all:
@@ -144,7 +141,7 @@ class Scan:
 
     async def _present(self, bus: Bus, unit: int, ask: Ask, pace: Pace) -> tuple[Presence, str]:
         """Whether anybody answers there, and what came instead of an answer."""
-        question = read_registers(unit, ask.function, ask.span, _framing(bus))
+        question = read_registers(unit, ask.function, ask.span, framing_of(bus))
         try:
             await self._ask(bus, question, pace)
         except ExceptionAnswer:
@@ -208,7 +205,12 @@ class Scan:
             self.sightings.append(Sighting(unit=unit, setting=setting, verdict=verdict, values=values))
 
     async def _recognise(self, bus: Bus, unit: int) -> Verdict:
-        meter = _Known(self, bus, unit, Pace(max(_PATIENT_S, self._timeout_s)))
+        pace = Pace(max(_PATIENT_S, self._timeout_s))
+
+        def ask(question: Question, quiet_s: float) -> Awaitable[bytes]:
+            return self._ask(bus, question, pace, quiet_s=quiet_s)
+
+        meter = Known(bus, unit, ask)
         answers = {place: await meter.place(place) for place in recognise.places(self._profiles.values())}
         scored: list[Scored] = []
         for name, profile in self._profiles.items():
@@ -241,12 +243,13 @@ class Scan:
         named = zip(profile.metrics, frame.values, strict=True)
         return {metric.name: None if value is None else metric.from_wire(value) for metric, value in named}
 
-    async def _addresses(self, bus: Bus, setting: Setting | None, search: AddressSearch) -> bool:
+    async def _addresses(self, bus: Bus, trial: Trial, search: AddressSearch) -> bool:
+        setting = trial.setting
         name = next((name for name, one in self._profiles.items() if one.protocol == "dlt645"), None)
         if name is None:
             return False
         try:
-            searched = await search(bus)
+            searched = await search(bus, partial(self._tell_search, trial))
         except BusFailure as away:
             self.oddities.append(f"the search for DL/T 645 meters broke off: {_last_part(str(away))}")
             return False
@@ -264,6 +267,12 @@ class Scan:
             self.sightings.append(Sighting(address=address, setting=setting, verdict=verdict, values=values))
         return bool(searched.found)
 
+    def _tell_search(self, trial: Trial, left: int) -> None:
+        where = f"{trial.setting}, " if trial.setting else ""
+        left_s = left * addresses.TIMEOUT_S + trial.left_s
+        self._told(Step(doing=f"{where}DL/T 645 addresses", spent_s=self._spent_s, left_s=left_s))
+        self._spent_s += addresses.TIMEOUT_S
+
     def _note_noise(
         self, setting: Setting | None, noisy: Mapping[str, set[int]], there: Collection[int]
     ) -> None:
@@ -278,87 +287,6 @@ class Scan:
     def _tell(self, trial: Trial, unit: int, left_s: float) -> None:
         where = f"{trial.setting}, " if trial.setting else ""
         self._told(Step(doing=f"{where}unit {unit}", spent_s=self._spent_s, left_s=left_s))
-
-
-class _Known:
-    """A unit that is there: what it answers, each question asked once."""
-
-    def __init__(self, scan: Scan, bus: Bus, unit: int, pace: Pace) -> None:
-        self.bus, self.unit, self.pace = bus, unit, pace
-        self._scan = scan
-        self._read: dict[tuple[Function, Span], bytes | None] = {}
-        self._objects: dict[int, bytes | None] = {}
-
-    async def place(self, place: Place) -> bytes | None:
-        if place.function == recognise.DEVICE_IDENTIFICATION:
-            return await self.object(place.address)
-        span = Span(place.address, place.address + place.count)
-        return await self.read(3 if place.function == 3 else 4, span)
-
-    async def read(self, function: Function, span: Span) -> bytes | None:
-        key = function, span
-        if key not in self._read:
-            self._read[key] = await self._asked(read_registers(self.unit, function, span, _framing(self.bus)))
-        return self._read[key]
-
-    async def object(self, number: int) -> bytes | None:
-        """Of function 43; who does not know one of them is not asked for the others."""
-        if self._objects and not any(self._objects.values()):
-            return None
-        if number not in self._objects:
-            self._objects[number] = await self._asked(
-                ReadIdentification(self.unit, number, _framing(self.bus))
-            )
-        return self._objects[number]
-
-    async def located(self, profile: Profile) -> tuple[Profile | None, str]:
-        """The profile as this meter would have it, None where it cannot be its; and what a SunSpec device says."""
-        if profile.protocol != "sunspec":
-            return (profile if profile.protocol == "modbus" else None), ""
-        steps = discover(profile)
-        try:
-            function, start, count = next(steps)
-            while True:
-                answer = await self.read(function, Span(start, start + count))
-                function, start, count = steps.send(answer)
-        except StopIteration as end:
-            found: Found = end.value
-        except Refused:
-            return None, ""
-        named = " ".join(word for word in (found.maker, found.device) if word)
-        return profile.at(found.base), f"SunSpec model {found.model} {named}".strip()
-
-    async def own_words(self) -> str:
-        """Vendor and product by function 43; empty where it has no such words."""
-        told = [recognise.shown_text(await self.object(number) or b"") for number in (0, 1)]
-        return " ".join(word for word in told if word)[:60]
-
-    async def blocks(self, profile: Profile, *, whole: bool) -> dict[Span, bytes]:
-        """What it answers to the profile's reads; only the probe where that already shows that it does not fit."""
-        probe = profile.register(profile.probe)
-        first = Span(probe.address, probe.end)
-        answer = await self.read(profile.function, first)
-        if not whole and (answer is None or not recognise.may_be(profile, first, answer)):
-            return {}
-        spans = plan_reads(
-            register_places(profile),
-            max_words=profile.max_registers,
-            max_gap=min(profile.max_gap, self.bus.max_gap),
-            barriers=profile.barriers,
-        )
-        told = {span: await self.read(profile.function, span) for span in spans}
-        return {span: answer for span, answer in told.items() if answer is not None}
-
-    async def _asked(self, question: Question) -> bytes | None:
-        quiet_s = _POLITE_S if self.bus.framing == "rtu" else 0.0
-        try:
-            return await self._scan._ask(self.bus, question, self.pace, quiet_s=quiet_s)  # noqa: SLF001 - its own half
-        except (ExceptionAnswer, BusFailure):
-            return None
-
-
-def _framing(bus: Bus) -> Literal["tcp", "rtu"]:
-    return "tcp" if bus.framing == "tcp" else "rtu"
 
 
 def _set(wire: BusSettings, setting: Setting | None) -> BusSettings:
