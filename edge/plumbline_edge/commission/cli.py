@@ -92,6 +92,7 @@ def scan(
         found = Scan(wire, profiles, clock_from_environment(), timeout_s=timeout_s, told=told)
         broken = _run(found, settings, wanted, thorough=thorough)
     taken = report.Taken.of(target.raw_site(write)) if write else None
+    found.sightings = list(report.in_order(found.sightings))
     block = report.site_block(wire, found.sightings, taken)
     if as_json:
         print(json.dumps(report.as_json(wire, found.sightings, found.oddities, block)))

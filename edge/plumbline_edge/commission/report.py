@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -62,6 +62,11 @@ class Taken:
                 if "bus" in one
             ),
         )
+
+
+def in_order(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """By unit, then by address; a slow meter is found last, and stands in its place all the same."""
+    return tuple(sorted(sightings, key=lambda one: (one.address or "", one.unit or 0)))
 
 
 def wire_of(bus: BusSettings) -> tuple[object, ...]:
