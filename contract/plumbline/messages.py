@@ -111,6 +111,10 @@ class EventCode(StrEnum):
     CAMERA_BACK = "camera_back"
     CLOCK_CHANGED = "clock_changed"
     OUTBOX_DAMAGED = "outbox_damaged"
+    METER_REPLACED = "meter_replaced"
+    """Another meter, or the same one with its counters set back: energy goes on from a new level."""
+    METER_SUSPECT = "meter_suspect"
+    """What the values say is probably wrong with wiring or settings; the text names it."""
 
 
 class Event(_Body, frozen=True, kw_only=True):
