@@ -99,7 +99,7 @@ class Counters:
         )
 
 
-def _after(
+def _after(  # noqa: PLR0911 - a state machine: one line for each way out
     level: Level, value: int, modulus: int | None, register: Register
 ) -> tuple[Level, Flaw | None, bool]:
     """The level after a value, its flaw, and whether it is now sure that the counter was set back."""
