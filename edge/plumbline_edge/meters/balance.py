@@ -9,7 +9,7 @@ from typing import Final
 
 from plumbline_edge.meters.check import step
 from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.suspicion import Kind, Shown, Suspicion
+from plumbline_edge.meters.suspicion import Kind, Suspicion
 
 _PIECES_NEEDED: Final = 4
 _PIECES_KEPT: Final = 8
@@ -60,16 +60,13 @@ class Balance:
     last: tuple[float, float, float, float] | None = None
     """Seconds, W, kWh imported, kWh exported at the last poll."""
 
-    def seen(self, mono_s: float, values: Shown) -> Balance:
-        """With one more poll. A long pause, or a counter that goes back, is left out of the sum."""
-        power, imported = values.get("power_active_total"), values.get("energy_import_total")
-        if power is None or imported is None:
-            return self
-        now = (mono_s, power, imported, values.get("energy_export_total", 0.0))
+    def seen(self, mono_s: float, power: float, imported: float, exported: float = 0.0) -> Balance:
+        """With one more poll: W, kWh, kWh. A long pause, or a counter that goes back, is left out of the sum."""
+        now = (mono_s, power, imported, exported)
         if self.last is None:
             return replace(self, last=now)
         then_s, before_w, then_in, then_out = self.last
-        grown_in, grown_out = imported - then_in, now[3] - then_out
+        grown_in, grown_out = imported - then_in, exported - then_out
         if not 0 < mono_s - then_s <= _LONGEST_PAUSE_S or grown_in < 0 or grown_out < 0:
             return replace(self, last=now)
         kwh = (power + before_w) / 2 * (mono_s - then_s) / 3_600_000

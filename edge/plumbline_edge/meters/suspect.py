@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 from plumbline_edge.meters import balance, wiring
 from plumbline_edge.meters.balance import Balance
@@ -29,10 +28,10 @@ def suspicions(
         return (layout,)
     values = [shown(profile, poll.values) for poll in polls]
     if energy is None:
-        energy = reduce(
-            lambda kept, one: kept.seen(one[0].mono_s, one[1]),
-            zip(polls, values, strict=True),
-            balance.begin(profile),
-        )
+        energy = balance.begin(profile)
+        for poll, one in zip(polls, values, strict=True):
+            power, imported = one.get("power_active_total"), one.get("energy_import_total")
+            if power is not None and imported is not None:
+                energy = energy.seen(poll.mono_s, power, imported, one.get("energy_export_total", 0.0))
     found = [*wiring.doubts(profile, values), *balance.doubts(energy)]
     return tuple(sorted(found, key=lambda suspicion: -suspicion.confidence))

@@ -50,7 +50,7 @@ def doubts(profile: Profile, polls: Sequence[Shown]) -> Iterator[Suspicion]:
         yield from _frequency_scale(polls)
         return
     swapped = list(_swapped_registers(profile, polls))
-    yield from swapped or _ratios(profile, polls)
+    yield from swapped or _ratios(polls)
     yield from _total_off(polls)
     yield from _turned_clamps(polls)
     yield from _frequency_scale(polls)
@@ -138,6 +138,8 @@ def _phase_rows(polls: Sequence[Shown]) -> tuple[list[list[tuple[float, float]]]
             continue
         known = all(shown for _, _, shown in row)
         certain = certain and known
+        if not known and not all(power for power, _, _ in row):
+            continue
         common = 1.0 if known else sum(p for p, _, _ in row) / sum(s for _, s, _ in row)
         rows.append([(power, apparent * common) for power, apparent, _ in row])
     return rows, certain
@@ -157,7 +159,7 @@ def _exchange(order: tuple[int, ...], what: str, confidence: float) -> Suspicion
     )  # fmt: skip
 
 
-def _ratios(profile: Profile, polls: Sequence[Shown]) -> Iterator[Suspicion]:
+def _ratios(polls: Sequence[Shown]) -> Iterator[Suspicion]:
     """Power against volts x amperes (x factor) by a constant that is not 1."""
     off: dict[str, float] = {}
     judged = 0
