@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from plumbline_edge.meters.check import step
 from plumbline_edge.meters.profile import Profile
@@ -34,8 +33,7 @@ _UNITS: Final[tuple[tuple[float, Kind, str, str], ...]] = (
 _HINT_RATIO: Final = "Compare the meter's CT ratio with the label on the current transformers."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of time: energy by power, in and out, and by the counters, in kWh."""
 
     polls: int = 0
@@ -50,12 +48,11 @@ class Piece:
         return self.import_grown + self.export_grown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(NamedTuple):
     """What is remembered of a meter's energy: a few closed pieces and the open one. Bounded."""
 
     step_kwh: float
-    open: Piece = field(default_factory=Piece)
+    open: Piece = Piece()
     closed: tuple[Piece, ...] = ()
     last: tuple[float, float, float, float] | None = None
     """Seconds, W, kWh imported, kWh exported at the last poll."""
@@ -64,24 +61,24 @@ class Balance:
         """With one more poll: W, kWh, kWh. A long pause, or a counter that goes back, is left out of the sum."""
         now = (mono_s, power, imported, exported)
         if self.last is None:
-            return replace(self, last=now)
+            return self._replace(last=now)
         then_s, before_w, then_in, then_out = self.last
         grown_in, grown_out = imported - then_in, exported - then_out
         if not 0 < mono_s - then_s <= _LONGEST_PAUSE_S or grown_in < 0 or grown_out < 0:
-            return replace(self, last=now)
+            return self._replace(last=now)
         kwh = (power + before_w) / 2 * (mono_s - then_s) / 3_600_000
-        piece = replace(
-            self.open,
-            polls=self.open.polls + 1,
-            moves=self.open.moves + (grown_in + grown_out > 0),
-            used=self.open.used + max(kwh, 0.0),
-            given=self.open.given + max(-kwh, 0.0),
-            import_grown=self.open.import_grown + grown_in,
-            export_grown=self.open.export_grown + grown_out,
+        p = self.open
+        piece = Piece(
+            p.polls + 1,
+            p.moves + (grown_in + grown_out > 0),
+            p.used + max(kwh, 0.0),
+            p.given + max(-kwh, 0.0),
+            p.import_grown + grown_in,
+            p.export_grown + grown_out,
         )
         if not self._enough(piece):
-            return replace(self, open=piece, last=now)
-        return replace(self, open=Piece(), closed=(*self.closed, piece)[-_PIECES_KEPT:], last=now)
+            return Balance(self.step_kwh, piece, self.closed, now)
+        return Balance(self.step_kwh, Piece(), (*self.closed, piece)[-_PIECES_KEPT:], now)
 
     def _enough(self, piece: Piece) -> bool:
         """Steps enough to be judged; or so much energy that even a counter of MWh should have made them."""

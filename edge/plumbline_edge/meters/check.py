@@ -91,7 +91,7 @@ class Physics:
         )
         self._phases = tuple(_phases(places, decoder))
         self._voltages = _voltages(places)
-        self._pick_voltages = _picker(self._voltages)
+        self._pick_voltages = picker(self._voltages)
         self._counters = tuple(
             _Counter(
                 position=i,
@@ -100,7 +100,7 @@ class Physics:
             for i, r in enumerate(decoder.order)
             if r.metric.kind == "counter"
         )
-        self._counted = _picker(tuple(counter.position for counter in self._counters))
+        self._counted = picker(tuple(counter.position for counter in self._counters))
 
     def doubts(self, values: Values, before: Values | None = None) -> Doubts:
         """(position, flaw) for each value that cannot be right.
@@ -236,7 +236,7 @@ def _known(values: Sequence[Any], places: Sequence[int]) -> bool:
     return all(values[i] is not None for i in places)
 
 
-def _picker(places: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+def picker(places: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """The values at `places`, always as a tuple."""
     if len(places) > 1:
         return itemgetter(*places)

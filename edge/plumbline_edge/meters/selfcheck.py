@@ -120,7 +120,7 @@ class SelfCheck:
         if "no load" in {suspicion.kind for suspicion in self.suspected}:
             self._look_at_s = mono_s + _EVERY_S  # nothing is known better than before
             return ()
-        sure = {
+        sure: dict[tuple[Kind, tuple[str, ...]], Suspicion] = {
             (s.kind, s.metrics): s for s in self.suspected if s.kind != "no load" and s.confidence >= _SURE
         }
         now = frozenset(sure)

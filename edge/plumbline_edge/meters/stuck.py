@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import eq
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from plumbline.metrics import BY_NAME, Flaw
+from plumbline_edge.meters.check import picker
 from plumbline_edge.meters.decode import Values
 from plumbline_edge.meters.profile import Register
 
@@ -17,22 +20,26 @@ _LEAST_STEPS: Final = 50
 """A number of fewer raw steps than this can honestly repeat: its meter sees no finer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Still:
-    """One value's run: the number it repeats, for how many polls, and how low and high its partner was meanwhile."""
+class Still(NamedTuple):
+    """One value's run: for how many polls it is the same, and how low and high its partner was meanwhile."""
 
-    value: int | None = None
-    polls: int = 0
-    low: int = 0
-    high: int = 0
+    polls: int
+    low: int
+    high: int
 
 
-Run = tuple[Still, ...]
+class Run(NamedTuple):
+    """The watched values of the last poll, and the runs of those that repeat themselves, by pair."""
+
+    values: tuple[int | None, ...] = ()
+    still: Mapping[int, Still] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
+    position: int
     value: int
+    """Place of it, and of its partner, among the watched values."""
     partner: int
     least: int
     """Below this the value is too few steps to tell."""
@@ -42,11 +49,11 @@ class _Pair:
 class Stillness:
     """The pairs of power and current of a phase among a meter's registers; holds no state of its own."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_pairs", "_pick")
 
     def __init__(self, registers: Sequence[Register]) -> None:
         places = {register.metric.name: i for i, register in enumerate(registers)}
-        pairs = []
+        pairs: list[tuple[str, str]] = []
         for phase in ("l1", "l2", "l3"):
             power = f"power_active_{phase}"
             if power not in places and "current_l2" not in places:
@@ -54,47 +61,44 @@ class Stillness:
             current = f"current_{phase}"
             if power in places and current in places:
                 pairs += [(power, current), (current, power)]
+        watched = [value for value, _ in pairs]
         self._pairs = tuple(
             _Pair(
-                value=places[value],
-                partner=places[partner],
+                position=places[value],
+                value=watched.index(value),
+                partner=watched.index(partner),
                 least=round(_LEAST_STEPS * max(_steps(registers[places[value]]), 1.0)),
                 moved=BY_NAME[partner].to_wire(_MOVED[BY_NAME[partner].unit]),
             )
             for value, partner in pairs
         )
+        self._pick = picker(tuple(places[value] for value in watched))
 
     def begin(self) -> Run:
-        return (Still(),) * len(self._pairs)
+        return Run()
 
     def judge(self, run: Run, values: Values) -> tuple[Run, tuple[tuple[int, Flaw], ...]]:
         """The run with one more poll, and (position, STUCK) for each value that no longer follows its partner."""
-        after, flaws = [], []
-        for still, pair in zip(run, self._pairs, strict=True):
-            value, partner = values[pair.value], values[pair.partner]
-            if value is None or partner is None:
-                after.append(still)
+        now = self._pick(values)
+        if not any(map(eq, now, run.values)):  # nearly every poll under load
+            return Run(now), ()
+        still = {}
+        flaws = []
+        for i, pair in enumerate(self._pairs):
+            value, partner, before = now[pair.value], now[pair.partner], run.values[pair.partner]
+            if value is None or partner is None or before is None or value != run.values[pair.value]:
                 continue
-            partner = abs(partner)
-            if value != still.value:
-                after.append(Still(value=value, polls=1, low=partner, high=partner))
-                continue
-            now = Still(
-                value=value,
-                polls=min(still.polls + 1, _POLLS),
-                low=min(still.low, partner),
-                high=max(still.high, partner),
-            )
-            after.append(now)
-            ranged = now.high - now.low
+            old = run.still.get(i) or Still(1, abs(before), abs(before))
+            one = Still(min(old.polls + 1, _POLLS), min(old.low, abs(partner)), max(old.high, abs(partner)))
+            still[i] = one
+            moved = one.high - one.low
             if (
-                now.polls >= _POLLS
+                one.polls >= _POLLS
                 and abs(value) >= pair.least
-                and ranged >= pair.moved
-                and ranged >= _MOVED_SHARE * now.high
+                and moved >= max(pair.moved, _MOVED_SHARE * one.high)
             ):
-                flaws.append((pair.value, Flaw.STUCK))
-        return tuple(after), tuple(flaws)
+                flaws.append((pair.position, Flaw.STUCK))
+        return Run(now, still), tuple(flaws)
 
 
 def _steps(register: Register) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.check import backwards
+from plumbline_edge.meters.check import backwards, picker
 from plumbline_edge.meters.decode import Values
 from plumbline_edge.meters.profile import Register
 
@@ -17,8 +16,7 @@ _LEAST_DROP: Final = 1.0
 """In the counter's unit. A gateway that serves an older answer goes back by less, and nobody swapped a meter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(NamedTuple):
     """Where one counter stands, in steps. `was`: where it stood before it went back, until that is explained.
 
     `earlier` is the value before `now`: one misread upwards is told from a set-back by it.
@@ -36,6 +34,8 @@ class Tenure:
 
     levels: tuple[Level, ...]
     serial: str | None = None
+    quiet: tuple[int | None, ...] | None = None
+    """The last values, where none of them waits to be explained: the very same again say nothing new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,7 @@ class Counters:
         self._moduli = tuple(
             None if r.modulus is None else r.metric.to_wire(r.modulus) for r in self._registers
         )
-        places = self._places
-        self._pick = (
-            itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[i] for i in places)
-        )
+        self._pick = picker(self._places)
 
     def begin(self) -> Tenure:
         return Tenure(levels=(Level(),) * len(self._places))
@@ -69,6 +66,8 @@ class Counters:
     def judge(self, tenure: Tenure, values: Values) -> Verdict:
         """What one poll's values add. A value that has no number, or is garbage by its own flaw, is given as None."""
         now: tuple[Any, ...] = self._pick(values)
+        if now == tenure.quiet:
+            return Verdict(tenure=tenure)
         levels, flaws, confirmed = [], [], []
         for i, (level, value) in enumerate(zip(tenure.levels, now, strict=True)):
             if value is None or (value == level.now and level.was is None):
@@ -81,7 +80,11 @@ class Counters:
             if told:
                 confirmed.append((self._registers[i], level.was, value))
         return Verdict(
-            tenure=replace(tenure, levels=tuple(levels)),
+            tenure=Tenure(
+                levels=tuple(levels),
+                serial=tenure.serial,
+                quiet=None if flaws or any(level.was is not None for level in levels) else now,
+            ),
             flaws=tuple(flaws),
             replaced=_set_back(confirmed, tenure.serial) if confirmed else None,
         )
@@ -119,7 +122,7 @@ def _after(  # noqa: PLR0911 - a state machine: one line for each way out
     if value < level.now:
         return Level(now=value, was=level.was, seen=1), Flaw.WENT_BACK, False
     if level.seen + 1 < _CONFIRMED_BY:
-        return replace(level, now=value, seen=level.seen + 1), Flaw.WENT_BACK, False
+        return level._replace(now=value, seen=level.seen + 1), Flaw.WENT_BACK, False
     big = level.was - value >= register.metric.to_wire(_LEAST_DROP)
     return Level(now=value), None, big
 
