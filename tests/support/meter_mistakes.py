@@ -21,16 +21,6 @@ def load(role="main", seed=1):
     return SiteLoad(role, seed=seed, since=MONDAY, start_kwh=1_234.0)
 
 
-def as_seen_by(profile, values):
-    """What a meter of this family would show: a single-phase one sees one phase and calls it the total."""
-    if "current_l2" in {metric.name for metric in profile.metrics}:
-        return values
-    one = dict(values)
-    for stem in ("power_active", "power_reactive", "power_apparent", "power_factor", "energy_import"):
-        one[f"{stem}_total"] = values[f"{stem}_l1"]
-    return one
-
-
 class Reader:
     """A meter of the family `true`, read by a gateway that takes it for `seen`."""
 
@@ -38,11 +28,13 @@ class Reader:
         self.true, self.seen, self.wrong = true, seen or true, wrong or (lambda values: values)
         self.encoder = Encoder(true)
         self.held = plan_reads(true.registers, max_words=true.max_registers, max_gap=true.max_gap)
-        self.spans = plan_reads(self.seen.registers, max_words=self.seen.max_registers, max_gap=self.seen.max_gap)
+        self.spans = plan_reads(
+            self.seen.registers, max_words=self.seen.max_registers, max_gap=self.seen.max_gap
+        )
         self.decoder = Decoder(self.seen, self.spans)
 
     def words(self, values):
-        values = self.wrong(as_seen_by(self.true, values))
+        values = self.wrong(values)
         blocks = [
             (span, self.encoder.block(span.start, span.count, self.encoder.registers_in(span.start, span.count), values).block)
             for span in self.held
@@ -117,7 +109,11 @@ def clamp_turned(phase):
 
 
 def registers_exchanged(values):
-    return {**values, "power_active_l1": values["power_active_l2"], "power_active_l2": values["power_active_l1"]}
+    return {
+        **values,
+        "power_active_l1": values["power_active_l2"],
+        "power_active_l2": values["power_active_l1"],
+    }
 
 
 def no_neutral(values):
@@ -134,7 +130,8 @@ def turned(profile, **order):
     return replace(
         profile,
         registers=tuple(
-            replace(r, **{key: other[getattr(r, key)] for key, on in order.items() if on}) for r in profile.registers
+            replace(r, **{key: other[getattr(r, key)] for key, on in order.items() if on})
+            for r in profile.registers
         ),
     )
 

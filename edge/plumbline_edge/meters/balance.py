@@ -10,7 +10,9 @@ from plumbline_edge.meters.check import step
 from plumbline_edge.meters.profile import Profile
 from plumbline_edge.meters.suspicion import Kind, Suspicion
 
-_PIECES_NEEDED: Final = 4
+_PIECES_NEEDED: Final = 2
+_PIECES_FOR_A_RATIO: Final = 4
+"""A thousandfold is no chance; a few times more or less may be what fell between two polls."""
 _PIECES_KEPT: Final = 8
 _POLLS_A_PIECE: Final = 15
 _STEPS_A_PIECE: Final = 20
@@ -98,7 +100,7 @@ def doubts(balance: Balance) -> Iterator[Suspicion]:
     """What the pieces say, where they agree with each other."""
     pieces = balance.closed
     used, given = sum(p.used for p in pieces), sum(p.given for p in pieces)
-    if len(pieces) < _PIECES_NEEDED or max(used, given) < _ONE_WAY * min(used, given):
+    if len(pieces) < _PIECES_NEEDED or max(used, given) <= _ONE_WAY * min(used, given):
         return
     counter, other = ("import", "export") if used > given else ("export", "import")
     by_power = [max(p.used, p.given) for p in pieces]
@@ -132,7 +134,7 @@ def _by_ratio(ratios: list[float], names: tuple[str, str], kwh: float) -> Iterat
                 kind=kind, metrics=names[:1], sentence=f"{said}: {unit}", hint=hint, confidence=0.95
             )
             return
-    if max(ratios) <= _CONSTANT * min(ratios):
+    if len(ratios) >= _PIECES_FOR_A_RATIO and max(ratios) <= _CONSTANT * min(ratios):
         yield Suspicion(
             kind="CT ratio", metrics=names, sentence=f"{said}, always: {name_ratio(ratio)}", hint=_HINT_RATIO,
             confidence=0.75,

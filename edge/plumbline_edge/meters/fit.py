@@ -19,6 +19,7 @@ _UNKNOWN: Final = 4.0
 """As much weight as this is held against every profile: one that explains more values wins over its own excerpt."""
 _GOOD: Final = 0.8
 _BETTER_BY: Final = 0.2
+_NEAR: Final = 0.1
 _TINY: Final = 1e-6
 _HUGE: Final = 1e9
 
@@ -93,10 +94,13 @@ def other_layout(profile: Profile, polls: Sequence[Iterable[tuple[Span, bytes]]]
     own = fmean(_share(profile, words, Layout()) for words in read)
     if own >= 1 - _BETTER_BY:
         return None
-    best = max(_OTHERS, key=lambda layout: fmean(_share(profile, words, layout) for words in read))
-    other = fmean(_share(profile, words, best) for words in read)
+    shares = {layout: fmean(_share(profile, words, layout) for words in read) for layout in _OTHERS}
+    other = max(shares.values())
     if other < max(_GOOD, own + _BETTER_BY):
         return None
+    # a float keeps its size with a wrong lower half: what adds up exactly tells the right halves
+    near = [layout for layout, share in shares.items() if share >= other - _NEAR]
+    best = min(near, key=lambda layout: fmean(_rest(_values(profile, words, layout)) for words in read))
     kind, sentence, hint = _OTHERS[best]
     return Suspicion(
         kind=kind, metrics=tuple(m.name for m in profile.metrics), sentence=sentence, hint=hint,
@@ -111,18 +115,35 @@ def _share(profile: Profile, words: Words, layout: Layout) -> float:
 
 def _weigh(profile: Profile, words: Words, layout: Layout, *, missing: bool) -> tuple[float, float]:
     """(weight of what is right, weight of all that could be judged)."""
-    values: Shown = {}
-    right = weight = 0.0
-    for register in profile.registers:
-        number = _number(register, words, layout)
-        if number is None:
-            weight += missing
-        elif not math.isnan(number):
-            values[register.metric.name] = number
+    values = _values(profile, words, layout)
+    right = 0.0
+    unanswered = sum(_number(r, words, layout) is None for r in profile.registers) if missing else 0
+    weight = float(unanswered)
     for mark, good in _marks(values):
         weight += mark
         right += mark * good
     return right, weight
+
+
+def _values(profile: Profile, words: Words, layout: Layout) -> Shown:
+    """What was answered and is no "no value"."""
+    numbers = {r.metric.name: _number(r, words, layout) for r in profile.registers}
+    return {name: n for name, n in numbers.items() if n is not None and not math.isnan(n)}
+
+
+def _rest(values: Shown) -> float:
+    """The mean share by which powers miss their sum, and volts x amperes x factor; 1 where nothing tells."""
+    rests = []
+    parts = [values.get(f"power_active_{which}", math.nan) for which in ("l1", "l2", "l3", "total")]
+    if all(map(math.isfinite, parts)) and parts[3]:
+        rests.append(abs(sum(parts[:3]) - parts[3]) / max(map(abs, parts)))
+    for phase in ("l1", "l2", "l3"):
+        v, i = (values.get(f"{stem}_{phase}", math.nan) for stem in ("voltage", "current"))
+        end = phase if "current_l2" in values else "total"
+        f, p = (values.get(f"{stem}_{end}", math.nan) for stem in ("power_factor", "power_active"))
+        if all(map(math.isfinite, (v, i, f, p))) and p:
+            rests.append(abs(abs(p) - abs(v * i * f)) / max(abs(p), abs(v * i)))
+    return fmean(rests) if rests else 1.0
 
 
 def _number(register: Register, words: Words, layout: Layout) -> float | None:

@@ -33,5 +33,7 @@ def suspicions(
             power, imported = one.get("power_active_total"), one.get("energy_import_total")
             if power is not None and imported is not None:
                 energy = energy.seen(poll.mono_s, power, imported, one.get("energy_export_total", 0.0))
-    found = [*wiring.doubts(profile, values), *balance.doubts(energy)]
+    found = list(wiring.doubts(profile, values))
+    if not any("power_active" in metric for suspicion in found for metric in suspicion.metrics):
+        found += balance.doubts(energy)  # a counter is measured by the power: by a right one only
     return tuple(sorted(found, key=lambda suspicion: -suspicion.confidence))

@@ -57,12 +57,13 @@ def doubts(profile: Profile, polls: Sequence[Shown]) -> Iterator[Suspicion]:
 
 
 def _idle(polls: Sequence[Shown]) -> bool:
-    return all(
+    drawn = [
         abs(value) < (_NO_LOAD_A if name.startswith("current_l") else _NO_LOAD_W)
         for values in polls
         for name, value in values.items()
         if name.startswith(("current_l", "power_active"))
-    )
+    ]
+    return bool(drawn) and all(drawn)
 
 
 def _three_wires(polls: Sequence[Shown]) -> Iterator[Suspicion]:

@@ -37,6 +37,8 @@ class Encoder:
         self._ordered = sorted(profile.registers, key=lambda r: r.address)
         self._regions = tuple(_regions(self._ordered, profile.max_gap))
         self._reads: dict[tuple[int, int], tuple[Register, ...]] = {}
+        held = {r.metric.name for r in self._ordered}
+        self._one_phase = "current_l1" in held and "current_l2" not in held
         self._steps = {r.metric.name: r.scale * r.metric.to_wire(1) for r in self._ordered}
 
     def registers_in(self, start: int, count: int) -> tuple[Register, ...] | None:
@@ -61,11 +63,17 @@ class Encoder:
         said: list[tuple[str, int | None]] = []
         for register in registers:
             name = register.metric.name
-            words, steps = self._encode(register, values.get(name))
+            words, steps = self._encode(register, self._value(name, values))
             place = 2 * (register.address - start)
             block[place : place + len(words)] = words
             said.append((name, steps))
         return Answered(block=bytes(block), values=tuple(said))
+
+    def _value(self, name: str, values: Values) -> float | None:
+        """A single-phase meter among three phases sees the first, and shows it as its total."""
+        if self._one_phase and name.endswith("_total"):
+            return values.get(f"{name.removesuffix('_total')}_l1", values.get(name))
+        return values.get(name)
 
     def _encode(self, register: Register, value: float | None) -> tuple[bytes, int | None]:
         """The register's words in its own order, and the steps that a reader must find in them."""

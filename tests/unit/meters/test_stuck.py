@@ -15,7 +15,8 @@ def play(powers, currents):
     found = []
     for i, (watts, amps) in enumerate(zip(powers, currents, strict=True)):
         values = tuple(
-            round({"power_active_l1": watts * 10, "current_l1": amps * 1000}.get(name, 7 * i)) for name in NAMES
+            round({"power_active_l1": watts * 10, "current_l1": amps * 1000}.get(name, 7 * i))
+            for name in NAMES
         )
         run, flaws = stillness.judge(run, values)
         found += [i for place, flaw in flaws if (NAMES[place], flaw) == ("power_active_l1", Flaw.STUCK)]

@@ -65,7 +65,10 @@ def test_an_older_answer_served_again_is_no_other_meter(play):
 def test_a_full_integer_counter_rolls_over_and_is_no_other_meter(play):
     full = WHOLE.register("energy_import_total").modulus
 
-    assert play([full - 2, full - 1, 1, 2, 3, 4], WHOLE) == ([None, None, Flaw.ROLLOVER, None, None, None], [])
+    assert play([full - 2, full - 1, 1, 2, 3, 4], WHOLE) == (
+        [None, None, Flaw.ROLLOVER, None, None, None],
+        [],
+    )
 
 
 def test_a_decimal_counter_rolls_over_after_its_last_nine():
@@ -77,7 +80,9 @@ def test_a_decimal_counter_rolls_over_after_its_last_nine():
     state = counters.begin()
     flaws = []
     for kwh in (99_999.99, 0.01, 0.02):
-        verdict = counters.judge(state, tuple(round(kwh * 1e4) if i == place else None for i in range(len(profile.registers))))
+        verdict = counters.judge(
+            state, tuple(round(kwh * 1e4) if i == place else None for i in range(len(profile.registers)))
+        )
         state = verdict.tenure
         flaws += verdict.flaws
 
