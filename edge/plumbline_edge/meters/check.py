@@ -253,7 +253,7 @@ def _sums(places: dict[str, int], decoder: Decoded, stems: Sequence[str]) -> Ite
 
 
 def _phases(places: dict[str, int], decoder: Decoded) -> Iterator[_Phase]:
-    one_phase = "voltage_l2" not in places and "current_l2" not in places
+    one_phase = "current_l2" not in places
     for phase in ("l1", "l2", "l3"):
         # a single-phase meter's total is its phase
         ends = (phase, "total") if one_phase else (phase,)

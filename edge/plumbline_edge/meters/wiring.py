@@ -98,7 +98,7 @@ def _scaled(metrics: tuple[str, ...], seen: str, factor: float) -> Suspicion:
 
 def _power_and_apparent(values: Shown, phase: str) -> tuple[float, float, bool] | None:
     """|P|, V x I x |factor| and whether the factor is known, of one phase."""
-    single = "current_l2" not in values and "voltage_l2" not in values
+    single = "current_l2" not in values
     ends = (phase, "total") if single else (phase,)
     power = next((p for e in ends if (p := values.get(f"power_active_{e}")) is not None), None)
     factor = next((f for e in ends if (f := values.get(f"power_factor_{e}")) is not None), None)
