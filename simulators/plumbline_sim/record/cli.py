@@ -22,7 +22,15 @@ from plumbline_sim.record.recorder import Recorder, TapeFile
 from plumbline_sim.record.replay import ReplayServer, answer_on
 from plumbline_sim.record.scribe import lines_of
 from plumbline_sim.record.tape import Protocol, load_tape
-from plumbline_sim.record.wires import Wire, connect, host_and_port, is_serial, open_pty, open_serial
+from plumbline_sim.record.wires import (
+    Wire,
+    connect,
+    host_and_port,
+    is_serial,
+    listening,
+    open_pty,
+    open_serial,
+)
 
 app = typer.Typer()
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -64,7 +72,7 @@ def record(
 
     Example: plumbline sim record --from-pcap site.pcap --out bus.jsonl
     """
-    spoken = protocol.value
+    spoken: Protocol = protocol.value
     if from_pcap is not None:
         if listen or to:
             raise ConfigError(
@@ -236,27 +244,8 @@ async def _listening(recorder: Recorder, listen: str, link: Path | None) -> Asyn
             terminal.close()
         return
     host, port = host_and_port(listen, "--listen")
-    serving: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(recorder.accept(reader, writer))
-        serving.add(task)
-        task.add_done_callback(serving.discard)
-
-    try:
-        server = await asyncio.start_server(accept, host, port)
-    except OSError as error:
-        raise ConfigError(
-            f"--listen {listen}: {error.strerror}", hint="Give another port, or 0 for a free one."
-        ) from None
-    try:
-        yield f"{host}:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await server.wait_closed()
+    async with listening(host, port, recorder.serve) as taken:
+        yield f"{host}:{taken}"
 
 
 async def _on_ports(players: dict[str, Player], host: str, port: int) -> None:

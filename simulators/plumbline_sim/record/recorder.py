@@ -14,7 +14,7 @@ from plumbline.errors import ConfigError, Unreachable
 from plumbline_sim.record.messages import Direction
 from plumbline_sim.record.scribe import Scribe
 from plumbline_sim.record.tape import Head, Line, Protocol, framing_of, to_text
-from plumbline_sim.record.wires import TcpWire, Wire
+from plumbline_sim.record.wires import Wire
 
 _AGAIN_S: Final = 1.0
 
@@ -88,22 +88,18 @@ class Recorder:
         self._busy = False
         self._began_s = asyncio.get_running_loop().time()
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One master's TCP connection, from its beginning to its end."""
-        master = TcpWire(reader, writer)
+    async def serve(self, master: Wire) -> None:
+        """One master's connection, until either side ends it."""
+        if self._busy and self._alone:
+            self.turned_away["another master is on the bus"] += 1
+            return
+        self._busy = True
         try:
-            if self._busy and self._alone:
-                self.turned_away["another master is on the bus"] += 1
-                return
-            self._busy = True
-            try:
-                await self._join(master)
-            except Unreachable as why:
-                self.turned_away[str(why)] += 1
-            finally:
-                self._busy = False
+            await self._join(master)
+        except Unreachable as why:
+            self.turned_away[str(why)] += 1
         finally:
-            master.close()
+            self._busy = False
 
     async def keep(self, master: Wire) -> None:
         """A master on a terminal, which has no beginning and no end: until cancelled, whenever the bus is there."""

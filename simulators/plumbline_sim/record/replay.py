@@ -8,11 +8,9 @@ from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from plumbline.errors import ConfigError
-from plumbline_sim.meter.ports import who_listens
 from plumbline_sim.record.messages import Cutter, Framing, Message
 from plumbline_sim.record.player import Player
-from plumbline_sim.record.wires import TcpWire, Wire
+from plumbline_sim.record.wires import Wire, listening
 
 _PAUSE_S: Final[dict[Framing, float]] = {"tcp": 1.0, "rtu": 0.05}
 """After that, what has begun is taken for a whole request: no master pauses so long within one."""
@@ -33,41 +31,19 @@ class ReplayServer:
         self.host = host
         self.port = port
         self._on_answer = on_answer
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        try:
-            self._server = await asyncio.start_server(self._accept, self.host, self.port)
-        except OSError as error:
-            holder = who_listens(self.port)
-            why = f"in use by {holder}" if holder else error.strerror
-            raise ConfigError(
-                f"port {self.port}: {why}", hint="Give another --port, or 0 for a free one."
-            ) from None
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listening = listening(self.host, self.port, self._serve)
+        self.port = await self._listening.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._listening.__aexit__(kind, error, trace)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(TcpWire(reader, writer)))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-
-    async def _serve(self, wire: TcpWire) -> None:
-        try:
-            await answer_on(wire, self.player, self._on_answer)
-        finally:
-            wire.close()
+    async def _serve(self, wire: Wire) -> None:
+        await answer_on(wire, self.player, self._on_answer)
 
 
 async def answer_on(wire: Wire, player: Player, on_answer: OnAnswer | None = None) -> None:

@@ -8,11 +8,13 @@ import re
 import socket
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from plumbline.errors import ConfigError, Unreachable
+from plumbline_sim.meter.ports import who_listens
 
 _CONNECT_S: Final = 5.0
 _SERIAL: Final = re.compile(r"(?P<device>/[^,]+)(?:,(?P<baud>\d+))?(?:,8(?P<parity>[NEO])(?P<stop>[12]))?")
@@ -111,6 +113,40 @@ async def connect(host: str, port: int) -> TcpWire:
     except (OSError, TimeoutError) as error:
         why = str(error) or f"no answer within {_CONNECT_S:g} s"
         raise Unreachable(f"{host}:{port}: {why}", hint="Check the address and the cable.") from None
+
+
+@asynccontextmanager
+async def listening(
+    host: str, port: int, serve: Callable[[TcpWire], Coroutine[None, None, None]]
+) -> AsyncIterator[int]:
+    """Serve each connection in a task of its own, and close it then, while the block runs; yields the real port.
+
+    Raises ConfigError where the port is taken, and says by whom.
+    """
+    served: dict[asyncio.Task[None], TcpWire] = {}
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire = TcpWire(reader, writer)
+        task = asyncio.get_running_loop().create_task(serve(wire))
+        served[task] = wire
+        task.add_done_callback(lambda done: served.pop(done).close())
+
+    try:
+        server = await asyncio.start_server(accept, host, port)
+    except OSError as error:
+        holder = who_listens(port)
+        why = f"in use by {holder}" if holder else error.strerror
+        raise ConfigError(f"{host}:{port}: {why}", hint="Give another port, or 0 for a free one.") from None
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tuple(served):
+            task.cancel()
+        while served:
+            await asyncio.gather(*served, return_exceptions=True)
+            await asyncio.sleep(0)
+        await server.wait_closed()
 
 
 def open_pty(link: Path | None = None) -> tuple[TerminalWire, str]:
