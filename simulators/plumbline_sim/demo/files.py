@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from plumbline_sim.camera import CameraServer
 from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, ZONE, Stage
+from plumbline_sim.scene.project import Project
 
 SITE = "demo"
 GATEWAY = "demo-gw1"
@@ -19,8 +22,6 @@ _PATIENCE_S = 20
 def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: str) -> None:
     """A site file for `plumbline edge run`."""
     project = stage.project
-    width, height = stage.camera.size
-    quad = [[round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))]
     tables: list[tuple[str, dict[str, Any]]] = [
         (
             "",
@@ -47,23 +48,30 @@ def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: st
             )
             for role, profile in METERS.items()
         ),
-        (
-            "[[cameras]]",
-            {
-                "name": CAMERA,
-                "url": f"http://127.0.0.1:{stage.camera.port}/snapshot.jpg",
-                "track": project.track,
-                "at": ["10:00", "14:00"],
-                "works_begin": stage.begin.astimezone(ZONE).date(),
-                "quad": quad,
-                "floors": project.floors,
-                "bays": project.bays,
-                "weights": [[round(w, 9) for w in row] for row in project.weights],
-                "timeout_s": _PATIENCE_S,
-            },
-        ),
+        ("[[cameras]]", camera_table(CAMERA, stage.camera, project, stage.begin, zone=ZONE)),
     ]
-    path.write_text(_toml(tables), encoding="utf-8")
+    path.write_text(toml_text(tables), encoding="utf-8")
+
+
+def camera_table(
+    name: str, camera: CameraServer, project: Project, begin: datetime, *, zone: ZoneInfo
+) -> dict[str, Any]:
+    """What a person would write for a camera who knows the drawn works exactly."""
+    width, height = camera.size
+    return {
+        "name": name,
+        "url": f"http://127.0.0.1:{camera.port}/snapshot.jpg",
+        "track": project.track,
+        "at": ["10:00", "14:00"],
+        "works_begin": begin.astimezone(zone).date(),
+        "quad": [
+            [round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))
+        ],
+        "floors": project.floors,
+        "bays": project.bays,
+        "weights": [[round(w, 9) for w in row] for row in project.weights],
+        "timeout_s": _PATIENCE_S,
+    }
 
 
 def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:
@@ -74,7 +82,7 @@ def write_central(path: Path, *, broker_port: int, broker_version: str, http_por
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": 6 * 3600, "fresh_for_s": 4 * DAY_S}),
     ]
-    path.write_text(_toml(tables), encoding="utf-8")
+    path.write_text(toml_text(tables), encoding="utf-8")
 
 
 def write_plan(path: Path, stage: Stage) -> None:
@@ -86,7 +94,7 @@ def write_plan(path: Path, stage: Stage) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def _toml(tables: list[tuple[str, dict[str, Any]]]) -> str:
+def toml_text(tables: list[tuple[str, dict[str, Any]]]) -> str:
     """TOML of flat tables; its strings, numbers and arrays are written as JSON writes them."""
     lines: list[str] = []
     for heading, table in tables:
