@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from plumbline.messages import Body, Frame
+from plumbline import ranges
+from plumbline.messages import Body, Frame, Lane
 from plumbline.metrics import BY_CODE, BY_NAME
+from plumbline.ranges import Ranges
 from plumbline_central.ledger import Ledger
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
+from plumbline_edge.outbox.view import lane_states
 from plumbline_sim.demo.tally import Tally, compare
 from plumbline_sim.meter.oplog import Operation
 
 _ALWAYS: Final = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+Due = dict[tuple[str, Lane], Ranges]
+"""Sequence numbers by epoch and lane."""
+
+
+def due_at_central(outbox: Path) -> Due:
+    """What a gateway has written until now and central has not acknowledged, as far as the file says."""
+    with contextlib.closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True)) as db:
+        return {
+            (state.epoch, state.lane): tuple(ranges.missing(state.settled, (1, state.last)))
+            for state in lane_states(db)
+            if state.last
+        }
+
+
+def lacks(data: Path, gateway: str, due: Due) -> bool:
+    """Whether central's ledger is without any of it."""
+    ledger = Ledger.open(data / "ledger.db")
+    try:
+        return any(
+            tuple(ranges.missing(ledger.coverage(gateway, epoch, lane), span))
+            for (epoch, lane), spans in due.items()
+            for span in spans
+        )
+    finally:
+        ledger.close()
 
 
 def compare_polls(answered: list[Operation], stored: list[Body]) -> Tally:

@@ -18,7 +18,7 @@ from plumbline_sim.demo import broker
 from plumbline_sim.demo.central import PLUMBLINE, CentralClient, plumbline, plumbline_json
 from plumbline_sim.demo.files import camera_table, toml_text
 from plumbline_sim.demo.stage import sample_project
-from plumbline_sim.demo.stored import compare_polls, stored_bodies
+from plumbline_sim.demo.stored import compare_polls, due_at_central, lacks, stored_bodies
 from plumbline_sim.demo.tally import Tally
 from plumbline_sim.demo.tree import Child, ProcessTree
 from plumbline_sim.meter.load import SiteLoad
@@ -35,7 +35,7 @@ SITE: Final = "stand"
 GATEWAY: Final = "stand-gw1"
 _DAYS: Final = 60
 _LOOK_S: Final = 0.1
-_SETTLE_S: Final = 30.0
+_SETTLE_S: Final = 60.0
 _GATEWAY_SAYS_READY: Final = "gateway stand-gw1 of site stand reads"
 
 
@@ -65,7 +65,7 @@ class Stand:
         command = [*PLUMBLINE, "edge", "run", str(self.folder / "site.toml")]
         self._edge = await self.tree.start("edge", command, environment=self.clock.to_environment())
         try:
-            async with asyncio.timeout(2 * _SETTLE_S):
+            async with asyncio.timeout(_SETTLE_S):
                 while _times(log) == begun:
                     self.tree.check()
                     await asyncio.sleep(_LOOK_S)
@@ -85,19 +85,28 @@ class Stand:
             await self.settle()
 
     async def settle(self) -> None:
-        """Return when central shows the last poll that each meter has answered until now. Raises Unreachable."""
-        wanted = {op.device: op.at_us - 0.9e6 * self.wish.every_s for op in self.oplog.operations if op.poll}
-        missing: list[str] = []
+        """Return when central shows all that the meters have answered and the gateway has written until now.
+
+        Raises Unreachable where that takes too long.
+        """
+        said = {op.device: op.at_us - 0.9e6 * self.wish.every_s for op in self.oplog.operations if op.poll}
+        data = self.folder / "central-data"
         try:
             async with asyncio.timeout(_SETTLE_S):
-                while missing := await self._not_shown(wanted):
+                while await self._not_shown(said):
+                    self.tree.check()
+                    await asyncio.sleep(_LOOK_S)
+                due = await asyncio.to_thread(due_at_central, self.folder / "edge-state" / "outbox.db")
+                while await asyncio.to_thread(lacks, data, GATEWAY, due):
                     self.tree.check()
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
+            late = ", ".join(await self._not_shown(said)) or "the gateway"
             raise Unreachable(
-                f"central does not show what {', '.join(missing)} said {_SETTLE_S:.0f} s ago",
+                f"central has not got everything of {late} after {_SETTLE_S:.0f} s",
                 hint=f"See {self.folder / 'logs'}: edge.log, central.log.",
             ) from None
+        await self.client.until_projected()
 
     async def _not_shown(self, wanted: Mapping[str, float]) -> list[str]:
         newest: dict[str, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, cast
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from plumbline.errors import ConfigError
 from plumbline.stages import Track
@@ -87,8 +87,15 @@ def wish(
         timeout_s=timeout_s,
         seed=seed,
         start=start or START,
-        zone=ZoneInfo(timezone),
+        zone=_zone(timezone),
     )  # fmt: skip
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"timezone: no {name!r}", hint="For example Asia/Shanghai.") from None
 
 
 def _of(given: PerMeter, name: str) -> str | None:
