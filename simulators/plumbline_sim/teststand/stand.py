@@ -21,6 +21,7 @@ from plumbline_sim.demo.stage import sample_project
 from plumbline_sim.demo.stored import compare_polls, due_at_central, lacks, stored_bodies
 from plumbline_sim.demo.tally import Tally
 from plumbline_sim.demo.tree import Child, ProcessTree
+from plumbline_sim.meter.encode import says_absence
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import Operation, OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter, Source
@@ -235,6 +236,12 @@ async def _raise_meter(
 def _source(meter: MeterWish, wish: SiteWish) -> Source:
     if meter.trace is not None and meter.map is not None:
         recording = load_trace(meter.trace, load_map(meter.map))
+        lacking = {register.metric.name for register in meter.profile.registers if not says_absence(register)}
+        if mute := sorted(lacking - recording.metrics):
+            raise ConfigError(
+                f"meter {meter.name}: a {meter.profile.name} has no way to say that it lacks {', '.join(mute)}",
+                hint="Give them in the map's [metrics], a constant if need be, or play a float meter.",
+            )
         return TracePlayer(recording, begin_s=wish.start.timestamp(), repeat=True)
     assert meter.role is not None
     since = (wish.start - timedelta(days=1)).astimezone(wish.zone).date()
