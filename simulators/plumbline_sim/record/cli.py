@@ -135,6 +135,10 @@ def replay(
             f"{tape} has {len(servers)} servers, a terminal is one", hint=f"Give --server {servers[0]}."
         )
     chosen = servers if server is None else (server,)
+    if port + len(chosen) > 1 << 16:
+        raise ConfigError(
+            f"--port {port}: {len(chosen)} servers need as many ports", hint="Give a lower one, or 0."
+        )
     as_rtu = pty or rtu_over_tcp or found.framing == "rtu"
     players = {
         name: Player(found, framing="rtu" if as_rtu else "tcp", server=name, speed=speed, loop=loop)

@@ -25,6 +25,15 @@ _WITH_START: Final = frozenset((5, 6, 22))
 _ECHOED: Final = frozenset((5, 6, 15, 16, 22))
 
 
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ 0xA001 if byte & 1 else byte >> 1
+    return byte
+
+
+_CRC: Final = tuple(map(_crc_of, range(256)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One request or answer as it went over the wire; without `pdu` the bytes are no whole frame.
@@ -75,9 +84,7 @@ def crc(body: bytes) -> bytes:
     """Modbus's CRC-16 (polynomial 0xA001 reflected, start 0xFFFF), low byte first."""
     value = 0xFFFF
     for byte in body:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
+        value = value >> 8 ^ _CRC[value & 0xFF ^ byte]
     return value.to_bytes(2, "little")
 
 

@@ -52,6 +52,10 @@ class TapeFile:
     ) -> None:
         if self._file is not None:
             self._file.close()
+            if (
+                error is not None and not self.lines
+            ):  # nothing was recorded: the name is free for the next try
+                self._path.unlink(missing_ok=True)
 
     def write(self, lines: Iterable[Line]) -> None:
         assert self._file is not None
@@ -108,7 +112,7 @@ class Recorder:
                 await self._join(master)
             except Unreachable as why:
                 self.turned_away[str(why)] += 1
-            await asyncio.sleep(_AGAIN_S)
+            await _nobody_hears(master, _AGAIN_S)
 
     def finish(self) -> None:
         """Write what was left unfinished; nothing may pass afterwards."""
@@ -137,3 +141,14 @@ class Recorder:
                 t_s = asyncio.get_running_loop().time() - self._began_s
                 await target.send(data)
                 self._tape.write(self._scribe.heard(number, direction, data, t_s))
+
+
+async def _nobody_hears(master: Wire, seconds: float) -> None:
+    """Let what a master says go by, as on a wire without a bus: later it would be an answer's wrong question."""
+    try:
+        async with asyncio.timeout(seconds):
+            while await master.read():
+                pass
+            await asyncio.sleep(seconds)
+    except TimeoutError:
+        return

@@ -17,8 +17,9 @@ from plumbline_sim.record.messages import Direction, Framing, Message, meaning, 
 Protocol = Literal["tcp", "rtu", "rtu_over_tcp"]
 
 _VERSION: Final = 1
-_MOST_FILE_BYTES: Final = 1 << 30
+_MOST_FILE_BYTES: Final = 1 << 29
 _MOST_LINE_BYTES: Final = 4096
+_MOST_ANSWER_BYTES: Final = 4096
 _MOST_LINES: Final = 4_000_000
 _HINT: Final = "`plumbline sim record` writes such files; mend the line, or record again."
 
@@ -216,6 +217,9 @@ class _Pairing:
     def _join(self, at: int, answer: Message, t_s: float) -> None:
         exchange = self._exchanges[at]
         if exchange.answer is not None:
+            if len(exchange.answer.raw) > _MOST_ANSWER_BYTES:
+                self._unasked += 1
+                return
             answer = read_message(self._framing, exchange.answer.raw + answer.raw)
         delay_s = max(0.0, t_s - self._asked_s[at])
         self._exchanges[at] = replace(exchange, answer=answer, delay_s=delay_s)

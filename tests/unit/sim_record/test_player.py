@@ -97,6 +97,12 @@ def test_broken_bytes_are_played_as_they_were():
     assert said(player, 1) == [b"\xff\x00half"]
 
 
+def test_a_request_that_was_no_frame_gets_what_it_got():
+    player = Player(tape((0, "request", b"\0\1\0\1junk"), (1, "answer", tcp_frame(1, 1, SAID[0]))))
+
+    assert player.answer(b"\0\1\0\1junk", 0.0)[1] == tcp_frame(1, 1, SAID[0])
+
+
 def test_a_tcp_recording_can_be_played_on_a_serial_bus(three_polls):
     player = Player(three_polls, framing="rtu")
 

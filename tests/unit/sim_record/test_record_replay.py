@@ -199,6 +199,50 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     assert (tmp_path / "bus.jsonl").read_text() == "precious"
 
 
+def test_a_recording_that_never_began_leaves_its_name_free(tmp_path, capsys):
+    (tmp_path / "capture").write_text("no capture at all, whatever its name says")
+    code = run(
+        ["sim", "record", "--from-pcap", str(tmp_path / "capture"), "--out", str(tmp_path / "bus.jsonl")]
+    )
+
+    assert (code, "not a packet capture" in capsys.readouterr().err) == (2, True)
+    assert not (tmp_path / "bus.jsonl").exists()
+
+
+async def test_what_a_master_says_while_the_bus_is_away_is_not_said_to_it_later(tmp_path):
+    asked, late = rtu_frame(1, READ_KWH), rtu_frame(1, READ_V)
+    heard, bus_is_there = [], False
+
+    async def bus(wire):
+        while data := await wire.read():
+            heard.append(data)
+            await wire.send(b"answered")
+
+    async def open_bus():
+        if not bus_is_there:
+            raise Unreachable("away")
+        return await connect("127.0.0.1", port)
+
+    masters, path = open_pty()
+    master = open_serial(path)
+    with TapeFile(tmp_path / "bus.jsonl", "rtu") as tape:
+        async with listening("127.0.0.1", 0, bus) as port:
+            recorder = Recorder(tape, protocol="rtu", open_bus=open_bus)
+            keeping = asyncio.create_task(recorder.keep(masters))
+            await master.send(asked)
+            await asyncio.sleep(0.1)
+            bus_is_there = True
+            while not recorder.connections:  # noqa: ASYNC110 - the recorder's own pace
+                await asyncio.sleep(0.05)
+            await ask(master, late)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+    for wire in (master, masters):
+        wire.close()
+
+    assert heard == [late]
+
+
 async def started(*arguments):
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *map(str, arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
