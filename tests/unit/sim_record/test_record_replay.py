@@ -210,7 +210,7 @@ def test_a_recording_that_never_began_leaves_its_name_free(tmp_path, capsys):
 
 
 async def test_what_a_master_says_while_the_bus_is_away_is_not_said_to_it_later(tmp_path):
-    asked, late = rtu_frame(1, READ_KWH), rtu_frame(1, READ_V)
+    asked, late = rtu_frame(1, READ_KWH), rtu_frame(2, READ_KWH)
     heard, bus_is_there = [], False
 
     async def bus(wire):
