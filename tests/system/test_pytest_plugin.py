@@ -102,10 +102,10 @@ def test_a_few_hours_of_a_site_are_told_in_a_few_lines(run_test, tmp_path):
 
 TROUBLE = """
 def test_a_meter_and_the_broker_fail_and_nothing_is_lost(plumbline_site):
-    site = plumbline_site(meters={"crane": "eastron_sdm630", "cabins": "chint_dtsu666"}, speed=1200, timeout_s=1)
+    site = plumbline_site(meters={"crane": "eastron_sdm630", "cabins": "chint_dtsu666"}, speed=1200, timeout_s=2)
     site.play(minutes=40)
     site.fault("crane", "silent")
-    site.play(hours=1.5)
+    site.play(hours=2.5)
     before = site.value("crane", "energy_import_total").at
     assert site.value("cabins", "energy_import_total").at > before
     site.mend("crane")
@@ -116,7 +116,9 @@ def test_a_meter_and_the_broker_fail_and_nothing_is_lost(plumbline_site):
     site.play(minutes=40)
 
     assert site.value("crane", "energy_import_total").at > before
-    assert [code for code, device in site.events() if device == "crane"] == ["meter_lost", "meter_back"]
+    happened = [code for code, device in site.events() if device == "crane"]
+    assert happened[0] == "meter_lost"
+    assert "meter_back" in happened
     assert (site.lost, site.duplicated) == (0, 0)
 """
 
