@@ -13,7 +13,7 @@ from typing import Final
 import aiomqtt
 
 from plumbline.broker import BrokerSettings
-from plumbline.errors import Unreachable
+from plumbline.errors import Refused, Unreachable
 from plumbline_edge.outage import Outage
 from plumbline_edge.uplink.pace import reconnect_wait_s
 
@@ -158,6 +158,39 @@ class MqttLink:
         )
         client.pending_calls_threshold = 1000  # its warning per pending call costs a third of the throughput
         return client
+
+
+async def greet(settings: BrokerSettings, *, client_id: str, within_s: float = 5.0) -> None:
+    """Connect once and leave. Raises Refused where the broker will not have us, Unreachable where it is away.
+
+    `client_id` must be nobody else's: a broker ends the older connection of the same name.
+    """
+    where = f"{settings.host}:{settings.port}"
+    client = aiomqtt.Client(
+        hostname=settings.host,
+        port=settings.port,
+        identifier=client_id,
+        protocol=_PROTOCOLS[settings.version],
+        username=settings.username,
+        password=settings.password(),
+        tls_context=settings.tls(),
+        timeout=within_s,
+    )
+    try:
+        async with client:
+            pass
+    except aiomqtt.MqttCodeError as no:
+        raise Refused(
+            f"broker {where} refused the connection: {no}",
+            hint="Check username, password_file and cert_file under [broker], and the broker's own list of users.",
+        ) from None
+    except (aiomqtt.MqttError, OSError) as away:
+        raise Unreachable(
+            f"broker {where}: {away}",
+            hint="Check that an MQTT broker answers there, with or without TLS as here.",
+        ) from None
+    finally:
+        _break(client)  # it keeps the connection of a broker that accepted it and then said nothing
 
 
 def _socket_options(silence_s: float) -> list[tuple[int, int, int]]:

@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 
 from plumbline.errors import Refused
 from plumbline_edge.meters.failure import BusFailure
-from plumbline_edge.meters.line import Line, Opener, SerialPort, serial, tcp
+from plumbline_edge.meters.line import Line, Opener, SerialPort, Tap, serial, tcp
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import worth_bridging
 from plumbline_edge.meters.question import Question
@@ -384,12 +384,22 @@ class Bus:
 
 
 def tcp_bus(
-    host: str, port: int = 502, *, framing: Framing = "tcp", name: str = "", rng: random.Random | None = None
+    host: str,
+    port: int = 502,
+    *,
+    framing: Framing = "tcp",
+    name: str = "",
+    rng: random.Random | None = None,
+    tap: Tap | None = None,
 ) -> Bus:
     """A bus behind a TCP port: Modbus TCP, or with framing "rtu" serial frames through a transparent converter."""
-    return Bus(name or f"{host}:{port}", tcp(host, port), framing, rng=rng)
+    opener = tcp(host, port)
+    return Bus(name or f"{host}:{port}", tap(opener) if tap else opener, framing, rng=rng)
 
 
-def serial_bus(port: SerialPort, *, name: str = "", rng: random.Random | None = None) -> Bus:
+def serial_bus(
+    port: SerialPort, *, name: str = "", rng: random.Random | None = None, tap: Tap | None = None
+) -> Bus:
     """A bus on a serial port."""
-    return Bus(name or port.device, serial(port), "rtu", byte_s=port.byte_s, rng=rng)
+    opener = serial(port)
+    return Bus(name or port.device, tap(opener) if tap else opener, "rtu", byte_s=port.byte_s, rng=rng)

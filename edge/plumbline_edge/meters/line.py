@@ -1,4 +1,4 @@
-"""Opens the line a bus speaks on, a TCP connection or a serial port; the one file that imports pyserial."""
+"""Opens the line a bus speaks on, a TCP connection or a serial port; the one file that opens with pyserial."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Line(Protocol):
 
 Opener = Callable[[Ears], Awaitable[Line]]
 """Opens a line, or raises OSError with a text a person understands."""
+Tap = Callable[[Opener], Opener]
+"""Puts somebody in between who sees every byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from plumbline.clock import Clock
 from plumbline_edge.meters.bus import Bus, serial_bus, tcp_bus
-from plumbline_edge.meters.line import SerialPort
+from plumbline_edge.meters.line import SerialPort, Tap
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile
 from plumbline_edge.meters.remembered import Remembered
@@ -19,7 +19,7 @@ _PROBE_AT_LEAST_S: Final = 0.05
 """A silent meter may hold up its wire for that share of its neighbours' shortest period."""
 
 
-def open_bus(settings: BusSettings) -> Bus:
+def open_bus(settings: BusSettings, *, tap: Tap | None = None) -> Bus:
     """A site's bus; nothing is opened before the first question."""
     match settings.kind:
         case "rtu":
@@ -29,16 +29,23 @@ def open_bus(settings: BusSettings) -> Bus:
                 parity=settings.parity,
                 stop_bits=settings.stop_bits,
             )
-            return serial_bus(port, name=settings.name)
+            return serial_bus(port, name=settings.name, tap=tap)
         case "rtu_over_tcp":
-            return tcp_bus(settings.host or "", settings.port, framing="rtu", name=settings.name)
+            return tcp_bus(settings.host or "", settings.port, framing="rtu", name=settings.name, tap=tap)
         case _:
-            return tcp_bus(settings.host or "", settings.port, name=settings.name)
+            return tcp_bus(settings.host or "", settings.port, name=settings.name, tap=tap)
 
 
 def bus_key(meter: MeterSettings) -> tuple[str, int] | str:
     """What meters on one wire have in common: the bus's name, or host and port."""
     return meter.bus if meter.bus is not None else (meter.host or "", meter.port)
+
+
+def bus_of(meter: MeterSettings, named: Mapping[str, BusSettings]) -> BusSettings:
+    """The wire a meter is on; one that is alone behind a TCP port has that."""
+    if meter.bus is not None:
+        return named[meter.bus]
+    return BusSettings(name=f"{meter.host}:{meter.port}", kind="tcp", host=meter.host, port=meter.port)
 
 
 def open_meters(site: SiteSettings, clock: Clock) -> list[Meter]:
@@ -50,22 +57,33 @@ def open_meters(site: SiteSettings, clock: Clock) -> list[Meter]:
     for settings in site.meters:
         key = bus_key(settings)
         if key not in buses:
-            buses[key] = open_bus(named[key]) if isinstance(key, str) else tcp_bus(*key)
-        meters.append(
-            Meter(
-                name=settings.name,
-                profile=find_profile(settings.profile),
-                unit=settings.unit,
-                address=settings.address or "",
-                bus=buses[key],
-                every_s=settings.every_s,
-                clock=clock,
-                timeout_s=settings.timeout_s,
-                probe_s=_probe_s(key, site.meters),
-                remembered=remembered,
-            )
-        )
+            buses[key] = open_bus(bus_of(settings, named))
+        probe_s = _probe_s(key, site.meters)
+        meters.append(open_meter(settings, buses[key], clock, probe_s=probe_s, remembered=remembered))
     return meters
+
+
+def open_meter(
+    settings: MeterSettings,
+    bus: Bus,
+    clock: Clock,
+    *,
+    probe_s: float | None = None,
+    remembered: Remembered | None = None,
+) -> Meter:
+    """One meter on a bus. Raises ConfigError where there is no such profile."""
+    return Meter(
+        name=settings.name,
+        profile=find_profile(settings.profile),
+        unit=settings.unit,
+        address=settings.address or "",
+        bus=bus,
+        every_s=settings.every_s,
+        clock=clock,
+        timeout_s=settings.timeout_s,
+        probe_s=probe_s,
+        remembered=remembered,
+    )
 
 
 def _probe_s(key: tuple[str, int] | str, meters: Iterable[MeterSettings]) -> float | None:

@@ -1,0 +1,59 @@
+"""Fetches one picture of each camera and says what the quality gate makes of it; no picture is stored."""
+
+from __future__ import annotations
+
+import asyncio
+
+from plumbline.errors import ConfigError, Refused, Unreachable
+from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
+from plumbline_edge.settings import CameraSettings, SiteSettings
+
+_HINTS = {
+    "DARK": "Photograph by day: see `at`.",
+    "GLARE": "Turn it out of the sun, or choose other times in `at`.",
+    "BLUR": "Clean and focus it, and fix it so that wind does not shake it.",
+    "UNREADABLE": "Let its snapshot address answer with one whole JPEG.",
+    "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
+}
+
+
+async def check(settings: SiteSettings) -> list[Finding]:
+    """Each camera."""
+    return [await _camera(camera) for camera in settings.cameras]
+
+
+async def _camera(camera: CameraSettings) -> Finding:
+    from plumbline_edge.camera.source import HttpSnapshot  # noqa: PLC0415 - only where there is a camera
+
+    what = f"camera {camera.name}"
+    source = HttpSnapshot(
+        camera.url,
+        timeout_s=camera.timeout_s,
+        username=camera.username,
+        password_file=camera.password_file,
+    )
+    try:
+        raw = await source.snapshot()
+        width, height, reasons = await asyncio.to_thread(_look, raw, camera)
+    except (ConfigError, Refused, Unreachable) as no:
+        return fault(what, str(no), no.hint)
+    said = f"{width} x {height} pixels, {len(raw) / 1e3:.0f} kB"
+    if not reasons:
+        return ok(what, f"{said}; the facade can be judged")
+    from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
+
+    why = ", ".join(REASONS[reason] for reason in reasons)
+    return warning(what, f"{said}: {why}", _HINTS.get(reasons[0], "Look at its picture in a browser."))
+
+
+def _look(raw: bytes, camera: CameraSettings) -> tuple[int, int, tuple[str, ...]]:
+    """Size as sent, and why the facade in it could not be judged. Raises PhotoRefused."""
+    from plumbline_edge.camera import gate, image  # noqa: PLC0415
+    from plumbline_edge.vision.preprocess import roi_box  # noqa: PLC0415
+
+    header = image.read_header(raw)
+    picture = image.decode(raw, max_megapixels=camera.max_megapixels)
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = roi_box([(x * width, y * height) for x, y in camera.quad], (width, height))
+    crop = picture[y0:y1, x0:x1]
+    return header.width_px, header.height_px, gate.judge(crop, gate.sharpness(crop))
