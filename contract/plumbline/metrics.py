@@ -84,6 +84,8 @@ class Flaw(IntEnum):
     WENT_BACK = 4
     THINNED = 5
     """The mean of a stretch of time; the single readings had to make room."""
+    STUCK = 6
+    """The very same number for long while what must move with it moved."""
     SENTINEL = 100
     NOT_A_NUMBER = 101
     TIMEOUT = 102

@@ -31,7 +31,7 @@ from plumbline_edge.health import HealthProbe
 from plumbline_edge.meters.wiring import open_meters
 from plumbline_edge.mqtt import MqttLink
 from plumbline_edge.outbox import Damaged, Limits, Outbox, RolledBack, salvage
-from plumbline_edge.recorder import Recorder
+from plumbline_edge.recorder import Moment, Recorder
 from plumbline_edge.schedule import Taken, due_capture
 from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.uplink import Budget, SpentFile, Uplink
@@ -49,6 +49,7 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 900.0
 """Real seconds before a gateway whose outbox was damaged begins again."""
 _LEAVE_S = 5.0
+_JUDGING_S = 5.0
 
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
@@ -214,13 +215,23 @@ async def _photograph(
         now = recorder.now()
         since = now.mono
         taken.append(Taken(due=due, mono=since))
-        captured = await watch.capture(now.at)
-        progress, photo = captured.progress, captured.photo
-        if now.trust not in TRUSTED:  # the same wall time may come again with the next boot
-            name = f"{photo.photo}-{recorder.boot[:8]}"
-            progress, photo = replace(progress, photo=name), replace(photo, photo=name)
-        with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
-            await recorder.keep([now.saw(progress), now.saw(photo)])
+        taking = asyncio.ensure_future(_take(watch, now, recorder))
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:  # stopping: a camera that was asked is waited for, as meters are
+            await asyncio.wait([taking], timeout=camera.timeout_s + _JUDGING_S)
+            raise
+
+
+async def _take(watch: CameraWatch, now: Moment, recorder: Recorder) -> None:
+    """One photo, judged and kept."""
+    captured = await watch.capture(now.at)
+    progress, photo = captured.progress, captured.photo
+    if now.trust not in TRUSTED:  # the same wall time may come again with the next boot
+        name = f"{photo.photo}-{recorder.boot[:8]}"
+        progress, photo = replace(progress, photo=name), replace(photo, photo=name)
+    with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
+        await recorder.keep([now.saw(progress), now.saw(photo)])
 
 
 async def _report_health(

@@ -15,7 +15,7 @@ from plumbline.signing import DeviceKey
 from plumbline_edge.config import load_site
 from plumbline_edge.forecast import expected_bytes_per_day
 from plumbline_edge.meters.profile_file import find_profile
-from plumbline_edge.settings import SiteSettings
+from plumbline_edge.settings import BusSettings, SiteSettings
 
 app = typer.Typer()
 
@@ -32,10 +32,12 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         print(json.dumps({"site": settings.site, "gateway": settings.gateway, "public_key": key.public}))
         return
     print(f"{site}: gateway {settings.gateway} of site {settings.site}, no mistakes found")
+    for bus in settings.buses:
+        print(f"  bus    {bus.name}: {_wire(bus)}")
     for meter in settings.meters:
-        print(
-            f"  meter  {meter.name}: {meter.profile} at {meter.host}:{meter.port} every {meter.every_s:g} s"
-        )
+        where = f"on {meter.bus}" if meter.bus else f"at {meter.host}:{meter.port}"
+        number = f"address {meter.address}" if meter.address else f"unit {meter.unit}"
+        print(f"  meter  {meter.name}: {meter.profile} {where}, {number}, every {meter.every_s:g} s")
     for camera in settings.cameras:
         times = ", ".join(camera.at)
         print(f"  camera {camera.name}: {camera.floors} floors x {camera.bays} bays, photos at {times}")
@@ -61,6 +63,12 @@ def run(site: Site) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)
     os.execv(sys.executable, [sys.executable, "-m", "plumbline_edge.app", str(descriptor)])  # noqa: S606
+
+
+def _wire(bus: BusSettings) -> str:
+    if bus.kind == "rtu":
+        return f"{bus.device}, {bus.baud} baud 8{bus.parity}{bus.stop_bits}"
+    return f"{bus.host}:{bus.port}" + (", RTU frames" if bus.kind == "rtu_over_tcp" else "")
 
 
 def _days_offline(settings: SiteSettings) -> float:

@@ -1,4 +1,4 @@
-"""`plumbline sim`: simulated meters and cameras for people who test gateways."""
+"""`plumbline sim`: simulated meters and cameras, and recorded buses, for people who test gateways."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import typer
 
 from plumbline_sim import camera
 from plumbline_sim.meter import cli as meter
+from plumbline_sim.record import cli as record
 from plumbline_sim.site import cli as site
 
 app = typer.Typer()
-for _part in (meter, site, camera):
+for _part in (meter, site, camera, record):
     app.registered_commands += _part.app.registered_commands

@@ -21,11 +21,15 @@ from pathlib import Path
 
 import gateway
 import machine
+from pymodbus.client import AsyncModbusTcpClient
 
 from plumbline.clock import SystemClock
-from plumbline_edge.meters.bus import RTU_GAP, TCP_GAP, serial_bus
+from plumbline_edge.meters.bus import RTU_GAP, TCP_GAP, serial_bus, tcp_bus
 from plumbline_edge.meters.catalogue import reads
 from plumbline_edge.meters.line import SerialPort
+from plumbline_edge.meters.modbus import read_registers
+from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import places
 from plumbline_edge.meters.profile_file import find_profile, shipped
@@ -35,6 +39,7 @@ from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, RtuServer, SimulatedMeter
 
 BAUD, WIRED, TURNAROUND_S, WIRE_S = 9_600, 20, 0.02, 45.0
+ASKED, REPEATS = 2_000, 5
 PERIOD_S, NEIGHBOURS_WARM_UP_S, NEIGHBOURS_S = 4, 20.0, 60.0
 CROWD, VALUES, CROWD_WARM_UP_S, CROWD_S = 200, 30, 15.0, 60.0
 HERE = Path(__file__).parent
@@ -50,6 +55,46 @@ def requests_per_poll() -> None:
             "requests_per_poll", reads(profile, TCP_GAP), "requests", profile=name,
             rtu_9600_baud=reads(profile, RTU_GAP, 10 / BAUD), one_a_value=len(places(profile)),
         )  # fmt: skip
+
+
+async def request_cpu() -> None:
+    """CPU of this process for one read of sixty registers over TCP: our bus, and pymodbus's own client, in one run."""
+    with tempfile.TemporaryDirectory(prefix="plumbline-bench-") as folder:
+        profile = Path(folder) / "thirty.toml"
+        profile.write_text(gateway.thirty_values(), encoding="utf-8")
+        farm = subprocess.Popen(
+            [sys.executable, HERE / "farm.py", profile, "1"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        port = int(farm.stdout.readline())
+        question, pace = read_registers(1, 4, Span(0, 60), "tcp"), Pace(2.0)
+        used_us: dict[str, list[float]] = {"ours": [], "pymodbus": []}
+        async with tcp_bus("127.0.0.1", port) as bus:
+            client = AsyncModbusTcpClient("127.0.0.1", port=port)
+            await client.connect()
+
+            async def ours() -> None:
+                await bus.once(question, pace)
+
+            async def theirs() -> None:
+                answer = await client.read_input_registers(0, count=60, device_id=1)
+                assert len(answer.registers) == 60
+
+            for _ in range(REPEATS):
+                for name, ask in (("ours", ours), ("pymodbus", theirs)):
+                    before = time.process_time()
+                    for _ in range(ASKED):
+                        await ask()
+                    used_us[name].append((time.process_time() - before) / ASKED * 1e6)
+            client.close()
+        farm.stdin.close()
+        farm.stdout.read()
+        farm.wait(10)
+    middle = {name: statistics.median(found) for name, found in used_us.items()}
+    machine.say("request_cpu_us", middle["ours"], "us", registers=60, requests=REPEATS * ASKED,
+                pymodbus_client_us=round(middle["pymodbus"], 1), ratio=round(middle["ours"] / middle["pymodbus"], 2))  # fmt: skip
 
 
 async def serial_wire(family: str) -> None:
@@ -195,6 +240,7 @@ def crowd() -> None:
 
 if __name__ == "__main__":
     requests_per_poll()
+    asyncio.run(request_cpu())
     for family in ("carlo_gavazzi_em340", "eastron_sdm630"):
         asyncio.run(serial_wire(family))
     neighbours()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 from plumbline.cli import _PARTS, _load
 from plumbline.metrics import METRICS, Flaw
 from plumbline_edge.settings import BrokerSettings, CameraSettings, MeterSettings, SiteSettings
+from plumbline_sim.pytest_plugin import RaiseSite
+from plumbline_sim.teststand.site import Site
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -63,6 +69,51 @@ def test_every_command_that_a_page_shows_exists(page):
     }
 
     assert shown - commands == set()
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    """A page's code blocks of one language; an empty one is a terminal's."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_command_line_that_a_page_shows_is_understood(page):
+    lines = [line for block in fenced(page, "") + fenced(page, "sh") for line in block.splitlines()]
+    for line in lines:
+        part, *words = shlex.split(line.removeprefix("plumbline ")) if line.startswith("plumbline ") else [""]
+        if part not in _PARTS or len(_load(part).registered_commands) < 2:
+            continue
+        whole = typer.main.get_command(_load(part))
+        whole.commands[words[0]].make_context(words[0], words[1:])  # raises where it is not
+
+
+def test_the_test_page_shows_calls_that_the_fixture_knows():
+    page = DOCS / "testing_your_site.md"
+    calls = [
+        node
+        for block in fenced(page, "python")
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.Call)
+    ]
+    raised = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "plumbline_site"]
+    for call in raised:
+        inspect.signature(RaiseSite.__call__).bind(
+            None, *call.args, **{word.arg: None for word in call.keywords}
+        )
+    asked = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+    cells = re.findall(r"^\| (`[^|]+) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name for cell in cells for name in re.findall(r"`(\w+)", cell)} - {
+        "role",
+        "trace",
+        "map",
+        "tape",
+        "folder",
+    }
+
+    assert len(raised) >= 3
+    assert {name for name in asked | named if not hasattr(Site, name)} == set()
 
 
 @pytest.mark.parametrize("word", _PARTS)

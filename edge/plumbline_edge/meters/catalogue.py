@@ -24,8 +24,9 @@ Written by `make meters` from the files in `firmware_configs/meters`; a test fai
 ## Which file is mine?
 1. Read the model on the meter's own label and look for it in the table under *for*. A letter more or less in the model can
    be another register map; if yours is not there, see the next section.
-2. In the site file, give the meter a block with that file's name as `profile`, and the unit number (also called address or
-   slave id) that the meter's display shows:
+2. On a wire with meters on it, `plumbline edge scan --device /dev/ttyUSB0` finds who answers, at which speed, and which file
+   fits, and prints the block for the site file. By hand: give the meter a block with that file's name as `profile`, and the
+   unit number (also called address or slave id) that the meter's display shows:
 
    ```toml
    [[meters]]
@@ -34,10 +35,27 @@ Written by `make meters` from the files in `firmware_configs/meters`; a test fai
    host = "192.168.1.50"   # the meter, or the Modbus TCP gateway in front of it
    unit = 3
    ```
+
+   Several meters on one wire name it instead of a host:
+
+   ```toml
+   [[buses]]
+   name = "riser"
+   kind = "rtu"            # a serial port here; rtu_over_tcp: a plain converter, tcp: a Modbus gateway
+   device = "/dev/ttyUSB0"
+   baud = 9600
+   parity = "N"
+
+   [[meters]]
+   name = "crane"
+   profile = "dlt645_2007"
+   bus = "riser"
+   address = "000012345678" # twelve digits, on a DL/T 645 meter's label; Modbus meters have a unit
+   ```
 3. On RS-485 every meter on the line needs the same speed and parity and a unit number of its own. The settings as delivered
    stand below. Two wires, A to A and B to B, in one line from meter to meter, 120 ohm at both ends.
-4. `plumbline edge check site.toml` says what is wrong with the file, all at once; `read` in place of `check` shows what the
-   meter answers now. Compare voltage, power and the energy counter with the meter's display. Power is plus when energy comes
+4. `plumbline edge check site.toml` says what is wrong with the file, all at once; `plumbline edge read site.toml` shows what
+   the meter answers now, and `plumbline edge doctor site.toml --report handover.html` looks at everything else too. Compare voltage, power and the energy counter with the meter's display. Power is plus when energy comes
    from the grid: switch on a heater, it must rise.
 
 What you may meet: all voltages plausible and one power negative means that a current transformer sits the wrong way round; a
@@ -58,8 +76,8 @@ You need the maker's table of Modbus registers (search the web for the model and
    come from. The next one will ask. Delete `[serial]`, `[[identify]]`, `[serial_number]` and `[absent]` unless you know them.
 5. `profile = "mine.toml"` in the site file, then `plumbline edge check site.toml`: each mistake is named with its key, what
    was found and what was expected.
-6. `read` in place of `check`, and compare with the meter's display, value by value. If voltages look like 10<sup>30</sup> or
-   0.0, try `words = "lsw"`; if everything is shifted by one place, you still have to subtract 1.
+6. `plumbline edge read site.toml`, and compare with the meter's display, value by value. Under load it names what is likely
+   wrong: word order, an address off by one, kW taken for W. `words = "lsw"` turns the word order.
 7. Send us the file: with a second source, or your comparison, it goes into the list.
 
 ## What the columns mean

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plumbline_edge.meters import dlt645_poll
-from plumbline_edge.meters.check import Physics
+from plumbline_edge.meters.check import Decoded
 from plumbline_edge.meters.decode import Flaws, Values
 from plumbline_edge.meters.dlt645_poll import Learned
 from plumbline_edge.meters.profile import Profile, Register
 from plumbline_edge.meters.reader import Answer
 from plumbline_edge.meters.remembered import Known
+from plumbline_edge.meters.selfcheck import Blocks
 
 
 class Dlt645Reader:
     """See Reader. A block that the meter lacks is asked value by value; that is found out anew after each silence."""
 
     def __init__(self, profile: Profile, address: str) -> None:
-        self._profile = profile
+        self.profile = profile
         self._address = address
         self._learned = Learned()
         self._outcome = Learned()
@@ -25,16 +26,24 @@ class Dlt645Reader:
         self._plan()
 
     def _plan(self) -> None:
-        self.questions = dlt645_poll.plan(self._profile, self._address, self._learned)
+        self.questions = dlt645_poll.plan(self.profile, self._address, self._learned)
         places = {di: n for n, question in enumerate(self.questions) for di in self._metrics(question.di)}
         self.span_of = tuple(places.get(r.metric.name, -1 - i) for i, r in enumerate(self.order))
-        self.physics = Physics(self)
 
     def _metrics(self, di: int) -> tuple[str, ...]:
-        for block in self._profile.blocks:
+        for block in self.profile.blocks:
             if block.id == di:
                 return block.metrics
         return tuple(r.metric.name for r in self.order if r.address == di)
+
+    @property
+    def decoded(self) -> Decoded:
+        """See Reader.decoded."""
+        return self
+
+    def blocks(self, answers: Sequence[Answer]) -> Blocks:  # noqa: ARG002 - it has no registers
+        """See Reader.blocks."""
+        return ()
 
     @property
     def has_learned(self) -> bool:
@@ -44,7 +53,7 @@ class Dlt645Reader:
     def decode(self, answers: Sequence[Answer]) -> tuple[Values, Flaws]:
         """See Reader.decode."""
         told = [answer if isinstance(answer, bytes) else answer.flaw for answer in answers]
-        polled = dlt645_poll.decode(self._profile, self.questions, told, self._learned)
+        polled = dlt645_poll.decode(self.profile, self.questions, told, self._learned)
         self._outcome = polled.learned
         return polled.values, polled.flaws
 

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 _CHUNK: Final = 4096
+_PSEUDO: Final = Path("/dev/pts")  # a pseudo-terminal takes any speed, but no parity
 _PERMISSION: Final = "may not be opened by this user"
 
 
@@ -105,12 +108,7 @@ def serial(port: SerialPort) -> Opener:
     async def open_(ears: Ears) -> Line:
         import serial as pyserial  # noqa: PLC0415 - most gateways have meters on TCP only
 
-        try:
-            device = pyserial.Serial(
-                port.device, port.baud, parity=port.parity, stopbits=port.stop_bits, timeout=0, exclusive=True
-            )
-        except (pyserial.SerialException, ValueError) as error:
-            raise OSError(_why(port.device, error)) from None
+        device = _port(pyserial, port)
         with contextlib.suppress(NotImplementedError, OSError, ValueError):
             device.set_low_latency_mode(True)  # an FTDI adapter otherwise sits on each answer for 16 ms
         return _Serial(device, ears)
@@ -118,8 +116,21 @@ def serial(port: SerialPort) -> Opener:
     return open_
 
 
+def _port(pyserial: Any, port: SerialPort) -> Any:
+    """The open port. Raises OSError."""
+    parity = "N" if Path(port.device).resolve().is_relative_to(_PSEUDO) else port.parity
+    try:
+        return pyserial.Serial(
+            port.device, port.baud, parity=parity, stopbits=port.stop_bits, timeout=0, exclusive=True
+        )
+    except (pyserial.SerialException, ValueError, OSError, termios.error) as error:
+        raise OSError(_why(port.device, error)) from None
+
+
 def _why(device: str, error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
+    if number in (errno.EINVAL, errno.ENOTTY, errno.EIO):
+        return "is no serial port, or does not take this speed and parity"
     if number == errno.EAGAIN:  # what the lock of an exclusive port says
         return "in use by another program"
     if number in (errno.EPERM, errno.EACCES):

@@ -9,7 +9,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.check import Physics
 from plumbline_edge.meters.decode import Decoder, Flaws, Values
 from plumbline_edge.meters.frames import TcpOrRtu
 from plumbline_edge.meters.learn import Learned, cut
@@ -19,6 +18,7 @@ from plumbline_edge.meters.profile import Profile, places
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.reader import Answer
 from plumbline_edge.meters.remembered import Known
+from plumbline_edge.meters.selfcheck import Blocks
 
 _ADDRESS_REFUSALS: Final = frozenset((2, 3))
 """Exceptions that speak of the request itself; any other may be gone at the next poll."""
@@ -59,8 +59,7 @@ class ModbusReader:
         )
         self.spans = _probe_first(spans, profile)
         self._unasked = [Span(p.address, p.end) for p in refused]
-        self.decoder = Decoder(profile, [*self.spans, *self._unasked])
-        self.physics = Physics(self.decoder)
+        self.decoded = Decoder(profile, [*self.spans, *self._unasked])
         self.questions: tuple[Question, ...] = tuple(
             read_registers(self._unit, profile.function, span, self._framing) for span in self.spans
         )
@@ -68,7 +67,15 @@ class ModbusReader:
     def decode(self, answers: Sequence[Answer]) -> tuple[Values, Flaws]:
         """See Reader.decode."""
         told = [answer if isinstance(answer, bytes) else answer.flaw for answer in answers]
-        return self.decoder.decode([*told, *(Flaw.EXCEPTION for _ in self._unasked)])
+        return self.decoded.decode([*told, *(Flaw.EXCEPTION for _ in self._unasked)])
+
+    def blocks(self, answers: Sequence[Answer]) -> Blocks:
+        """See Reader.blocks."""
+        return tuple(
+            (span, answer)
+            for span, answer in zip(self.spans, answers, strict=True)
+            if isinstance(answer, bytes)
+        )
 
     def learn(self, answers: Sequence[Answer]) -> bool:
         """See Reader.learn."""

@@ -13,11 +13,9 @@ from msgspec.structs import replace
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
-from plumbline.messages import DeviceHealth, Event, EventCode, Frame
+from plumbline.messages import DeviceHealth, Event, Frame
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.check import latest
-from plumbline_edge.meters.decode import Flaws, Values
 from plumbline_edge.meters.dlt645_reader import Dlt645Reader
 from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.learn import Learned
@@ -30,8 +28,10 @@ from plumbline_edge.meters.profile import Profile
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.reader import Answer, Miss, Reader
 from plumbline_edge.meters.remembered import Known, Remembered, family_of
+from plumbline_edge.meters.selfcheck import Events, SelfCheck
 from plumbline_edge.meters.serial_number import text_of
 from plumbline_edge.meters.standing import Standing, Status
+from plumbline_edge.meters.suspicion import Suspicion
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,9 +85,9 @@ class Meter:
         known = self._remembered.of(name)
         self._known = known if known.family == family else Known(family=family)
         self._reader = self._reader_of(self._known)
+        self._check = None if self._reader is None else self._check_of(self._reader)
         self._learned_at_s = clock.mono()
         self._late_seen = 0
-        self._before: Values | None = None
         self._refusal: ExceptionAnswer
         self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
         self._news: list[Event] = []
@@ -104,6 +104,16 @@ class Meter:
         learned = Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused))
         gap = self._bus.worth_bridging(self._quiet_s)
         return ModbusReader(profile, self.unit, self._bus.framing, max_gap=gap, learned=learned)
+
+    def _check_of(self, reader: Reader) -> SelfCheck:
+        check = SelfCheck(self.name, reader.profile, reader.decoded)
+        check.serial_number(self._known.serial_number)
+        return check
+
+    @property
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """What the last look at its values found to be probably wrong with wiring or settings."""
+        return () if self._check is None else self._check.suspected
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -171,6 +181,7 @@ class Meter:
             self.standing.spoke("degraded")
             raise
         values, flaws = reader.decode(answers)
+        blocks = reader.blocks(answers)
         missed = any(isinstance(answer, Miss) for answer in answers)
         if (missed or reader.has_learned) and self._learn(reader, answers) and not again:
             return await self._poll(again=True)  # what was refused in one piece may come in two
@@ -179,12 +190,13 @@ class Meter:
             raise self._refusal
         self.standing.answers += 1
         self.latency_s = asyncio.get_running_loop().time() - began_s
-        flaws += self._doubts(reader, values, flaws)
-        self._before = latest(values, self._before)
+        assert self._check is not None
+        judged = self._check.polled(self._clock.mono(), values, flaws, blocks)
+        self._tell(judged.events)
         self.standing.spoke("degraded" if missed else "ok")
         if not missed and self._ask_number_at_s is not None and self._clock.mono() >= self._ask_number_at_s:
             await self._ask_number()
-        return Frame(device=self.name, metrics=self.metrics, values=values, flaws=flaws)
+        return Frame(device=self.name, metrics=self.metrics, values=values, flaws=judged.flaws)
 
     async def _ask_one(self, question: Question) -> bytes:
         most_s = self._probe_s if self.status == "silent" and not self.pace.late else None
@@ -216,6 +228,7 @@ class Meter:
         self._know(replace(self._known, base=found.base))
         reader = self._reader = self._reader_of(self._known)
         assert reader is not None
+        self._check = self._check_of(reader)
         return reader
 
     def _learn(self, reader: Reader, answers: Sequence[Answer]) -> bool:
@@ -224,14 +237,20 @@ class Meter:
         if reader.has_learned and mono_s - self._learned_at_s > _RELEARN_S:
             self._learned_at_s = mono_s
             reader.forget()
+            self._replanned(reader)
             return False
         learned = reader.learn(answers)
         if learned:
+            self._replanned(reader)
             self._learned_at_s = mono_s
             log.info("meter %s will not answer all of its profile; the rest is asked in %d reads",
                      self.name, len(reader.questions))  # fmt: skip
             self._know(reader.known(self._known))
         return learned
+
+    def _replanned(self, reader: Reader) -> None:
+        if self._check is not None:
+            self._check.replanned(reader.decoded)
 
     def _know(self, known: Known) -> None:
         self._known = known
@@ -242,6 +261,7 @@ class Meter:
         if self.standing.status == "silent":
             if self._reader is not None:
                 self._reader.was_away()
+                self._replanned(self._reader)
             if self.profile.serial_number is not None:  # whoever answers next says who it is
                 self._ask_number_at_s = self._clock.mono()
 
@@ -262,19 +282,11 @@ class Meter:
             return
         if not number:
             return
-        earlier = self._known.serial_number
         self._know(replace(self._known, serial_number=number))
-        if earlier and earlier != number:
-            text = f"another meter: serial number {number}, before {earlier}"
-            log.warning("%s: %s", self.name, text)
-            self._news.append(Event(code=EventCode.METER_REPLACED, subject=self.name, text=text))
-            self._before = None
+        if self._check is not None:
+            self._tell(self._check.serial_number(number))
 
-    def _doubts(self, reader: Reader, values: Values, flaws: Flaws) -> Flaws:
-        """What physics adds; a value that already has a flaw keeps its own."""
-        flawed = {position for position, _ in flaws}
-        return tuple(
-            (position, int(flaw))
-            for position, flaw in reader.physics.doubts(values, self._before)
-            if position not in flawed
-        )
+    def _tell(self, events: Events) -> None:
+        for code, text in events:
+            log.warning("meter %s: %s", self.name, text)
+            self._news.append(Event(code=code, subject=self.name, text=text))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.check import Physics
+from plumbline_edge.meters.check import Decoded
 from plumbline_edge.meters.decode import Flaws, Values
+from plumbline_edge.meters.profile import Profile
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.remembered import Known
+from plumbline_edge.meters.selfcheck import Blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +35,13 @@ class Reader(Protocol):
         ...
 
     @property
-    def physics(self) -> Physics:
-        """The checks that fit how the values arrive."""
+    def profile(self) -> Profile:
+        """The profile with this meter's own addresses."""
+        ...
+
+    @property
+    def decoded(self) -> Decoded:
+        """Which value comes in which answer."""
         ...
 
     @property
@@ -47,6 +54,10 @@ class Reader(Protocol):
 
         Before `learn` has seen the same answers: it may change what the next ones are to.
         """
+        ...
+
+    def blocks(self, answers: Sequence[Answer]) -> Blocks:
+        """The registers' own bytes, where the protocol has registers."""
         ...
 
     def learn(self, answers: Sequence[Answer]) -> bool:

@@ -9,21 +9,11 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from plumbline.errors import Unreachable
-from plumbline_sim.demo.tree import ProcessTree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """A broker that listens on loopback, and the newest MQTT it speaks."""
-
-    kind: Literal["mosquitto", "amqtt"]
-    port: int
-    version: Literal["5", "3.1.1"]
+from plumbline_sim.demo.tree import Child, ProcessTree
 
 
 def free_port() -> int:
@@ -34,26 +24,97 @@ def free_port() -> int:
         return port
 
 
+class Broker(Protocol):
+    """A broker on loopback; `version` is the newest MQTT it speaks. It may go down and come up on the same port."""
+
+    kind: Literal["mosquitto", "amqtt"]
+    port: int
+    version: Literal["5", "3.1.1"]
+
+    async def up(self) -> None:
+        """Listen. Raises Unreachable where it does not start."""
+        ...
+
+    async def down(self) -> None:
+        """Drop every client and listen no more."""
+        ...
+
+
+class Mosquitto:
+    """The real one, as a process of the tree."""
+
+    kind: Literal["mosquitto", "amqtt"] = "mosquitto"
+    version: Literal["5", "3.1.1"] = "5"
+
+    def __init__(self, program: str, tree: ProcessTree, folder: Path, port: int) -> None:
+        self.port = port
+        self._program = program
+        self._tree = tree
+        self._config = folder / "mosquitto.conf"
+        self._process: Child | None = None
+
+    async def up(self) -> None:
+        """See Broker.up."""
+        lines = (
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous true",
+            "log_type warning",
+            f"user {getpass.getuser()}",  # a change of user would undo that it ends when the demo is killed
+        )
+        self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        command = [self._program, "-c", str(self._config)]
+        self._process = await self._tree.start("mosquitto", command, environment={})
+        await _until_listening(self.port)
+
+    async def down(self) -> None:
+        """See Broker.down."""
+        if self._process is not None and self._process.running:
+            await self._process.end()
+
+
+class Amqtt:
+    """Runs inside this process; speaks MQTT 3.1.1 and forgets everything when it goes down."""
+
+    kind: Literal["mosquitto", "amqtt"] = "amqtt"
+    version: Literal["5", "3.1.1"] = "3.1.1"
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._broker: Any = None
+
+    async def up(self) -> None:
+        """See Broker.up."""
+        from amqtt.broker import Broker as Engine  # noqa: PLC0415 - half a second, and only without Mosquitto
+
+        logging.getLogger("amqtt").setLevel(logging.ERROR)
+        logging.getLogger("transitions").setLevel(logging.ERROR)
+        self._broker = Engine(
+            {
+                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
+                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+            }
+        )
+        await self._broker.start()
+
+    async def down(self) -> None:
+        """See Broker.down."""
+        if self._broker is not None:
+            await self._broker.shutdown()
+            self._broker = None
+
+
 @asynccontextmanager
 async def running(tree: ProcessTree, folder: Path) -> AsyncIterator[Broker]:
     """A broker for as long as the block runs. Raises Unreachable where it does not start."""
-    port = free_port()
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-    if program is None:
-        async with _amqtt(port):
-            yield Broker(kind="amqtt", port=port, version="3.1.1")
-        return
-    config = folder / "mosquitto.conf"
-    lines = (
-        f"listener {port} 127.0.0.1",
-        "allow_anonymous true",
-        "log_type warning",
-        f"user {getpass.getuser()}",  # a change of user would undo that it ends when the demo is killed
-    )
-    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    await tree.start("mosquitto", [program, "-c", str(config)], environment={})
-    await _until_listening(port)
-    yield Broker(kind="mosquitto", port=port, version="5")
+    port = free_port()
+    broker: Broker = Amqtt(port) if program is None else Mosquitto(program, tree, folder, port)
+    await broker.up()
+    try:
+        yield broker
+    finally:
+        if program is None:  # Mosquitto ends with the tree, after its clients
+            await broker.down()
 
 
 async def _until_listening(port: int) -> None:
@@ -66,22 +127,3 @@ async def _until_listening(port: int) -> None:
             writer.close()
             return
     raise Unreachable("mosquitto did not start", hint="See its log in the demo's logs folder.")
-
-
-@asynccontextmanager
-async def _amqtt(port: int) -> AsyncIterator[None]:
-    from amqtt.broker import Broker as Amqtt  # noqa: PLC0415 - half a second, and only without Mosquitto
-
-    logging.getLogger("amqtt").setLevel(logging.ERROR)
-    logging.getLogger("transitions").setLevel(logging.ERROR)
-    broker = Amqtt(
-        {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-        }
-    )
-    await broker.start()
-    try:
-        yield
-    finally:
-        await broker.shutdown()

@@ -11,8 +11,10 @@ from typing import Any, Final
 import httpx
 
 from plumbline.errors import Unreachable
+from plumbline_sim.demo.tree import ProcessTree
 
 PLUMBLINE: Final = (sys.executable, "-m", "plumbline")
+_SETTLE_S: Final = 60.0
 
 
 class CentralClient:
@@ -36,6 +38,25 @@ class CentralClient:
         except Unreachable:
             return False
         return True
+
+    async def until_ready(self, tree: ProcessTree) -> None:
+        """Return once central answers. Raises Unreachable where it, or another child, ended instead."""
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                while not await self.ready():
+                    tree.check()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise Unreachable(f"central does not answer after {_SETTLE_S:.0f} s") from None
+
+    async def until_projected(self) -> None:
+        """Return once every projection has applied the ledger's last row. Raises Unreachable."""
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                while any((await self.get("/api/v1/health"))["behind"].values()):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise Unreachable("central did not catch up with its own ledger in a minute") from None
 
     async def _ask(self, method: str, path: str, **how: Any) -> Any:
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from plumbline_sim.camera import CameraServer
 from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, ZONE, Stage
+from plumbline_sim.scene.project import Project
 from plumbline_sim.tomltext import toml_text
 
 SITE = "demo"
@@ -19,8 +22,6 @@ _PATIENCE_S = 20
 def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: str) -> None:
     """A site file for `plumbline edge run`."""
     project = stage.project
-    width, height = stage.camera.size
-    quad = [[round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))]
     tables: list[tuple[str, dict[str, Any]]] = [
         (
             "",
@@ -47,23 +48,30 @@ def write_site(path: Path, stage: Stage, *, broker_port: int, broker_version: st
             )
             for role, profile in METERS.items()
         ),
-        (
-            "[[cameras]]",
-            {
-                "name": CAMERA,
-                "url": f"http://127.0.0.1:{stage.camera.port}/snapshot.jpg",
-                "track": project.track,
-                "at": ["10:00", "14:00"],
-                "works_begin": stage.begin.astimezone(ZONE).date(),
-                "quad": quad,
-                "floors": project.floors,
-                "bays": project.bays,
-                "weights": [[round(w, 9) for w in row] for row in project.weights],
-                "timeout_s": _PATIENCE_S,
-            },
-        ),
+        ("[[cameras]]", camera_table(CAMERA, stage.camera, project, stage.begin, zone=ZONE)),
     ]
     path.write_text(toml_text(tables), encoding="utf-8")
+
+
+def camera_table(
+    name: str, camera: CameraServer, project: Project, begin: datetime, *, zone: ZoneInfo
+) -> dict[str, Any]:
+    """What a person would write for a camera who knows the drawn works exactly."""
+    width, height = camera.size
+    return {
+        "name": name,
+        "url": f"http://127.0.0.1:{camera.port}/snapshot.jpg",
+        "track": project.track,
+        "at": ["10:00", "14:00"],
+        "works_begin": begin.astimezone(zone).date(),
+        "quad": [
+            [round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))
+        ],
+        "floors": project.floors,
+        "bays": project.bays,
+        "weights": [[round(w, 9) for w in row] for row in project.weights],
+        "timeout_s": _PATIENCE_S,
+    }
 
 
 def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,25 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from plumbline.clock import ScaledClock
-from plumbline.errors import Unreachable
-from plumbline.messages import Body, Frame, Photo
-from plumbline.metrics import BY_CODE, BY_NAME
+from plumbline.messages import Photo
 from plumbline.stages import Track
-from plumbline_central.ledger import Ledger
-from plumbline_central.stores.sqlite import SqliteTelemetryStore
 from plumbline_sim.demo import broker, files
 from plumbline_sim.demo.central import PLUMBLINE, CentralClient, plumbline, plumbline_json
 from plumbline_sim.demo.report import Findings
 from plumbline_sim.demo.stage import Stage, first_midnight, raised, sample_project
-from plumbline_sim.demo.tally import Tally, compare
+from plumbline_sim.demo.stored import compare_polls, stored_bodies, stored_readings
+from plumbline_sim.demo.tally import compare
 from plumbline_sim.demo.tree import Child, ProcessTree
-from plumbline_sim.meter.oplog import Operation
 
-_ALWAYS: Final = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _LEAD_REAL_S: Final = 8.0
 """Real seconds for the services to come up before the works begin."""
-_SETTLE_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.5
 _ACKNOWLEDGE_AFTER: Final = timedelta(days=1)
 
@@ -119,7 +112,7 @@ class Play:
         )
         client = CentralClient(url)
         self._exits.push_async_callback(client.close)
-        await _until_ready(client, tree)
+        await client.until_ready(tree)
         edge_child = await tree.start("edge", [*PLUMBLINE, "edge", "run", str(site)], environment=time_is)
         return Running(
             options=options,
@@ -159,20 +152,20 @@ async def count(running: Running, wall_s: float) -> Findings:
     """End the gateway, wait until central has everything, then compare both sides."""
     await running.edge.end()
     stage, client = running.stage, running.client
-    await _until_projected(client)
+    await client.until_projected()
     curve = await client.get(f"/api/v1/sites/{files.SITE}/progress")
     alerts = await client.get("/api/v1/alerts", site=files.SITE, state="all")
     data = running.options.folder / "central-data"
     verdict = await plumbline_json("central", "verify", "--data", data, fine=(0, 1))
     gaps = await plumbline_json("central", "gaps", running.options.folder / "central.toml")
-    stored = await asyncio.to_thread(lambda: _stored_records(data))
+    stored = await asyncio.to_thread(lambda: stored_bodies(data))
     answered = [operation for operation in stage.oplog.operations if operation.values]
     return Findings(
         seed=running.options.seed,
         wall_s=wall_s,
         broker=running.broker,
         store="sqlite",
-        records=_compare_polls(answered, stored)
+        records=compare_polls(answered, stored)
         + compare(
             (shot.sha256 for shot in stage.camera.oplog.shots),
             (body.source for body in stored if isinstance(body, Photo) and body.source),
@@ -184,7 +177,7 @@ async def count(running: Running, wall_s: float) -> Findings:
                 for metric, steps in operation.values
                 if steps is not None
             ),
-            await asyncio.to_thread(lambda: list(_stored_readings(data))),
+            await asyncio.to_thread(lambda: list(stored_readings(data, files.SITE))),
         ),
         dropped_declared=sum(gap["declared"] for gap in gaps),
         photos_served=len(stage.camera.oplog.shots),
@@ -194,48 +187,6 @@ async def count(running: Running, wall_s: float) -> Findings:
     )
 
 
-def _compare_polls(answered: list[Operation], stored: list[Body]) -> Tally:
-    """Poll by poll: what a meter said in the answer that holds its probe, against the same values of a frame."""
-    polls = [operation for operation in answered if operation.poll]
-    probed = {operation.device: [metric for metric, _ in operation.values] for operation in polls}
-    frames = [body for body in stored if isinstance(body, Frame)]
-    return compare(
-        ((operation.device, tuple(steps for _, steps in operation.values)) for operation in polls),
-        (
-            (frame.device, tuple(values.get(metric) for metric in probed.get(frame.device, ())))
-            for frame in frames
-            for values in [dict(zip(_names(frame), frame.values, strict=True))]
-        ),
-    )
-
-
-def _names(frame: Frame) -> list[str]:
-    return [BY_CODE[code].name for code in frame.metrics]
-
-
-def _stored_records(data: Path) -> list[Body]:
-    """Every record in central's ledger, from the file itself."""
-    ledger = Ledger.open(data / "ledger.db")
-    try:
-        bodies: list[Body] = []
-        at = 0
-        while rows := ledger.read(at, 200):
-            bodies += [record.body for row in rows for record in row.records]
-            at = rows[-1].id
-        return bodies
-    finally:
-        ledger.close()
-
-
-def _stored_readings(data: Path) -> Iterator[tuple[str, str, int]]:
-    """Every value in the time-series store: (device, metric, steps of its resolution)."""
-    with contextlib.closing(SqliteTelemetryStore.open(data / "series.db")) as store:
-        for newest in store.latest(files.SITE):
-            metric = BY_NAME[newest.metric]
-            for _, value in store.series(files.SITE, newest.device, newest.metric, *_ALWAYS):
-                yield newest.device, newest.metric, metric.to_wire(value)
-
-
 async def _acknowledge_old(running: Running, alerts: list[dict[str, Any]]) -> None:
     """Play the supervisor: look at what has been open for a day, and say so."""
     now = running.stage.clock.wall()
@@ -243,20 +194,3 @@ async def _acknowledge_old(running: Running, alerts: list[dict[str, Any]]) -> No
         raised_at = datetime.fromisoformat(alert["raised_at"])
         if alert["state"] == "unacknowledged" and now - raised_at > _ACKNOWLEDGE_AFTER:
             await running.client.acknowledge(alert["id"], "demo supervisor", "seen; extra crews ordered")
-
-
-async def _until_ready(client: CentralClient, tree: ProcessTree) -> None:
-    async with asyncio.timeout(_SETTLE_S):
-        while not await client.ready():
-            tree.check()
-            await asyncio.sleep(0.1)
-
-
-async def _until_projected(client: CentralClient) -> None:
-    """Until every projection has applied the ledger's last row."""
-    try:
-        async with asyncio.timeout(_SETTLE_S):
-            while any((await client.get("/api/v1/health"))["behind"].values()):  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise Unreachable("central did not catch up with its own ledger in a minute") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,12 @@ from typing import Final, Self
 from plumbline.errors import Unreachable
 
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_DYING_WITH_US: Final = (
+    sys.executable,
+    "-ISc",
+    f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, 15); os.execvp(sys.argv[1], sys.argv[1:])",
+)
+"""Becomes the command after it. A preexec_fn would do the same, but must not be used where there are threads."""
 _END_S: Final = 60.0
 
 
@@ -69,13 +75,13 @@ class ProcessTree:
         log = self._logs / f"{name}.log"
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
+                *_DYING_WITH_US,
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 env={**os.environ, **environment},
                 start_new_session=True,  # a Ctrl-C in the terminal is for the demo, which ends its children in order
-                preexec_fn=_die_with_parent,
             )
         child = Child(name=name, process=process, log=log)
         self._children.append(child)
@@ -90,7 +96,3 @@ class ProcessTree:
                     f"{child.name} ended with {code}:\n{child.last_words()}",
                     hint=f"Its whole log: {child.log}",
                 )
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -46,6 +46,8 @@ class Encoder:
             for place in placed
             if isinstance(place, ScaleWord)
         }
+        held = {r.metric.name for r in self._ordered}
+        self._one_phase = "current_l1" in held and "current_l2" not in held
 
     def registers_in(self, start: int, count: int) -> tuple[Register, ...] | None:
         """What a read of `count` words from `start` covers; None where the meter would answer exception 2.
@@ -74,11 +76,17 @@ class Encoder:
         for register in registers:
             name = register.metric.name
             power = 0 if register.scale_at is None else powers[register.scale_at]
-            words, steps = self._encode(register, values.get(name), power)
+            words, steps = self._encode(register, self._value(name, values), power)
             place = 2 * (register.address - start)
             block[place : place + len(words)] = words
             said.append((name, steps))
         return Answered(block=bytes(block), values=tuple(said))
+
+    def _value(self, name: str, values: Values) -> float | None:
+        """A single-phase meter among three phases sees the first, and shows it as its total."""
+        if self._one_phase and name.endswith("_total"):
+            return values.get(f"{name.removesuffix('_total')}_l1", values.get(name))
+        return values.get(name)
 
     def _encode(self, register: Register, value: float | None, power: int) -> tuple[bytes, int | None]:
         """The register's words in its own order, and the steps that a reader must find in them."""

@@ -84,5 +84,6 @@ def _say(scenario: Scenario, buses: Mapping[str, BusServer]) -> None:
         for meter in scenario.on(bus.name):
             ails = ", ".join(fault.kind for fault in meter.faults)
             family = find_profile(meter.profile).name
-            print(f"  {meter.name}: unit {meter.unit}, {family}{f', {ails}' if ails else ''}")
+            number = f"address {meter.address}" if meter.address else f"unit {meter.unit}"
+            print(f"  {meter.name}: {number}, {family}{f', {ails}' if ails else ''}")
     print("ready", flush=True)

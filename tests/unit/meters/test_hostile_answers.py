@@ -106,6 +106,8 @@ QUESTIONS = {
         ],
     ),
 }
+STRANGERS = rtu(b"\1\4\4\3\3\3\3")
+"""Another master's answer from the same meter, of the same length: alone on the wire nothing tells it from ours."""
 PAYLOADS = {"tcp": TRUE, "rtu": TRUE, "dlt645": b"\x05\x23"}
 
 
@@ -124,6 +126,8 @@ def could_be_true(protocol, said, payload):
     """Modbus TCP has no checksum: bent data in a whole frame cannot be told, TCP itself guards it."""
     if payload is None or payload == PAYLOADS[protocol]:
         return True
+    if protocol == "rtu" and payload == STRANGERS[3:-2]:
+        return b"".join(said).lstrip(b"\0\xff").startswith(STRANGERS)
     return protocol == "tcp" and any(
         len(piece) == 13 and piece[:9] == QUESTIONS["tcp"][1][:9] and piece[9:] == payload for piece in said
     )

@@ -152,21 +152,38 @@ async def test_a_silent_meter_is_asked_ever_more_rarely_and_at_once_again_when_i
     assert meter.due(clock.mono())
 
 
-async def test_a_counter_that_runs_backwards_is_kept_and_doubted_once(build, clock):
+async def test_a_meter_put_in_another_s_place_is_doubted_until_it_is_sure_and_told_once(build, clock):
     async with simulated(build, clock) as (meter, device, _):
         clock.advance(3600)
         await meter.poll()
-        device.source = SiteLoad("hoist", seed=3, since=clock.wall().date())  # a new meter in its place
-        clock.advance(10)
+        device.source = SiteLoad("hoist", seed=3, since=clock.wall().date())
+        frames, told = [], []
+        for _ in range(6):
+            clock.advance(10)
+            frames.append(await meter.poll())
+            told += meter.take_news()
 
-        frame = await meter.poll()
-        clock.advance(10)
-        after = await meter.poll()
+    doubted = [
+        {BY_CODE[frame.metrics[i]].name for i, flaw in frame.flaws if flaw == Flaw.WENT_BACK}
+        for frame in frames
+    ]
+    assert "energy_import_total" in doubted[0]
+    assert all(None not in frame.values for frame in frames)
+    assert doubted[-1] == set()
+    assert [(event.code, event.subject) for event in told] == [("meter_replaced", "crane")]
 
-    doubted = {BY_CODE[frame.metrics[i]].name for i, flaw in frame.flaws if flaw == Flaw.WENT_BACK}
-    assert "energy_import_total" in doubted
-    assert None not in frame.values
-    assert after.flaws == ()
+
+async def test_another_serial_number_is_another_meter_even_where_its_counters_are_higher(build, clock):
+    async with simulated(build, clock) as (meter, device, _):
+        await meter.poll()
+        device.serial_number = "99887766"
+        device.__post_init__()
+        clock.advance(86_500)
+        await meter.poll()
+        told = meter.take_news()
+
+    assert [event.code for event in told] == ["meter_replaced"]
+    assert "99887766" in told[0].text
 
 
 async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):

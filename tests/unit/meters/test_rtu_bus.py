@@ -220,3 +220,25 @@ async def test_a_turn_that_nobody_waits_for_any_more_is_left_out():
     assert await last == "last"
     assert ran == []
     await bus.stop()
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "null"])
+async def test_what_is_no_serial_port_is_said_in_words(tmp_path, what):
+    (tmp_path / "file").write_text("x")
+    device = {"folder": tmp_path, "file": tmp_path / "file", "null": "/dev/null"}[what]
+    bus = serial_bus(SerialPort(device=str(device)))
+    with pytest.raises(BusFailure) as caught:
+        await ask(bus)
+
+    assert caught.value.kind == "connection"
+    await bus.stop()
+
+
+async def test_a_pseudo_terminal_takes_any_parity(wire):
+    _, bus = wire
+    even = serial_bus(SerialPort(device=bus.name, baud=2400, parity="E"))
+
+    for _ in range(2):
+        assert await ask(even) > 0
+        even._drop()
+    await even.stop()

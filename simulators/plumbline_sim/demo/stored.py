@@ -1,0 +1,91 @@
+"""What central has stored, read from its own files, beside what the simulators say they said."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from plumbline import ranges
+from plumbline.messages import Body, Frame, Lane
+from plumbline.metrics import BY_CODE, BY_NAME
+from plumbline.ranges import Ranges
+from plumbline_central.ledger import Ledger
+from plumbline_central.stores.sqlite import SqliteTelemetryStore
+from plumbline_edge.outbox.view import lane_states
+from plumbline_sim.demo.tally import Tally, compare
+from plumbline_sim.meter.oplog import Operation
+
+_ALWAYS: Final = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+Due = dict[tuple[str, Lane], Ranges]
+"""Sequence numbers by epoch and lane."""
+
+
+def due_at_central(outbox: Path) -> Due:
+    """What a gateway has written until now and central has not acknowledged, as far as the file says."""
+    with contextlib.closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True)) as db:
+        return {
+            (state.epoch, state.lane): tuple(ranges.missing(state.settled, (1, state.last)))
+            for state in lane_states(db)
+            if state.last
+        }
+
+
+def lacks(data: Path, gateway: str, due: Due) -> bool:
+    """Whether central's ledger is without any of it."""
+    ledger = Ledger.open(data / "ledger.db")
+    try:
+        return any(
+            tuple(ranges.missing(ledger.coverage(gateway, epoch, lane), span))
+            for (epoch, lane), spans in due.items()
+            for span in spans
+        )
+    finally:
+        ledger.close()
+
+
+def compare_polls(answered: list[Operation], stored: list[Body]) -> Tally:
+    """Poll by poll: what a meter said in the answer that holds its probe, against the same values of a frame."""
+    polls = [operation for operation in answered if operation.poll]
+    probed = {operation.device: [metric for metric, _ in operation.values] for operation in polls}
+    frames = [body for body in stored if isinstance(body, Frame)]
+    return compare(
+        ((operation.device, tuple(steps for _, steps in operation.values)) for operation in polls),
+        (
+            (frame.device, tuple(values.get(metric) for metric in probed.get(frame.device, ())))
+            for frame in frames
+            for values in [dict(zip(_names(frame), frame.values, strict=True))]
+        ),
+    )
+
+
+def _names(frame: Frame) -> list[str]:
+    return [BY_CODE[code].name for code in frame.metrics]
+
+
+def stored_bodies(data: Path) -> list[Body]:
+    """Every record in central's ledger, from the file itself."""
+    ledger = Ledger.open(data / "ledger.db")
+    try:
+        bodies: list[Body] = []
+        at = 0
+        while rows := ledger.read(at, 200):
+            bodies += [record.body for row in rows for record in row.records]
+            at = rows[-1].id
+        return bodies
+    finally:
+        ledger.close()
+
+
+def stored_readings(data: Path, site: str) -> Iterator[tuple[str, str, int]]:
+    """Every value in the time-series store: (device, metric, steps of its resolution)."""
+    with contextlib.closing(SqliteTelemetryStore.open(data / "series.db")) as store:
+        for newest in store.latest(site):
+            metric = BY_NAME[newest.metric]
+            for _, value in store.series(site, newest.device, newest.metric, *_ALWAYS):
+                yield newest.device, newest.metric, metric.to_wire(value)
