@@ -25,7 +25,7 @@ from plumbline_edge.commission.checks import (
     time_of_day,
 )
 from plumbline_edge.commission.checks.finding import Finding
-from plumbline_edge.commission.checks.meters import MeterSeen, SelfCheck, no_self_check
+from plumbline_edge.commission.checks.meters import MeterSeen, SelfCheck, suspected
 from plumbline_edge.settings import SiteSettings
 
 
@@ -46,7 +46,7 @@ async def examine(
     path: Path,
     clock: Clock,
     *,
-    self_check: SelfCheck = no_self_check,
+    self_check: SelfCheck = suspected,
     told: Callable[[str], None] = lambda _: None,
 ) -> Examined:
     """Look at everything; `told` hears before each part what comes now. Changes nothing but the meters' patience."""

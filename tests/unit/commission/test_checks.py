@@ -170,6 +170,10 @@ def test_a_site_without_serial_ports_has_nothing_to_check():
 # meters
 
 
+def nothing(profile, frame):
+    return ()
+
+
 def a_reading(frame, **more):
     rows = () if frame is None else rows_of(frame)
     return Reading(meter="m1", rows=rows, requests=2, took_ms=more.pop("took_ms", 80.0), **more)
@@ -184,13 +188,13 @@ GOOD = a_frame((23010, 50010))
 
 
 def test_a_meter_that_answers_well_is_well():
-    (found,) = meters.judge("m1", SDM630, a_reading(GOOD), GOOD)
+    (found,) = meters.judge("m1", SDM630, a_reading(GOOD), GOOD, nothing)
 
     assert (found.level, "2 requests in 80 ms" in found.said) == ("ok", True)
 
 
 def test_a_meter_that_does_not_answer_is_a_fault_with_a_hint():
-    (found,) = meters.judge("m1", SDM630, a_reading(None, why="no answer"), None)
+    (found,) = meters.judge("m1", SDM630, a_reading(None, why="no answer"), None, nothing)
 
     assert (found.level, found.said) == ("fault", "no answer")
     assert found.hint
@@ -201,14 +205,16 @@ def test_values_that_cannot_be_and_values_that_are_missing_are_said():
     gone = a_frame((23010, None), ((1, int(Flaw.SENTINEL)),))
     empty = a_frame((None, None), ((0, int(Flaw.TIMEOUT)), (1, int(Flaw.TIMEOUT))))
 
-    assert "voltage_l1 = 5 V (out of range)" in meters.judge("m1", SDM630, a_reading(odd), odd)[0].said
-    assert "frequency" in meters.judge("m1", SDM630, a_reading(gone), gone)[0].said
-    assert meters.judge("m1", SDM630, a_reading(empty), empty)[0].level == "fault"
-    assert meters.judge("m1", SDM630, a_reading(GOOD, took_ms=2_000.0), GOOD)[0].level == "warning"
+    assert (
+        "voltage_l1 = 5 V (out of range)" in meters.judge("m1", SDM630, a_reading(odd), odd, nothing)[0].said
+    )
+    assert "frequency" in meters.judge("m1", SDM630, a_reading(gone), gone, nothing)[0].said
+    assert meters.judge("m1", SDM630, a_reading(empty), empty, nothing)[0].level == "fault"
+    assert meters.judge("m1", SDM630, a_reading(GOOD, took_ms=2_000.0), GOOD, nothing)[0].level == "warning"
 
 
 def test_what_a_self_check_suspects_is_passed_on():
-    found = meters.judge("m1", SDM630, a_reading(GOOD), GOOD, lambda *_: ["phases swapped"])
+    found = meters.judge("m1", SDM630, a_reading(GOOD), GOOD, lambda *_: [("phases swapped", "swap them")])
 
     assert (found[0].level, found[0].said) == ("warning", "phases swapped")
 

@@ -15,11 +15,12 @@ from plumbline_edge.commission.reading import Reading, read_once
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.suspect import Poll, suspicions
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings, SiteSettings
 
-SelfCheck = Callable[[Profile, Frame], Iterable[str]]
-"""The likely mistakes behind one poll's values, each in one sentence that says what to do."""
+SelfCheck = Callable[[Profile, Frame], Iterable[tuple[str, str]]]
+"""The likely mistakes behind one poll's values: what is seen, and what to do at the cabinet."""
 
 _SLOW_MS = 1_000.0
 
@@ -46,13 +47,15 @@ class MeterSeen:
         }
 
 
-def no_self_check(profile: Profile, frame: Frame) -> Iterable[str]:  # noqa: ARG001 - its place is kept
-    """Finds nothing."""
-    return ()
+def suspected(profile: Profile, frame: Frame) -> Iterable[tuple[str, str]]:
+    """What physics says of one poll; that nothing is switched on is no mistake."""
+    for one in suspicions(profile, [Poll(mono_s=0.0, values=frame.values)]):
+        if one.kind != "no load":
+            yield one.sentence, one.hint
 
 
 async def check(
-    settings: SiteSettings, clock: Clock, *, self_check: SelfCheck = no_self_check
+    settings: SiteSettings, clock: Clock, *, self_check: SelfCheck = suspected
 ) -> tuple[list[Finding], list[MeterSeen]]:
     """One poll each, in the file's order."""
     findings: list[Finding] = []
@@ -77,7 +80,7 @@ async def check(
 
 
 def judge(
-    name: str, profile: Profile, reading: Reading, frame: Frame | None, self_check: SelfCheck = no_self_check
+    name: str, profile: Profile, reading: Reading, frame: Frame | None, self_check: SelfCheck = suspected
 ) -> list[Finding]:
     """What one poll says of a meter."""
     what = f"meter {name}"
@@ -89,7 +92,7 @@ def judge(
     odd = [
         f"{row.metric} = {row.value:g} {row.unit} ({row.reason})" for row in doubtful if row.value is not None
     ]
-    findings = [warning(what, suspicion, "") for suspicion in self_check(profile, frame)]
+    findings = [warning(what, seen, hint) for seen, hint in self_check(profile, frame)]
     if odd:
         hint = "Compare with the meter's display; the profile may be another meter's."
         findings.append(warning(what, f"cannot be right: {', '.join(odd)}", hint))
