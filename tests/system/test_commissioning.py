@@ -292,7 +292,9 @@ async def test_scan_write_check_and_read_lead_from_a_bare_wire_to_values(tmp_pat
         await plumbline("check", site)
         read = json.loads(await plumbline("read", site, "--json"))
         table = await plumbline("read", site, "--meter", "m3", "--raw")
-        again = json.loads(await plumbline("scan", site, "--units", "1-4", "--write", site, "--json"))
+        again = json.loads(
+            await plumbline("scan", site, "--units", "1-4", "--timeout", "0.1", "--write", site, "--json")
+        )
 
     assert [(one.name, one.profile, one.unit) for one in load_site(site).meters] == [
         ("m1", "eastron_sdm630", 1),

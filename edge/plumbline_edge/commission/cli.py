@@ -26,7 +26,7 @@ from plumbline_edge.commission.tap import Tapped
 from plumbline_edge.config import load_site
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Parity, Profile
+from plumbline_edge.meters.profile import Parity, Profile, SerialDefaults
 from plumbline_edge.meters.profile_file import find_profile, shipped
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings
@@ -198,9 +198,11 @@ def read(
     rtu: Rtu = False,
     unit: Annotated[int, typer.Option(min=0, max=247, help="Its Modbus unit number.")] = 1,
     address: Annotated[str | None, typer.Option(help="Twelve digits, of a DL/T 645 meter.")] = None,
-    baud: Annotated[int, typer.Option(min=300, max=1_000_000)] = 9600,
-    parity: Annotated[str, typer.Option(help="N, E or O.")] = "N",
-    stop_bits: Annotated[int, typer.Option(min=1, max=2)] = 1,
+    baud: Annotated[
+        int | None, typer.Option(min=300, max=1_000_000, help="As shipped where not given.")
+    ] = None,
+    parity: Annotated[str | None, typer.Option(help="N, E or O; as shipped where not given.")] = None,
+    stop_bits: Annotated[int | None, typer.Option(min=1, max=2)] = None,
     watch_s: Annotated[
         float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds, until Ctrl-C.")
     ] = None,
@@ -216,12 +218,15 @@ def read(
     if site is not None:
         named, meters = _meters_of(site, meter)
     else:
-        speeds = target.parities_of(parity) or ("N",)
+        shipped_as = find_profile(profile or "").serial or SerialDefaults(
+            baud=9600, parity="N", stop_bits=1, unit=1, bauds=()
+        )
         wire = replace(
             target.wire_from_options(device, host, rtu=rtu),
-            baud=baud,
-            parity=_only(speeds),
-            stop_bits=stop_bits,
+            baud=baud or shipped_as.baud,
+            parity=_only(target.parities_of(parity) or (shipped_as.parity,)),
+            stop_bits=stop_bits or shipped_as.stop_bits,
+            name=device or host or "",
         )
         named = {wire.name: wire}
         who = address or f"unit {unit}"
