@@ -43,7 +43,9 @@ _PARTS: Final = {
         modules=("plumbline_central.cli", "plumbline_central.ledger.cli", "plumbline_central.proof.cli"),
         extra="central",
     ),
-    "sim": _Part(about="Simulated meters and cameras, recorded buses.", modules=("plumbline_sim.cli",), extra="sim"),
+    "sim": _Part(
+        about="Simulated meters and cameras, recorded buses.", modules=("plumbline_sim.cli",), extra="sim"
+    ),
     "model": _Part(
         about="The model that judges photos: run, card, check, train, evaluate.",
         modules=("plumbline_edge.vision.cli", "plumbline_train.cli"),
