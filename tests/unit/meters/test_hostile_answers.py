@@ -1,6 +1,6 @@
 """Hostile answers to all three protocols: no crash, no hang, no wrong value taken for a good one.
 
-`make fuzz` plays 100,000 cases of each; a plain test run a share of them.
+`make fuzz` plays over 100,000 cases; a plain test run a share of them.
 """
 
 import asyncio
