@@ -42,6 +42,7 @@ class RaiseSite(Protocol):
 
         `speed`: simulated seconds in a real one. `every_s`: simulated seconds between polls; five polls a real second
         where left out. `timeout_s`: real seconds that the gateway waits for a meter. `cameras`: name to `new` or `reno`.
+        Files (a profile of one's own, traces, maps, tapes) lie beside the test's file, or in the folder pytest runs in.
         """
         ...
 
@@ -67,7 +68,7 @@ def plumbline_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[R
         try:
             wanted = wish(
                 meters or {}, trace=trace, map=map, role=role, tape=tape, units=units or {}, cameras=cameras or {},
-                speed=speed, every_s=every_s, timeout_s=timeout_s, seed=seed, start=start, timezone=timezone,
+                speed=speed, every_s=every_s, timeout_s=timeout_s, seed=seed, start=start, timezone=timezone, folder=request.path.parent,
             )  # fmt: skip
             site = Site(wanted, folder)
             sites.append(site)

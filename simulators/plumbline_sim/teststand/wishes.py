@@ -57,9 +57,9 @@ class SiteWish:
 def wish(
     meters: Mapping[str, str], *, trace: PerMeter, map: PerMeter, role: PerMeter, tape: PerMeter,  # noqa: A002 - the CSV's map, as in `plumbline sim meter --map`
     units: Mapping[str, int], cameras: Mapping[str, str], speed: float, every_s: float | None, timeout_s: float,
-    seed: int, start: datetime | None, timezone: str,
+    seed: int, start: datetime | None, timezone: str, folder: Path,
 ) -> SiteWish:  # fmt: skip
-    """The site of a fixture's arguments. Raises ConfigError."""
+    """The site of a fixture's arguments; files they name lie in `folder`, or in the current one. Raises ConfigError."""
     if not meters and not cameras:
         raise ConfigError(
             "a site without meters and cameras", hint='Give meters={"crane": "eastron_sdm630"}.'
@@ -76,7 +76,7 @@ def wish(
     return SiteWish(
         meters=tuple(
             _meter(
-                name, profile, units.get(name, 1),
+                name, profile, units.get(name, 1), folder,
                 trace=_of(trace, name), map_=_of(map, name), role=_of(role, name), tape=_of(tape, name),
             )
             for name, profile in meters.items()
@@ -107,6 +107,7 @@ def _meter(
     name: str,
     profile: str,
     unit: int,
+    folder: Path,
     *,
     trace: str | None,
     map_: str | None,
@@ -126,15 +127,24 @@ def _meter(
         if role not in ROLES:
             near = difflib.get_close_matches(role, ROLES, n=1)
             raise ConfigError(f"meter {name}: no role {role!r}", hint=f"Known: {', '.join(near or ROLES)}.")
+    if profile.endswith(".toml"):
+        profile = str(_beside(folder, profile))  # whole: the gateway reads it from a folder of its own
     return MeterWish(
         name=name, profile=find_profile(profile), profile_name=profile, unit=unit, role=cast("Role | None", role),
-        trace=None if trace is None else Path(trace), map=None if map_ is None else find_map(map_),
-        tape=None if tape is None else Path(tape),
+        trace=None if trace is None else _beside(folder, trace),
+        map=None if map_ is None else find_map(map_, folder),
+        tape=None if tape is None else _beside(folder, tape),
     )  # fmt: skip
 
 
-def find_map(name: str) -> Path:
+def _beside(folder: Path, name: str) -> Path:
+    """Where a file is that a test names: in `folder`, else below the current one."""
+    beside = folder / name
+    return (beside if beside.exists() else Path(name)).absolute()
+
+
+def find_map(name: str, folder: Path) -> Path:
     """A trace map's file: a path, or the stem of one that came with Plumbline."""
     if name.endswith(".toml"):
-        return Path(name)
+        return _beside(folder, name)
     return next(iter(shipped().values())).parents[1] / "traces" / f"{name}.toml"
