@@ -16,6 +16,10 @@ ALGORITHM: Final = "ed25519"
 _AS_WHO: Final = "Run as the user that owns the state folder, or name a folder of your own as state_dir."
 
 
+class OutOfReach(ConfigError):
+    """This user may not read the key, or may not keep one there."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceKey:
     """An Ed25519 key (RFC 8032) that never leaves the machine it was made on."""
@@ -27,13 +31,14 @@ class DeviceKey:
         """The key kept at `path`, made on first use, readable by its owner only.
 
         Raises ConfigError where the file is not a key: a damaged key is a person's decision, never replaced.
+        OutOfReach where this user may not read it, or not make one.
         """
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
             return cls(_write_new_key(path))
         except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}", hint=_AS_WHO) from None
+            raise OutOfReach(f"{path}: {error.strerror}", hint=_AS_WHO) from None
         if len(raw) != 32:
             raise ConfigError(
                 f"{path} holds {len(raw)} bytes and is no device key",
@@ -79,7 +84,7 @@ def _write_new_key(path: Path) -> Ed25519PrivateKey:
         finally:
             os.close(folder)
     except OSError as error:
-        raise ConfigError(
+        raise OutOfReach(
             f"{path.parent}: cannot keep the device key: {error.strerror}", hint=_AS_WHO
         ) from None
     return key

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from plumbline.signing import DeviceKey
+from plumbline.signing import DeviceKey, OutOfReach
 from plumbline_edge.config import load_site
 from plumbline_edge.forecast import expected_bytes_per_day
 from plumbline_edge.meters.profile_file import find_profile
@@ -25,11 +25,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON doc
 
 @app.command(epilog="Example: plumbline edge check firmware_configs/sites/example.toml")
 def check(site: Site, *, as_json: AsJson = False) -> None:
-    """Read a site file and say everything that is wrong with it, or what it will do."""
+    """Read a site file and say everything that is wrong with it, or what it will do.
+
+    Makes the device key where there is none yet; where it may not (on another machine, in CI) it says so and goes on.
+    """
     settings = load_site(site)
-    key = _key(settings)
+    try:
+        key, keyless = _key(settings).public, ""
+    except OutOfReach as why:
+        key, keyless = None, str(why)
     if as_json:
-        print(json.dumps({"site": settings.site, "gateway": settings.gateway, "public_key": key.public}))
+        print(json.dumps({"site": settings.site, "gateway": settings.gateway, "public_key": key}))
         return
     print(f"{site}: gateway {settings.gateway} of site {settings.site}, no mistakes found")
     for bus in settings.buses:
@@ -45,9 +51,14 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         f"  outbox {settings.outbox.max_mb:g} MB: about {_days_offline(settings):.0f} days without a network"
         " before readings are thinned"
     )
-    print(
-        f"  enrol it once: plumbline central enroll {settings.gateway} --site {settings.site} --key {key.public}"
-    )
+    enrol = f"plumbline central enroll {settings.gateway} --site {settings.site} --key"
+    if key is None:
+        print(f"  no key {keyless}")
+        print(
+            f"  enrol it once: {enrol} and what this command prints on the gateway, as the user who runs it"
+        )
+    else:
+        print(f"  enrol it once: {enrol} {key}")
 
 
 @app.command(epilog="Example: plumbline edge run /etc/plumbline/site.toml")
