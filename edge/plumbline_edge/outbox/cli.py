@@ -54,18 +54,25 @@ def status(site: Site, *, as_json: AsJson = False) -> None:
         said = {"gateway": settings.gateway, "epoch": epoch, "bytes": size, "lanes": lanes}
         print(json.dumps(said))
         return
-    names = ("written", "acknowledged", "waiting", "refused", "gone", "kept", "oldest waiting")
-    table = Table("lane", *names, title=f"{settings.gateway} · epoch {epoch}")
+    table = Table("lane", title=f"{settings.gateway} · epoch {epoch}", show_edge=False)
+    for name in (
+        "written",
+        "at central",
+        "waiting",
+        "refused",
+        "gone",
+        "waiting since",
+    ):  # 80 columns hold these
+        table.add_column(name, no_wrap=True)
     for state in states:
         lane = state.lane if state.epoch == epoch else f"{state.lane} of {state.epoch}"
         oldest = state.oldest_unacknowledged_us
-        numbers = (
-            state.last, ranges.size(state.acknowledged), state.waiting, state.parked, state.gone, state.kept
-        )  # fmt: skip
+        numbers = (state.last, ranges.size(state.acknowledged), state.waiting, state.parked, state.gone)
         waits_since = "" if oldest is None else f"{from_us(oldest):%Y-%m-%d %H:%M}"
         table.add_row(lane, *map(str, numbers), waits_since)
     Console().print(table)
-    print(f"{size / 1e6:.1f} MB of at most {settings.outbox.max_mb:g} MB on the card.")
+    kept = sum(state.kept for state in states)
+    print(f"{kept:,} records on the card, {size / 1e6:.1f} MB of at most {settings.outbox.max_mb:g} MB.")
     print("Acknowledgements are written with the next reading; `waiting` may lag by one.")
 
 
@@ -76,7 +83,7 @@ def tail(
     count: Annotated[int, typer.Option("-n", help="How many records.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """The newest records of this gateway, oldest first."""
+    """The newest records of this gateway, oldest first. A line shows what fits into it, --json everything."""
     with closing(_open(load_site(site))) as db:
         lanes = db.execute("SELECT id FROM lane").fetchall()
         newest = (
@@ -86,13 +93,14 @@ def tail(
         lines: list[_Line] = heapq.nlargest(
             count, (line for lane in newest for line in lane), key=lambda x: x[3]
         )
+    width = Console().width
     for _, lane, seq, at_us, _, raw in reversed(lines):
         said = _readable(codec.decode_body(raw))
         at = from_us(at_us)
         if as_json:
             print(json.dumps({"lane": lane, "seq": seq, "at": at.isoformat(), **said}))
         else:
-            print(_line(lane, seq, at, said))
+            print(_line(lane, seq, at, said, width))
 
 
 @app.command(epilog="Example: plumbline edge export /etc/plumbline/site.toml --out readings.csv")
@@ -212,9 +220,19 @@ def _readable(body: Body) -> dict[str, Any]:
     return {"kind": "frame", "device": body.device, "values": values}
 
 
-def _line(lane: str, seq: int, at: datetime, said: dict[str, Any]) -> str:
-    shown = " ".join(
-        f"{key}={value}" for key, value in said.items() if key not in ("kind", "values", "zones")
-    )
-    values = " ".join(f"{name}={value}" for name, value in said.get("values", {}).items())
-    return f"{at:%Y-%m-%d %H:%M:%S} {lane}/{seq} {said['kind']} {shown} {values}".rstrip()
+def _line(lane: str, seq: int, at: datetime, said: dict[str, Any], width: int) -> str:
+    """A record as one line that fits; an event is told whole."""
+    shown = {key: value for key, value in said.items() if key not in ("kind", "values", "zones")}
+    parts = [f" {key}={value}" for key, value in (shown | said.get("values", {})).items()]
+    line = f"{at:%Y-%m-%d %H:%M:%S} {lane}/{seq} {said['kind']}"
+    return line + ("".join(parts) if said["kind"] == "event" else _fitting(parts, width - len(line)))
+
+
+def _fitting(parts: list[str], width: int) -> str:
+    """As many of the parts as the width holds, and how many more there are; at least one of them."""
+    if sum(map(len, parts)) <= width:
+        return "".join(parts)
+    taken = 1
+    while sum(map(len, parts[: taken + 1])) + len(f" and {len(parts)} more") <= width:
+        taken += 1
+    return "".join(parts[:taken]) + f" and {len(parts) - taken} more"

@@ -62,6 +62,19 @@ async def test_status_says_what_waits_what_central_has_and_what_is_gone(tmp_path
     assert str(data.gone) in table
 
 
+async def test_status_and_tail_keep_to_the_width_of_a_terminal(tmp_path, said, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    async with gateway(tmp_path, max_bytes=2 << 20) as outbox:
+        await live(outbox, Site(), 10)
+        lines = said("status").splitlines() + said("tail", "-n", 20).splitlines()
+
+    polls = [line for line in lines if " frame " in line]
+    assert max(map(len, lines)) <= 80
+    assert any("waiting since" in line for line in lines)
+    assert polls
+    assert all("voltage_l1=" in line and line.endswith(" more") for line in polls)
+
+
 async def test_tail_shows_the_newest_records_of_all_lanes_oldest_first(tmp_path, said):
     site = Site()
     async with gateway(tmp_path) as outbox:
