@@ -443,12 +443,15 @@ class _Reader:
         kind = cast("Type", self.choice(f"{key}.type", entry.get("type", _MISSING), kinds) or kinds[0])
         last = 0xFFFF_FFFF if protocol == "dlt645" else 65_536 - LENGTHS[kind]
         address = self.whole(f"{key}.address", entry.get("address", _MISSING), 0, last)
-        if entry.get("unit") != metric.unit:
-            self.fault(f"{key}.unit", entry.get("unit"), f"{metric.unit!r}, the metric's unit after scaling")
         scale = entry.get("scale", 1)
         if not _is_number(scale) or scale == 0:
             self.fault(f"{key}.scale", scale, "a number other than 0")
             scale = 1
+        if (unit := entry.get("unit")) != metric.unit:
+            expected = f"{metric.unit!r}, the metric's unit after scaling"
+            if (factor := _factor(unit, metric.unit)) is not None:
+                expected += f" (from {unit}: scale = {float(Fraction(str(scale)) * factor):g})"
+            self.fault(f"{key}.unit", unit, expected)
         scale_at = entry.get("scale_at")
         if scale_at is not None:
             scale_at = self.whole(f"{key}.scale_at", scale_at, 0, 65_535)
@@ -486,12 +489,29 @@ class _Reader:
             if right.address < left.end:
                 self.fault(
                     f"registers.{right.metric.name}.address",
-                    right.address,
-                    f"at least {left.end}, past {left.metric.name}",
+                    _Address(right.address),
+                    f"at least {_Address(left.end)!r}, past {left.metric.name}",
                 )
         for r in registers:
             if any(other.address <= at < other.end for other in registers if (at := r.scale_at) is not None):
                 self.fault(f"registers.{r.metric.name}.scale_at", r.scale_at, "a word of no register's own")
+
+
+class _Address(int):
+    """An address as people meet it: some makers' tables are decimal, others hexadecimal."""
+
+    def __repr__(self) -> str:
+        return f"{int(self)} (0x{self:04X})"
+
+
+_PREFIXES: Final = {"": Fraction(1), "m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(1_000_000)}
+
+
+def _factor(given: object, wanted: str) -> Fraction | None:
+    """What turns a number in one unit into one in the other, where they differ in their prefix only."""
+    base = wanted.removeprefix("k")
+    factors = {prefix + base: factor for prefix, factor in _PREFIXES.items()}
+    return factors[given] / factors[wanted] if isinstance(given, str) and given in factors else None
 
 
 def _is_number(value: object) -> bool:

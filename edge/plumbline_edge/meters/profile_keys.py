@@ -30,7 +30,7 @@ KEYS: Final[dict[str, str]] = {
     "registers": "One line per metric.",
 }  # fmt: skip
 REGISTER_KEYS: Final[dict[str, str]] = {
-    "address": "Decimal and counted from 0; in DL/T 645 the data identifier.",
+    "address": "Counted from 0, decimal or hexadecimal (0x0100); in DL/T 645 the data identifier.",
     "type": "How the number is held.",
     "unit": "The metric's own unit, as a check on scale.",
     "scale": "Raw number x scale is in the unit; 1 where it is not given.",

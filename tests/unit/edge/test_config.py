@@ -134,7 +134,7 @@ def test_each_fault_of_a_profile_of_ones_own_is_a_line_beside_the_site_file_s(tm
         f"{mine}: function: expected a whole number 3-4, got 5",
         f"{mine}: max_register: expected no such key; did you mean 'max_registers'?, got 60",
         f"{mine}: max_registers: expected a whole number 1-125, got None",
-        f"{mine}: registers.frequency.unit: expected 'Hz', the metric's unit after scaling, got 'kHz'",
+        f"{mine}: registers.frequency.unit: expected 'Hz', the metric's unit after scaling (from kHz: scale = 1000), got 'kHz'",
         "meters.hoist.unit: expected 0-247, got 300",
     ]
 

@@ -88,7 +88,7 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
     assert set(faults) == {
         "function", "max_registers", "probe", "registers.voltage_l1.unit", "registers.energy_import_total.type",
     }  # fmt: skip
-    assert "expected 'V', the metric's unit after scaling, got 'kV'" in str(
+    assert "expected 'V', the metric's unit after scaling (from kV: scale = 100), got 'kV'" in str(
         faults["registers.voltage_l1.unit"]
     )
 
@@ -100,7 +100,7 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
             "address = 2",
             "address = 0",
             "registers.energy_import_total.address",
-            "at least 1, past voltage_l1",
+            "at least 1 (0x0001), past voltage_l1, got 0 (0x0000)",
         ),
         ("voltage_l1 =", "voltage_11 =", "registers.voltage_11", "did you mean 'voltage_l1'?"),
         ("scale = 0.1,", "scale = 0,", "registers.voltage_l1.scale", "other than 0"),
