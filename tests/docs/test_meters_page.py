@@ -57,6 +57,25 @@ energy_import_total = { address = 0x00010000, type = "bcd4", scale = 0.01, unit 
     assert "| voltage_l1 | 02010100 | bcd2 | 0.1 | V | source |" in page
     assert "0201FF00 answers voltage_l1 at once." in page
     assert "DL/T 645-2007 on RS-485" in page
-    assert "2400 baud, 8E1, unit 1; can be set to 1200 baud" in page
+    assert "2400 baud, 8E1; its `address` is the twelve digits on the label" in page
+    assert "Can be set to: 1200, 2400 baud with its maker's tool; no source says" in page
     assert "requests on a serial line" not in page
     assert "| DL/T 645 | 2 | 0 | – |" in page
+
+
+def test_a_port_says_what_it_can_be_set_to_and_of_which_models_that_is_true(tmp_path):
+    serial = SerialDefaults(
+        baud=9600, parity="N", stop_bits=1, unit=1, bauds=(19200, 9600), parities=("N", "E"), covers=("X1", "X2"),
+    )  # fmt: skip
+
+    page = catalogue({"x": replace(PROFILES["eastron_sdm630"], serial=serial)})
+
+    assert "9600 baud, 8N1, unit 1 (X1, X2; the others: see below)" in page
+    assert "Can be set to: 9600, 19200 baud; parity none (N) or even (E)" in page
+
+
+def test_a_single_register_has_no_word_order_and_a_power_factor_no_unit():
+    section = catalogue(PROFILES).split("\n## carlo_gavazzi_em24\n")[1].split("\n## ")[0]
+
+    assert "| power_factor_total | 53 | s16 | 0.001 |  | manual" in section
+    assert "| power_active_total | 40 | s32, lsw | 0.1 | W |" in section

@@ -9,13 +9,24 @@ from typing import Final
 
 from plumbline.metrics import Metric
 from plumbline_edge.meters.plan import plan_reads, worth_bridging
-from plumbline_edge.meters.profile import Identity, Profile, Register, SerialNumber, places
+from plumbline_edge.meters.profile import (
+    LENGTHS,
+    Identity,
+    Parity,
+    Profile,
+    Register,
+    SerialDefaults,
+    SerialNumber,
+    places,
+)
 from plumbline_edge.meters.profile_file import find_profile, shipped
 
 RTU_GAP: Final = 7
 _BYTE_S: Final = 10 / 9_600
 TCP_GAP: Final = 31
 """Most registers without a value that one read may run across: past that, another request costs fewer bytes."""
+
+_PARITIES: Final[dict[Parity, str]] = {"N": "none (N)", "E": "even (E)", "O": "odd (O)"}
 
 _INTRO: Final = """\
 # Meters
@@ -134,9 +145,11 @@ def _meter(stem: str, profile: Profile) -> Iterator[str]:
     yield f"- How sure: {_sure(profile)}"
     yield f"- Spoken to with: {_spoken(profile)}"
     yield f"- As delivered: {_delivered(profile)}"
+    if profile.serial is not None:
+        yield f"- Can be set to: {_settable(profile.serial, profile)}"
     if profile.protocol != "dlt645":
         serial, tcp, one_by_one = _counts(profile)
-        yield f"- One poll: {serial} requests on a serial line, {tcp} over TCP, instead of {one_by_one}"
+        yield f"- One poll: {serial} requests on a serial line, {tcp} over TCP, instead of {one_by_one}{_first(profile)}"
     for line in _recognised(profile):
         yield f"- Recognised by: {line}"
     for note in profile.notes:
@@ -189,9 +202,28 @@ def _delivered(profile: Profile) -> str:
         return "the device's maker decides; over TCP there is nothing to set but its address"
     if serial is None:
         return "no source says; the meter's display does"
-    others = ", ".join(str(baud) for baud in serial.bauds if baud != serial.baud)
-    can = f"; can be set to {others} baud" if others else ""
-    return f"{serial.baud} baud, 8{serial.parity}{serial.stop_bits}, unit {serial.unit}{can}"
+    port = f"{serial.baud} baud, 8{serial.parity}{serial.stop_bits}"
+    if profile.protocol == "dlt645":
+        return f"{port}; its `address` is the twelve digits on the label, it has no unit"
+    whose = f" ({', '.join(serial.covers)}; the others: see below)" if serial.covers else ""
+    return f"{port}, unit {serial.unit}{whose}"
+
+
+def _settable(serial: SerialDefaults, profile: Profile) -> str:
+    bauds = ", ".join(map(str, sorted(serial.bauds)))
+    names = [_PARITIES[parity] for parity in serial.parities]
+    if not names:
+        parity = "no source says whether it can have another parity: look into its menu"
+    elif len(names) == 1:
+        parity = f"parity always {names[0]}"
+    else:
+        parity = f"parity {', '.join(names[:-1])} or {names[-1]}"
+    how = " with its maker's tool" if profile.protocol == "dlt645" else ""
+    return f"{bauds} baud{how}; {parity}"
+
+
+def _first(profile: Profile) -> str:
+    return "" if profile.serial_number is None else "; the first and one a day ask for the serial number too"
 
 
 def _recognised(profile: Profile) -> Iterator[str]:
@@ -226,7 +258,7 @@ def _registers(profile: Profile) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for r in profile.registers:
         where = f"{r.address:08X}" if dlt645 else str(r.address)
-        yield f"| {r.metric.name} | {where} | {_type(r)} | {_scale(r)} | {r.metric.unit} | {', '.join(r.sources)} |"
+        yield f"| {r.metric.name} | {where} | {_type(r)} | {_scale(r)} | {_unit(r.metric)} | {', '.join(r.sources)} |"
     yield ""
     for block in profile.blocks:
         yield f"{block.id:08X} answers {', '.join(block.metrics)} at once."
@@ -235,10 +267,16 @@ def _registers(profile: Profile) -> Iterator[str]:
 
 
 def _type(register: Register) -> str:
+    if LENGTHS[register.type] == 1:
+        return register.type if register.bytes == "big" else f"{register.type}, {register.bytes}"
     order = "".join(
         f", {name}" for name, usual in ((register.words, "msw"), (register.bytes, "big")) if name != usual
     )
     return f"{register.type}{order}"
+
+
+def _unit(metric: Metric) -> str:
+    return "" if metric.unit == "1" else metric.unit
 
 
 def _scale(register: Register) -> str:

@@ -102,13 +102,18 @@ class ScaleWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SerialDefaults:
-    """How the maker ships the serial port; `bauds` are the speeds it can be set to."""
+    """How the maker ships the serial port; `bauds` and `parities` are what it can be set to.
+
+    Without `parities` no source says which. `covers` are the models this is true of, where not of all.
+    """
 
     baud: int
     parity: Parity
     stop_bits: int
     unit: int
     bauds: tuple[int, ...]
+    parities: tuple[Parity, ...] = ()
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

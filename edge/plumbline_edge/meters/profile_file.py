@@ -227,7 +227,7 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.fault("serial", value, "a table: baud, parity, stop_bits, unit, bauds")
+            self.fault("serial", value, f"a table: {', '.join(SERIAL_KEYS)}")
             return None
         self.no_others("serial.", value, SERIAL_KEYS)
         baud = self.whole("serial.baud", value.get("baud", _MISSING), *BOUNDS["baud"])
@@ -235,13 +235,18 @@ class _Reader:
         stop_bits = self.whole("serial.stop_bits", value.get("stop_bits", 1), *BOUNDS["stop_bits"])
         unit = self.whole("serial.unit", value.get("unit", 1), *BOUNDS["unit"])
         bauds = self.wholes("serial.bauds", value.get("bauds", [baud or 9600]), *BOUNDS["baud"])
+        parities = self.texts("serial.parities", value.get("parities", []))
+        for one in parities:
+            self.choice("serial.parities", one, get_args(Parity))
+        covers = self.texts("serial.covers", value.get("covers", []))
         if baud is None or parity is None or stop_bits is None or unit is None:
             return None
         if baud not in bauds:
             self.fault("serial.bauds", list(bauds), f"a list with {baud} in it, the factory setting")
         serial = SerialDefaults(
-            baud=baud, parity=cast("Parity", parity), stop_bits=stop_bits, unit=unit, bauds=bauds
-        )
+            baud=baud, parity=cast("Parity", parity), stop_bits=stop_bits, unit=unit, bauds=bauds,
+            parities=cast("tuple[Parity, ...]", parities), covers=covers,
+        )  # fmt: skip
         self.note("serial.", serial_nonsense(serial))
         return serial
 

@@ -42,7 +42,7 @@ REGISTER_KEYS: Final[dict[str, str]] = {
     "modulus": "Counters: where it starts again at 0, in the unit.",
     "from": "Ids of [sources] that agree about this register.",
 }
-SERIAL_KEYS: Final = ("baud", "parity", "stop_bits", "unit", "bauds")
+SERIAL_KEYS: Final = ("baud", "parity", "stop_bits", "unit", "bauds", "parities", "covers")
 IDENTIFY_KEYS: Final = ("function", "address", "type", "count", "equals")
 SERIAL_NUMBER_KEYS: Final = ("function", "address", "type", "count")
 BLOCK_KEYS: Final = ("id", "metrics")

@@ -127,6 +127,8 @@ def _serial() -> Schema:
         "stop_bits": _whole("stop_bits"),
         "unit": _whole("unit"),
         "bauds": _list(baud),
+        "parities": _list(_one_of(get_args(Parity))),
+        "covers": _list(_TEXT),
     }
     return _table(keys, dict.fromkeys(SERIAL_KEYS, ""), ("baud", "parity"))
 

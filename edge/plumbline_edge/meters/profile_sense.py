@@ -61,7 +61,9 @@ def serial_number_nonsense(number: SerialNumber) -> Iterator[Nonsense]:
 
 
 def serial_nonsense(serial: SerialDefaults) -> Iterator[Nonsense]:
-    """Speeds that no serial port knows."""
+    """Speeds that no serial port knows, a factory setting that cannot be set."""
+    if serial.parities and serial.parity not in serial.parities:
+        yield "parities", list(serial.parities), f"a list with {serial.parity!r} in it, the factory setting"
     for baud in serial.bauds:
         if baud not in USUAL_BAUDS:
             nearest = min(USUAL_BAUDS, key=lambda usual: abs(usual - baud))

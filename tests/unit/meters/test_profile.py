@@ -126,6 +126,12 @@ def test_five_mistakes_are_five_lines_in_one_report(tmp_path):
         ),
         (
             'probe = "voltage_l1"',
+            'probe = "voltage_l1"\nserial = { baud = 9600, parity = "N", parities = ["E", "O"] }',
+            "serial.parities",
+            "a list with 'N' in it",
+        ),
+        (
+            'probe = "voltage_l1"',
             'probe = "voltage_l1"\nserial_number = { function = 3, address = 65_535, type = "u32" }',
             "serial_number.address",
             "at most 65534",
