@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from plumbline_edge.config import load_site
 from plumbline_edge.meters.catalogue import catalogue, reads
 from plumbline_edge.meters.profile import Block, SerialDefaults
 from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
@@ -13,6 +14,19 @@ PROFILES = {stem: find_profile(stem) for stem in shipped()}
 
 def test_the_page_is_current():
     assert PAGE.read_text(encoding="utf-8") == catalogue(PROFILES), "run `make meters`"
+
+
+def test_the_mixed_wire_is_a_site_file(tmp_path):
+    wire = PAGE.read_text(encoding="utf-8").split("## Two kinds of meter on one line")[1].split("```")[1]
+    site = tmp_path / "site.toml"
+    site.write_text(
+        f'site = "a12"\ngateway = "gw1"\nstate_dir = "."\n{wire.removeprefix("toml")}', encoding="utf-8"
+    )
+
+    (bus,), meters = load_site(site).buses, load_site(site).meters
+    ports = [find_profile(meter.profile).serial for meter in meters]
+    assert len(ports) == 2
+    assert all(bus.baud in port.bauds and bus.parity in port.parities for port in ports)
 
 
 def test_every_meter_and_every_value_stands_in_it_with_its_sources():
