@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,7 +15,10 @@ import pytest
 import typer
 
 from plumbline.cli import _PARTS, _load
+from plumbline.errors import FaultyFile
 from plumbline.metrics import METRICS, Flaw
+from plumbline_edge.commission import paste
+from plumbline_edge.config import load_site
 from plumbline_edge.settings import BrokerSettings, CameraSettings, MeterSettings, SiteSettings
 from plumbline_sim.pytest_plugin import RaiseSite
 from plumbline_sim.teststand.site import Site
@@ -139,6 +143,19 @@ def test_the_example_site_file_shows_every_table():
     assert set(example["broker"]) <= set(BrokerSettings.__dataclass_fields__)
     assert set(example["meters"][0]) <= set(MeterSettings.__dataclass_fields__)
     assert set(example["cameras"][0]) <= set(CameraSettings.__dataclass_fields__)
+
+
+def test_the_least_site_file_lacks_nothing_but_what_the_scan_adds(tmp_path):
+    site = tmp_path / "site.toml"
+    shutil.copy(ROOT / "firmware_configs/sites/minimal.toml", site)
+    with pytest.raises(FaultyFile) as lacking:
+        load_site(site)
+    paste.append(
+        site, '[[meters]]\nname = "m1"\nprofile = "eastron_sdm630"\nhost = "192.168.1.50"\nunit = 1\n'
+    )
+
+    assert {fault.key for fault in lacking.value.faults} == {"meters"}
+    assert [meter.name for meter in load_site(site).meters] == ["m1"]
 
 
 def test_no_tracked_file_names_a_machine_or_an_outside_script():
