@@ -67,6 +67,7 @@ class Cycle:
         self._clock = clock
         self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
         self._card = Outage("outbox")
+        self._faulty: set[str] = set()
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
         )
@@ -125,8 +126,10 @@ class Cycle:
         asked = self._recorder.now()
         try:
             frame = await meter.poll()
-        except (Unreachable, Refused) as why:
+        except Exception as why:  # noqa: BLE001 - one meter's fault, whatever it is, harms no other
             self.counters["polls_failed"] += 1
+            if not isinstance(why, (Unreachable, Refused)):
+                return self._found_faulty(meter, why)
             if meter.status != "silent" or before == "silent":
                 return []
             log.warning("meter %s lost: %s", meter.name, why)
@@ -135,15 +138,25 @@ class Cycle:
             ]
         self.counters["frames"] += 1
         seen = [asked.saw(event) for event in meter.take_news()]
-        if before == "silent":
+        if before == "silent" or meter.name in self._faulty:
+            self._faulty.discard(meter.name)
             log.warning("meter %s back", meter.name)
             seen.append(asked.saw(Event(code=EventCode.METER_BACK, subject=meter.name)))
         return [*seen, asked.saw(frame)]
 
+    def _found_faulty(self, meter: Pollable, why: Exception) -> list[Observation]:
+        """A mistake of ours, or of its settings: the traceback once, and an event, until the meter is read again."""
+        if meter.name in self._faulty:
+            return []
+        self._faulty.add(meter.name)
+        log.error("meter %s cannot be read, and that is no fault of its own", meter.name, exc_info=why)
+        text = f"cannot be read: {type(why).__name__}: {why}"
+        return [self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=text))]
+
     def _take_answers(self) -> list[Observation]:
         """What meters have answered since last asked for; those still answering stay asked."""
-        answered = [name for name, task in self._asked.items() if task.done()]
-        return [seen for name in answered for seen in self._asked.pop(name).result()]
+        answered = [self._asked.pop(name) for name, task in list(self._asked.items()) if task.done()]
+        return [seen for task in answered if not task.cancelled() for seen in task.result()]
 
     async def _keep(self, observations: list[Observation]) -> None:
         try:
