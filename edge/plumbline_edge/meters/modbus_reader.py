@@ -23,8 +23,10 @@ from plumbline_edge.meters.selfcheck import Blocks
 _ADDRESS_REFUSALS: Final = frozenset((2, 3))
 """Exceptions that speak of the request itself; any other may be gone at the next poll."""
 _REFUSED_TIMES: Final = 2
-_SILENT_TIMES: Final = 3
+_SILENT_TIMES: Final = 5
 """So many polls in a row a read must fail before it counts as one that this meter never answers."""
+_CHANGED_TIMES: Final = 100
+"""So many where it has answered that very read before: a meter that boots, or a bad line, is no other meter."""
 
 
 class ModbusReader:
@@ -43,6 +45,8 @@ class ModbusReader:
         self._framing = framing
         self._max_gap = max_gap
         self._strikes: Counter[Span] = Counter()
+        self._answered: set[Span] = set()
+        self._refuses_all = False
         self._plan()
 
     def _plan(self) -> None:
@@ -80,16 +84,21 @@ class ModbusReader:
     def learn(self, answers: Sequence[Answer]) -> bool:
         """See Reader.learn."""
         answered = any(isinstance(answer, bytes) for answer in answers)
+        if answered and self._refuses_all:  # it was not ready, and nothing that was learned then is true
+            self.forget()
+            return True
         learned = self.learned
         silence_seen = False
         for span, answer in zip(self.spans, answers, strict=True):
             if isinstance(answer, bytes):
                 self._strikes.pop(span, None)
+                self._answered.add(span)
             elif answer.code in _ADDRESS_REFUSALS:
                 learned = self._strike(learned, span, _REFUSED_TIMES)
             elif answer.flaw is Flaw.TIMEOUT and answered and not silence_seen:
                 silence_seen = True  # those after it were not asked any more
                 learned = self._strike(learned, span, _SILENT_TIMES)
+        self._refuses_all = not answered and len(self._unasked) == len(places(self.profile)) - 1
         if learned == self.learned:
             return False
         self.learned = learned
@@ -98,7 +107,7 @@ class ModbusReader:
 
     def _strike(self, learned: Learned, span: Span, times: int) -> Learned:
         self._strikes[span] += 1
-        if self._strikes[span] < times:
+        if self._strikes[span] < (_CHANGED_TIMES if span in self._answered else times):
             return learned
         del self._strikes[span]
         probe = self.profile.register(self.profile.probe).address
@@ -109,6 +118,8 @@ class ModbusReader:
 
     def forget(self) -> None:
         """See Reader.forget."""
+        self._refuses_all = False
+        self._answered.clear()
         if self.learned:
             self.learned = Learned()
             self._plan()

@@ -173,6 +173,7 @@ class Meter:
         began_s = asyncio.get_running_loop().time()
         try:
             reader = self._reader or await self._locate()
+            self._believe_again(reader)
             answers = await self._ask(reader.questions)
         except Unreachable:
             self._fell_silent()
@@ -183,11 +184,13 @@ class Meter:
         values, flaws = reader.decode(answers)
         blocks = reader.blocks(answers)
         missed = any(isinstance(answer, Miss) for answer in answers)
-        if (missed or reader.has_learned) and self._learn(reader, answers) and not again:
+        if self._learn(reader, answers) and not again:
             return await self._poll(again=True)  # what was refused in one piece may come in two
         if missed and not any(isinstance(answer, bytes) for answer in answers):
             self.standing.spoke("degraded")
             raise self._refusal
+        if reader.has_learned:
+            self._know(reader.known(self._known))
         self.standing.answers += 1
         self.latency_s = asyncio.get_running_loop().time() - began_s
         assert self._check is not None
@@ -231,21 +234,23 @@ class Meter:
         self._check = self._check_of(reader)
         return reader
 
-    def _learn(self, reader: Reader, answers: Sequence[Answer]) -> bool:
-        """Whether the next questions are others because of these answers."""
+    def _believe_again(self, reader: Reader) -> None:
+        """Ask a week after the last refusal for all of the profile again."""
         mono_s = self._clock.mono()
         if reader.has_learned and mono_s - self._learned_at_s > _RELEARN_S:
             self._learned_at_s = mono_s
             reader.forget()
             self._replanned(reader)
-            return False
+            self._know(reader.known(self._known))
+
+    def _learn(self, reader: Reader, answers: Sequence[Answer]) -> bool:
+        """Whether the next questions are others because of these answers."""
         learned = reader.learn(answers)
         if learned:
             self._replanned(reader)
-            self._learned_at_s = mono_s
-            log.info("meter %s will not answer all of its profile; the rest is asked in %d reads",
+            self._learned_at_s = self._clock.mono()
+            log.info("meter %s: what it will not answer has changed; it is asked in %d reads",
                      self.name, len(reader.questions))  # fmt: skip
-            self._know(reader.known(self._known))
         return learned
 
     def _replanned(self, reader: Reader) -> None:
