@@ -20,8 +20,10 @@ from plumbline_edge.meters.reader import Answer
 from plumbline_edge.meters.remembered import Known
 from plumbline_edge.meters.selfcheck import Blocks
 
-_ADDRESS_REFUSALS: Final = frozenset((2, 3))
+NOT_THERE: Final = frozenset((1, 2, 3))
 """Exceptions that speak of the request itself; any other may be gone at the next poll."""
+_ADDRESS_REFUSALS: Final = NOT_THERE - {1}
+"""Of those, the ones that another cut of the same registers may not meet."""
 _REFUSED_TIMES: Final = 2
 _SILENT_TIMES: Final = 5
 """So many polls in a row a read must fail before it counts as one that this meter never answers."""

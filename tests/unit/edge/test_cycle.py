@@ -141,7 +141,10 @@ async def test_a_fault_of_ours_in_one_meter_is_told_once_and_harms_no_other(outb
     await bench.cycle.stop()
     happened = [body for _, body in await bench.bodies("status")]
 
-    assert [(event.code, event.subject) for event in happened] == [("meter_lost", "bad"), ("meter_back", "bad")]
+    assert [(event.code, event.subject) for event in happened] == [
+        ("meter_lost", "bad"),
+        ("meter_back", "bad"),
+    ]
     assert "ZeroDivisionError" in happened[0].text
     assert caplog.text.count("Traceback") == 1
     assert good.polls == 4
