@@ -40,7 +40,8 @@ _RELEARN_S: Final = 7 * 86_400.0
 """After so long, what a meter once refused is asked for again."""
 _NUMBER_EVERY_S: Final = 86_400.0
 """How often a meter is asked who it is, besides at the start and when it is back."""
-_LIVE, _PROBING = 0, 1
+_PROBE_WAITS_S: Final = 10.0
+"""How long a meter that fell silent lets those that live go before it on their wire, in real seconds."""
 
 
 class Meter:
@@ -158,7 +159,7 @@ class Meter:
 
     def queue(self, work: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
         """Run `work` when this meter has the wire; those that live come before one that fell silent."""
-        return self._bus.turn(work, rank=_PROBING if self.status == "silent" else _LIVE)
+        return self._bus.turn(work, may_wait_s=_PROBE_WAITS_S if self.status == "silent" else 0.0)
 
     def take_news(self) -> list[Event]:
         """What the last polls showed besides values; told once."""

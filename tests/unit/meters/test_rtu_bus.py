@@ -190,7 +190,7 @@ async def test_bytes_that_would_write_never_leave_whatever_asks(wire):
     assert len(far.requests) == 1
 
 
-async def test_turns_go_by_rank_then_by_who_came_first():
+async def test_turns_go_by_who_came_first_and_who_may_wait_lets_others_pass():
     bus, order = Bus("none", None, "tcp"), []
 
     def work(name):
@@ -200,11 +200,28 @@ async def test_turns_go_by_rank_then_by_who_came_first():
 
         return run
 
-    turns = [bus.turn(work(name), rank=rank) for name, rank in (("a", 0), ("silent", 1), ("b", 0), ("c", 0))]
-    await asyncio.gather(*turns)
+    comers = (("a", 0), ("silent", 5.0), ("b", 0), ("c", 0))
+    await asyncio.gather(*(bus.turn(work(name), may_wait_s=wait_s) for name, wait_s in comers))
     await bus.stop()
 
     assert order == ["a", "b", "c", "silent"]
+
+
+async def test_who_may_wait_has_its_turn_on_a_wire_that_is_never_free():
+    bus = Bus("none", None, "tcp")
+    busy_s = asyncio.get_running_loop().time() + 5
+
+    async def ask_and_come_again():
+        await asyncio.sleep(0.001)
+        if not probe.done() and asyncio.get_running_loop().time() < busy_s:
+            live.append(bus.turn(ask_and_come_again))
+
+    live = []
+    probe = bus.turn(lambda: asyncio.sleep(0, len(live)), may_wait_s=0.05)
+    live.append(bus.turn(ask_and_come_again))
+
+    assert await probe < 60
+    await bus.stop()
 
 
 async def test_a_turn_that_nobody_waits_for_any_more_is_left_out():
