@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 _CHUNK: Final = 4096
+_UNHEARD_MS: Final = 10_000
+"""A TCP connection ends when what was sent is not acknowledged for so long; Linux else tries for a quarter of an hour."""
 _PERMISSION: Final = "may not be opened by this user"
 
 
@@ -67,6 +70,8 @@ def tcp(host: str, port: int) -> Opener:
                 else "no such host, or no route"
             )
             raise OSError(f"cannot connect: {reason}") from None
+        if protocol.lost:  # before anybody had the line: it would never be heard of again
+            raise OSError("cannot connect: closed at once by the other side")
         return protocol
 
     return open_
@@ -76,9 +81,16 @@ class _Tcp(asyncio.Protocol):
     def __init__(self, ears: Ears) -> None:
         self._ears: Ears | None = ears
 
+    @property
+    def lost(self) -> bool:
+        return self._ears is None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # a converter that lost its power says nothing, and on a serial wire behind it silence is no sign
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
 
     def data_received(self, data: bytes) -> None:
         if self._ears is not None:

@@ -237,3 +237,17 @@ async def test_a_turn_that_nobody_waits_for_any_more_is_left_out():
     assert await last == "last"
     assert ran == []
     await bus.stop()
+
+
+async def test_a_late_exception_to_one_read_is_not_taken_for_one_to_another_read_of_that_meter(wire):
+    far, bus = wire
+    no = b"\x01\x84\x02"
+    far.reply = lambda request: [(0.15, no + crc16(no).to_bytes(2, "little"))]
+    pace = Pace(0.1)
+    with pytest.raises(BusFailure):
+        await ask(bus, pace=pace)
+    far.reply = lambda request: [(0.1, answer_of(1, 222, words=4))]
+    with pytest.raises(BusFailure) as held:
+        await ask(bus, span=Span(10, 14), pace=Pace(0.5))
+
+    assert held.value.kind == "late"
