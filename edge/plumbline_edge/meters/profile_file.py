@@ -64,7 +64,7 @@ def load_profile(path: Path) -> Profile:
         raise ConfigError(
             f"{path}: {error.strerror}", hint="Name a profile that exists; firmware_configs/meters has them."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no UTF-8, no TOML, or no path
         raise ConfigError(f"{path}: not TOML: {error}", hint="Mend the line it names.") from None
     reader = _Reader(str(path))
     profile = reader.profile(raw)
