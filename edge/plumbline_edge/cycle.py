@@ -67,6 +67,7 @@ class Cycle:
         self._clock = clock
         self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
         self._card = Outage("outbox")
+        self._answering: set[str] = set()
         self._faulty: set[str] = set()
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
@@ -79,7 +80,10 @@ class Cycle:
             tick = await self._next_tick(tick)
 
     async def stop(self) -> None:
-        """Keep what meters are still answering; ask nothing more."""
+        """Keep what meters are still answering; those that wait for their wire are asked no more."""
+        for name, task in self._asked.items():
+            if name not in self._answering:
+                task.cancel()
         asked = [task for task in self._asked.values() if not task.done()]
         if asked:
             await asyncio.wait(asked)
@@ -121,7 +125,15 @@ class Cycle:
         await self._keep(late + self._take_answers())
 
     async def _ask(self, meter: Pollable) -> list[Observation]:
-        """What there is to keep of one poll: a frame, and an event where the meter fell silent or came back."""
+        """What there is to keep of one poll, now that it is the meter's turn."""
+        self._answering.add(meter.name)
+        try:
+            return await self._polled(meter)
+        finally:
+            self._answering.discard(meter.name)
+
+    async def _polled(self, meter: Pollable) -> list[Observation]:
+        """A frame, and an event where the meter fell silent or came back."""
         before = meter.status
         asked = self._recorder.now()
         try:

@@ -217,6 +217,20 @@ async def test_what_was_still_being_answered_at_the_end_is_kept(outbox, monkeypa
     assert [body.device for _, body in await bench.bodies()] == ["slow"]
 
 
+async def test_a_meter_that_still_waits_for_its_wire_does_not_hold_up_a_stop(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    good, waiting = FakeMeter("good"), FakeMeter("waiting")
+    waiting.queue = lambda work: asyncio.get_running_loop().create_future()
+    bench = Bench(outbox, [good, waiting])
+    task = await running(bench)
+    await bench.ticks(1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        await bench.cycle.stop()
+
+    assert [body.device for _, body in await bench.bodies()] == ["good"]
+
+
 @pytest.mark.parametrize("step_s", [7200.0, -7200.0, 3.0, -3.0, 56 * 365.25 * 86400])
 async def test_a_step_while_it_waits_loses_no_tick_and_invents_none(outbox, step_s):
     bench = Bench(outbox, [FakeMeter("a")])
