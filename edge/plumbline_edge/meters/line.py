@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -172,6 +173,10 @@ class _Serial:
         self._ears = None
         self._loop.remove_reader(self._fd)
         with contextlib.suppress(Exception):  # an adapter pulled out may answer anything
+            termios.tcflush(
+                self._fd, termios.TCOFLUSH
+            )  # one that hangs has closing wait half a minute for the rest
+        with contextlib.suppress(Exception):
             self._device.close()  # type: ignore[attr-defined]
 
     def _gone(self, why: str) -> None:
