@@ -91,7 +91,8 @@ class _Tcp(asyncio.Protocol):
         self._transport = transport
         # a converter that lost its power says nothing, and on a serial wire behind it silence is no sign
         wire = transport.get_extra_info("socket")
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a gateway is only tried out
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
 
     def data_received(self, data: bytes) -> None:
         if self._ears is not None:
