@@ -181,8 +181,9 @@ class Meter:
             self._believe_again(reader)
             answers = await self._ask(reader.questions)
         except Unreachable as away:
-            if not (isinstance(away, BusFailure) and away.kind == "late"):  # it was not even asked
-                self._fell_silent()
+            kind = away.kind if isinstance(away, BusFailure) else ""
+            if kind != "late":  # it was not even asked
+                self._fell_silent(no_wire=kind == "connection")
             raise
         except Refused:
             self.standing.spoke("degraded")
@@ -281,9 +282,9 @@ class Meter:
         self._known = known
         self._remembered.keep(self.name, known)
 
-    def _fell_silent(self) -> None:
+    def _fell_silent(self, *, no_wire: bool) -> None:
         self._doubt_place()
-        self.standing.fell_silent(self._clock.mono())
+        self.standing.fell_silent(self._clock.mono(), no_wire=no_wire)
         if self.standing.status == "silent":
             if self._reader is not None:
                 self._reader.was_away()

@@ -265,3 +265,17 @@ async def test_a_meter_too_busy_to_tell_its_number_is_asked_again_tomorrow(build
     await meter.poll()
 
     assert [span.start for span in wire.asked].count(place.address) == asked
+
+
+async def test_after_an_outage_of_the_wire_its_meters_are_asked_soon(build, clock):
+    meter = build(MemoryBus({0: BusFailure("no connection", kind="connection")}))
+    for _ in range(60):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+        clock.advance(60)
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert meter.health().status == "silent"
+    assert not meter.due(clock.mono() + 5)
+    assert meter.due(clock.mono() + 30)
