@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -43,6 +43,7 @@ class ModbusReader:
     ) -> None:
         self.profile = profile
         self.learned = learned or Learned()
+        self._probe = profile.register(profile.probe).address
         self._unit = unit
         self._framing = framing
         self._max_gap = max_gap
@@ -54,16 +55,18 @@ class ModbusReader:
     def _plan(self) -> None:
         profile = self.profile
         gap = min(profile.max_gap, self._max_gap)
-        refused = [p for p in places(profile) if p.address in self.learned.refused]
-        asked = [p for p in places(profile) if p.address not in self.learned.refused]
+        left_out = self.learned.refused - {self._probe}  # whatever a damaged file says, it is asked for that
+        refused = [p for p in places(profile) if p.address in left_out]
+        asked = [p for p in places(profile) if p.address not in left_out]
         spans = plan_reads(
             asked,
             max_words=profile.max_registers,
             max_gap=gap,
-            barriers={*profile.barriers, *self.learned.barriers},
+            barriers={*profile.barriers, *self.learned.barriers, *left_out},
             request_words=self._max_gap,
         )
-        self.spans = _probe_first(spans, profile)
+        # where the meter is gone, one timeout tells
+        self.spans = tuple(sorted(spans, key=lambda span: not span.start <= self._probe < span.end))
         self._unasked = [Span(p.address, p.end) for p in refused]
         self.decoded = Decoder(profile, [*self.spans, *self._unasked])
         self.questions: tuple[Question, ...] = tuple(
@@ -112,8 +115,7 @@ class ModbusReader:
         if self._strikes[span] < (_CHANGED_TIMES if span in self._answered else times):
             return learned
         del self._strikes[span]
-        probe = self.profile.register(self.profile.probe).address
-        return cut(learned, places(self.profile), span, keep=probe)
+        return cut(learned, places(self.profile), span, keep=self._probe)
 
     def was_away(self) -> None:
         """See Reader.was_away; registers do not come and go with the power."""
@@ -136,9 +138,3 @@ class ModbusReader:
         return replace(
             known, barriers=tuple(sorted(self.learned.barriers)), refused=tuple(sorted(self.learned.refused))
         )
-
-
-def _probe_first(spans: Iterable[Span], profile: Profile) -> tuple[Span, ...]:
-    """The span that holds the probe leads: where the meter is gone, one timeout tells."""
-    probe = profile.register(profile.probe).address
-    return tuple(sorted(spans, key=lambda span: not span.start <= probe < span.end))

@@ -214,3 +214,19 @@ async def test_a_passing_refusal_of_what_was_answered_before_teaches_nothing(clo
 
     assert missing(frame) == set()
     assert len(meter.spans) == 3
+
+
+ADDRESSES = frozenset(r.address for r in SDM630.registers)
+
+
+@given(
+    barriers=st.frozensets(st.integers(-3, 400) | st.integers()),
+    refused=st.frozensets(st.sampled_from(sorted(ADDRESSES)) | st.integers()) | st.just(ADDRESSES),
+)
+def test_whatever_a_damaged_file_says_was_learned_the_meter_is_asked_for_its_probe(barriers, refused):
+    reader = ModbusReader(SDM630, 1, "tcp", max_gap=31, learned=Learned(barriers=barriers, refused=refused))
+    probe = SDM630.register(SDM630.probe).address
+    values, _ = reader.decode([bytes(2 * span.count) for span in reader.spans])
+
+    assert reader.spans[0].start <= probe < reader.spans[0].end
+    assert len(values) == len(SDM630.registers)
