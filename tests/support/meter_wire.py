@@ -34,7 +34,7 @@ class MemoryBus:
     def worth_bridging(self, quiet_s):
         return self.max_gap
 
-    def turn(self, work, *, rank=0):
+    def turn(self, work, *, may_wait_s=0.0):
         return asyncio.ensure_future(work())
 
     async def stop(self):

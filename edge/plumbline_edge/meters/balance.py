@@ -119,7 +119,7 @@ def doubts(balance: Balance) -> Iterator[Suspicion]:
             sentence=f"power is {'drawn' if counter == 'import' else 'given'}, but the {other} counter grows",
             hint="Import and export are exchanged in the profile, or current clamps are turned round.",
         )  # fmt: skip
-    else:
+    elif all(by_power):  # a piece without any power has no ratio
         yield from _by_ratio([g / e for g, e in zip(grown, by_power, strict=True)], names, sum(by_power))
 
 

@@ -45,7 +45,7 @@ _LONGEST_HEARD: Final = 4096
 
 @dataclass(slots=True, order=True)
 class _Turn:
-    rank: int
+    comes_s: float
     number: int
     work: Callable[[], Awaitable[Any]] = field(compare=False)
     done: asyncio.Future[Any] = field(compare=False)
@@ -126,13 +126,17 @@ class Bus:
 
     # turns
 
-    def turn(self, work: Callable[[], Awaitable[T]], *, rank: int = 0) -> asyncio.Future[T]:
-        """What `work` returns or raises once it had the wire to itself; lower ranks first, then first come."""
+    def turn(self, work: Callable[[], Awaitable[T]], *, may_wait_s: float = 0.0) -> asyncio.Future[T]:
+        """What `work` returns or raises once it had the wire to itself; first come, first served.
+
+        It lets those pass that come up to `may_wait_s` later, no others: on a wire that is always busy it has its turn.
+        """
         if self._owner is None or self._owner.done():
             self._owner = asyncio.get_running_loop().create_task(self._own(), name=f"bus {self.name}")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
         self._numbers += 1
-        heapq.heappush(self._turns, _Turn(rank, self._numbers, work, done))
+        heapq.heappush(self._turns, _Turn(loop.time() + may_wait_s, self._numbers, work, done))
         self._more.set()
         return done
 

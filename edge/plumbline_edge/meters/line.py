@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import socket
 import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any, Final, Protocol
 
 _CHUNK: Final = 4096
 _PSEUDO: Final = Path("/dev/pts")  # a pseudo-terminal takes any speed, but no parity
+_UNHEARD_MS: Final = 10_000
+"""A TCP connection ends when what was sent is not acknowledged for so long; Linux else tries for a quarter of an hour."""
 _PERMISSION: Final = "may not be opened by this user"
 
 
@@ -70,6 +73,8 @@ def tcp(host: str, port: int) -> Opener:
                 else "no such host, or no route"
             )
             raise OSError(f"cannot connect: {reason}") from None
+        if protocol.lost:  # before anybody had the line: it would never be heard of again
+            raise OSError("cannot connect: closed at once by the other side")
         return protocol
 
     return open_
@@ -79,9 +84,17 @@ class _Tcp(asyncio.Protocol):
     def __init__(self, ears: Ears) -> None:
         self._ears: Ears | None = ears
 
+    @property
+    def lost(self) -> bool:
+        return self._ears is None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # a converter that lost its power says nothing, and on a serial wire behind it silence is no sign
+        wire = transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere a gateway is only tried out
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
 
     def data_received(self, data: bytes) -> None:
         if self._ears is not None:
@@ -171,6 +184,10 @@ class _Serial:
         self._ears = None
         self._loop.remove_reader(self._fd)
         with contextlib.suppress(Exception):  # an adapter pulled out may answer anything
+            termios.tcflush(
+                self._fd, termios.TCOFLUSH
+            )  # one that hangs has closing wait half a minute for the rest
+        with contextlib.suppress(Exception):
             self._device.close()  # type: ignore[attr-defined]
 
     def _gone(self, why: str) -> None:

@@ -14,13 +14,18 @@ from plumbline_edge.meters.sunspec import Found, discover
 
 
 async def locate(
-    ask: Callable[[Question], Awaitable[bytes]], unit: int, profile: Profile, framing: TcpOrRtu
+    ask: Callable[[Question], Awaitable[bytes]],
+    unit: int,
+    profile: Profile,
+    framing: TcpOrRtu,
+    *,
+    known: int | None = None,
 ) -> Found:
-    """Where the profile's model begins; `profile.at(found.base)` is then to be read.
+    """Where the profile's model begins, probably at `known`; `profile.at(found.base)` is then to be read.
 
     Raises Refused where the device has none, Unreachable where it does not answer.
     """
-    steps = discover(profile)
+    steps = discover(profile, known=known)
     try:
         function, start, count = next(steps)
         while True:

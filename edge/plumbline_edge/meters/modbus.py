@@ -72,10 +72,14 @@ class _ModbusQuestion:
         return find_tcp_answer(self.expected, transaction, received)
 
     def alike(self, other: Question) -> bool:
-        """See Question.alike; over TCP the transaction tells answers apart."""
-        return (
-            self._framing == "rtu" and isinstance(other, _ModbusQuestion) and other.expected == self.expected
-        )
+        """See Question.alike; over TCP the transaction tells answers apart.
+
+        Not even the length does on a serial line: an exception is as long whatever was asked.
+        """
+        if self._framing == "tcp" or not isinstance(other, _ModbusQuestion):
+            return False
+        mine, its = self.expected, other.expected
+        return (mine.unit, mine.function) == (its.unit, its.function)
 
     def _pdu(self, frame: bytes, what: str) -> bytes:
         pdu = frame[_TCP_EXTRA:] if self._framing == "tcp" else frame[1:-2]

@@ -15,7 +15,7 @@ class Pace:
     `longest_s` is what a site file allows; until the first answer it is also what a device gets.
     """
 
-    __slots__ = ("_factor", "_longest_s", "late", "smoothed_s")
+    __slots__ = ("_factor", "_late_s", "_longest_s", "late", "smoothed_s")
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
@@ -23,6 +23,7 @@ class Pace:
         self.smoothed_s: float | None = None
         self.late = 0
         """Answers that came when nobody waited any more."""
+        self._late_s = 0.0
 
     @property
     def timeout_s(self) -> float:
@@ -31,6 +32,11 @@ class Pace:
             return self._longest_s
         shortest_s = min(_SHORTEST_S, self._longest_s)
         return min(self._longest_s, self._factor * max(shortest_s, _TIMES * self.smoothed_s))
+
+    @property
+    def within_reach(self) -> bool:
+        """Whether the last late answer would have been in time for the longest wait that is allowed."""
+        return self._late_s < self._longest_s
 
     def answered(self, took_s: float) -> None:
         """One answer in time."""
@@ -41,6 +47,7 @@ class Pace:
     def came_late(self, took_s: float) -> None:
         """An answer that nobody waited for: the device is slower than was thought, not gone."""
         self.late += 1
+        self._late_s = took_s
         self.smoothed_s = max(took_s, self.smoothed_s or 0.0)
 
     def silent(self) -> None:

@@ -50,7 +50,7 @@ def plan_reads(
     """The cheapest reads, by address, in which every register lies whole.
 
     No read is longer than `max_words`, none runs across more than `max_gap` unused words in a row, none holds both
-    `b - 1` and `b` for a barrier `b`. Among those, the plan sends the fewest bytes, counting one more request and its
+    `b - 1` and `b` for a barrier `b`, but for one that cuts a register: that is read alone. Among those, the plan sends the fewest bytes, counting one more request and its
     answer as `request_words` words (at least `max_gap`) and a half.
     Registers do not overlap. Raises ValueError where one register alone is longer than `max_words`.
     """
@@ -67,7 +67,8 @@ def plan_reads(
         for j in range(i - 1, -1, -1):
             if j + 1 < i and placed[j + 1].address - placed[j].end > max_gap:
                 break
-            if reach - placed[j].address > max_words or _between(walls, placed[j].address, reach):
+            too_long = reach - placed[j].address > max_words
+            if j + 1 < i and (too_long or _between(walls, placed[j].address, reach)):
                 break
             options.append((best[j][0] + request + reach - placed[j].address, j))
         best.append(min(options))
@@ -81,5 +82,5 @@ def plan_reads(
 
 
 def _between(walls: list[int], start: int, end: int) -> bool:
-    """Whether one of the walls stands inside `start`..`end`; a register that one cuts is read whole all the same."""
+    """Whether one of the walls stands inside `start`..`end`."""
     return bisect_right(walls, start) < bisect_left(walls, end)

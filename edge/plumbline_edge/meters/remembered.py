@@ -24,7 +24,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     barriers: tuple[int, ...] = ()
     refused: tuple[int, ...] = ()
     base: int | None = None
-    """Where its SunSpec model begins."""
+    """Where its SunSpec model begins; barriers and refused registers hold for that place only."""
     serial_number: str = ""
 
 

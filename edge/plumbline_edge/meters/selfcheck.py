@@ -108,11 +108,13 @@ class SelfCheck:
         self._wait_polls = _POLLS_KEPT
 
     def _sum_up(self, mono_s: float, values: Values) -> None:
-        power, imported, exported = (None if i < 0 else values[i] for i in self._energy_places)
-        if power is not None and imported is not None:
-            self._energy = self._energy.seen(
-                mono_s, power / _W_STEPS, imported / _KWH_STEPS, (exported or 0) / _KWH_STEPS
-            )
+        # a meter without an export counter has exported nothing; one whose counter is missing now has not
+        power, imported, exported = (0 if i < 0 else values[i] for i in self._energy_places)
+        if -1 in self._energy_places[:2] or power is None or imported is None or exported is None:
+            return
+        self._energy = self._energy.seen(
+            mono_s, power / _W_STEPS, imported / _KWH_STEPS, exported / _KWH_STEPS
+        )
 
     def _look(self, mono_s: float) -> Events:
         """Suspicions now; told where two looks agree. A second look follows soon where the first differs."""
@@ -122,14 +124,12 @@ class SelfCheck:
             polls[-i] = Poll(mono_s=polls[-i].mono_s, values=polls[-i].values, blocks=blocks[-i])
         self.suspected = suspicions(self._profile, polls, self._energy)
         if "no load" in {suspicion.kind for suspicion in self.suspected}:
-            self._look_at_s = mono_s + _EVERY_S  # nothing is known better than before
+            self._look_at_s = mono_s + _EVERY_S  # what showed under load cannot be seen now, and is not gone
             return ()
         sure: dict[tuple[Kind, tuple[str, ...]], Suspicion] = {
-            (s.kind, s.metrics): s for s in self.suspected if s.kind != "no load" and s.confidence >= _SURE
+            (s.kind, s.metrics): s for s in self.suspected if s.confidence >= _SURE
         }
         now = frozenset(sure)
-        if any(s.kind == "no load" for s in self.suspected):
-            now |= self._told  # what showed under load cannot be seen now, and is not gone
         agreed = now == self._before
         self._before = now
         self._look_at_s = mono_s + (_EVERY_S if agreed or now == self._told else _AGAIN_AFTER_S)

@@ -18,7 +18,7 @@ BEGINNINGS: Final = (40_000, 0, 50_000)
 """Where the standard lets the mark stand, in the order in which devices are found to have it."""
 MOST_MODELS: Final = 64
 """Longer lists are no list: the longest of real devices have some thirty models."""
-MOST_READS: Final = len(BEGINNINGS) + 2 * MOST_MODELS
+MOST_READS: Final = 1 + len(BEGINNINGS) + 2 * MOST_MODELS
 
 _SPACE: Final = 65_536
 _END: Final = 0xFFFF
@@ -33,25 +33,33 @@ _HINT: Final = (
 class Found:
     """A meter model: `base` is the address of its id word. `profile.at(base)` then is this meter's profile.
 
-    Maker, device, version and serial number are what the common model before it says; "" where it says nothing.
+    Maker, device, version and serial number are what the common model before it says; "" where it says nothing or was
+    not asked.
     """
 
     base: int
     model: int
-    maker: str
-    device: str
-    version: str
-    serial: str
+    maker: str = ""
+    device: str = ""
+    version: str = ""
+    serial: str = ""
 
 
-def discover(profile: Profile) -> Generator[Read, bytes | None, Found]:
+def discover(profile: Profile, *, known: int | None = None) -> Generator[Read, bytes | None, Found]:
     """Yields what to read and is sent the registers' bytes, or None where the device refused them.
 
-    Returns the first of the profile's models that is long enough for it. Ends after at most MOST_READS reads,
-    whatever is sent. Raises Refused where the device has no mark, no such model, or a list that makes no sense.
+    Returns the first of the profile's models that is long enough for it; where one still begins at `known`, that one,
+    after a single read. Ends after at most MOST_READS reads, whatever is sent. Raises Refused where the device has no
+    mark, no such model, or a list that makes no sense.
     """
-    at = yield from _after_mark(profile.function)
     words = max(place.end for place in places(profile))
+    if known is not None and 0 <= known < _SPACE:
+        header = yield from _ask(profile.function, known, 2)
+        if header is not None:
+            model, length = struct.unpack(">HH", header)
+            if _holds(profile, words, known, model, length):
+                return Found(base=known, model=model)
+    at = yield from _after_mark(profile.function)
     common = ("", "", "", "")
     passed: list[int] = []
     for _ in range(MOST_MODELS):
@@ -63,7 +71,7 @@ def discover(profile: Profile) -> Generator[Read, bytes | None, Found]:
             break
         if model == _COMMON:
             common = yield from _common(profile.function, at + 2, length)
-        if model in profile.models and 2 + length >= words and at + 2 + length <= _SPACE:
+        if _holds(profile, words, at, model, length):
             maker, device, version, serial = common
             return Found(
                 base=at, model=model, maker=maker, device=device, version=version, serial=serial
@@ -75,6 +83,11 @@ def discover(profile: Profile) -> Generator[Read, bytes | None, Found]:
         f"the device has no SunSpec model {wanted}, but {_named(passed)}",
         hint="Take the other SunSpec profile: sunspec_int reads models 201-204, sunspec_float reads 211-214.",
     )
+
+
+def _holds(profile: Profile, words: int, at: int, model: int, length: int) -> bool:
+    """Whether a model that begins there is one of the profile's, and long enough for it."""
+    return model in profile.models and 2 + length >= words and at + 2 + length <= _SPACE
 
 
 def _after_mark(function: Function) -> Generator[Read, bytes | None, int]:

@@ -217,3 +217,10 @@ async def test_requests_on_one_connection_take_turns(server, bus, meter):
 
     assert answers == [1.0] * 20
     assert bus.counters["connects"] == 1
+
+
+async def test_a_connection_that_nobody_acknowledges_any_more_ends_within_seconds(server, bus):
+    await volts(bus)
+    socket_of = bus._line._transport.get_extra_info("socket")
+
+    assert socket_of.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000

@@ -321,7 +321,7 @@ def test_twenty_thousand_hostile_strings_pass_quickly_and_none_is_an_answer_it_i
         assert verdict.frame in (b"", ANSWER)
 
     assert taken < 100  # where the random byte was the right one: 1 in 256 of one string in five
-    assert slowest_s < 0.05
+    assert slowest_s < 0.25  # the collector may fall into one of them
 
 
 def test_more_noise_than_any_answer_is_long_is_hopeless():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from meter_wire import MemoryBus
 
-from plumbline.errors import Refused
+from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE, Flaw
 from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.learn import Learned
@@ -170,3 +170,63 @@ def test_cutting_a_span_never_cuts_a_register():
             or r.address in reader.learned.refused
             for r in SDM630.registers
         )
+
+
+async def test_a_line_that_loses_every_third_answer_teaches_nothing(clock):
+    lost = random.Random(5)
+
+    class Lossy(MemoryBus):
+        async def ask(self, question, pace, *, quiet_s=0.0, most_s=None):
+            if lost.random() < 1 / 3:
+                raise BusFailure("", kind="timeout")
+            return bytes(question.answer_bytes - 9)
+
+    meter = meter_on(Lossy(), clock)
+    for _ in range(2000):
+        try:
+            await meter.poll()
+        except Unreachable:
+            continue
+
+    assert not meter._reader.has_learned
+
+
+async def test_a_meter_that_refused_everything_until_it_was_ready_is_believed_again(clock, tmp_path):
+    bus = Strict(longest=0)
+    meter = meter_on(bus, clock, Remembered(tmp_path / "meters.json"))
+    await polled(meter, 100)
+    bus.longest = 125
+    frame = await polled(meter, 2)
+
+    assert missing(frame) == set()
+    assert len(meter.spans) == 3
+    assert not meter_on(bus, clock, Remembered(tmp_path / "meters.json"))._reader.has_learned
+
+
+async def test_a_passing_refusal_of_what_was_answered_before_teaches_nothing(clock):
+    bus = Strict()
+    meter = meter_on(bus, clock)
+    await polled(meter, 3)
+    bus.holes = {200, 346}
+    await polled(meter, 20)
+    bus.holes = set()
+    frame = await polled(meter, 1)
+
+    assert missing(frame) == set()
+    assert len(meter.spans) == 3
+
+
+ADDRESSES = frozenset(r.address for r in SDM630.registers)
+
+
+@given(
+    barriers=st.frozensets(st.integers(-3, 400) | st.integers()),
+    refused=st.frozensets(st.sampled_from(sorted(ADDRESSES)) | st.integers()) | st.just(ADDRESSES),
+)
+def test_whatever_a_damaged_file_says_was_learned_the_meter_is_asked_for_its_probe(barriers, refused):
+    reader = ModbusReader(SDM630, 1, "tcp", max_gap=31, learned=Learned(barriers=barriers, refused=refused))
+    probe = SDM630.register(SDM630.probe).address
+    values, _ = reader.decode([bytes(2 * span.count) for span in reader.spans])
+
+    assert reader.spans[0].start <= probe < reader.spans[0].end
+    assert len(values) == len(SDM630.registers)

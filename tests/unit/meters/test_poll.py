@@ -15,6 +15,18 @@ from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
 
 
+class Waiting(MemoryBus):
+    """Remembers how long it was told to wait at most."""
+
+    def __init__(self, answers):
+        super().__init__(answers)
+        self.waits = []
+
+    async def ask(self, question, pace, *, quiet_s=0.0, most_s=None):
+        self.waits.append(most_s)
+        return await super().ask(question, pace)
+
+
 @pytest.fixture
 def build(clock):
     def build(bus, profile="eastron_sdm630", unit=1):
@@ -197,3 +209,73 @@ async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):
 
     assert None not in frame.values
     assert log.polls["crane"] == 1
+
+
+async def test_a_poll_that_was_not_asked_for_fear_of_a_late_answer_is_no_silence(build):
+    meter = build(MemoryBus({0: BusFailure("not asked", kind="late")}))
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+
+    assert meter.health().status == "unknown"
+    assert meter.health().errors == {}
+
+
+async def silenced(meter):
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+
+
+async def test_a_silent_meter_that_answered_late_is_asked_at_once_and_once_waited_for_without_a_bound(
+    build, clock
+):
+    wire = Waiting({0: BusFailure("away", kind="timeout")})
+    meter = build(wire)
+    meter._probe_s = 0.05
+    await silenced(meter)
+    resting = meter.due(clock.mono())
+    meter.pace.came_late(0.15)
+    woken = meter.due(clock.mono())
+    with pytest.raises(Unreachable):
+        await meter.poll()
+    meter.due(clock.mono())
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert (resting, woken) == (False, True)
+    assert wire.waits[-2:] == [None, 0.05]
+
+
+async def test_a_meter_that_is_always_later_than_it_may_be_waited_for_does_not_hold_up_the_wire(build, clock):
+    meter = build(MemoryBus({0: BusFailure("away", kind="timeout")}))
+    await silenced(meter)
+    meter.pace.came_late(0.25)
+
+    assert not meter.due(clock.mono())
+
+
+@pytest.mark.parametrize(("code", "asked"), [(6, 2), (2, 1)])
+async def test_a_meter_too_busy_to_tell_its_number_is_asked_again_tomorrow(build, clock, code, asked):
+    place = find_profile("eastron_sdm630").serial_number
+    wire = MemoryBus({place.address: ExceptionAnswer("no", code=code)})
+    meter = build(wire)
+    await meter.poll()
+    clock.advance(86_500)
+    await meter.poll()
+
+    assert [span.start for span in wire.asked].count(place.address) == asked
+
+
+async def test_after_an_outage_of_the_wire_its_meters_are_asked_soon(build, clock):
+    meter = build(MemoryBus({0: BusFailure("no connection", kind="connection")}))
+    for _ in range(60):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+        clock.advance(60)
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert meter.health().status == "silent"
+    assert not meter.due(clock.mono() + 5)
+    assert meter.due(clock.mono() + 30)

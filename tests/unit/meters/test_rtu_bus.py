@@ -190,7 +190,7 @@ async def test_bytes_that_would_write_never_leave_whatever_asks(wire):
     assert len(far.requests) == 1
 
 
-async def test_turns_go_by_rank_then_by_who_came_first():
+async def test_turns_go_by_who_came_first_and_who_may_wait_lets_others_pass():
     bus, order = Bus("none", None, "tcp"), []
 
     def work(name):
@@ -200,11 +200,28 @@ async def test_turns_go_by_rank_then_by_who_came_first():
 
         return run
 
-    turns = [bus.turn(work(name), rank=rank) for name, rank in (("a", 0), ("silent", 1), ("b", 0), ("c", 0))]
-    await asyncio.gather(*turns)
+    comers = (("a", 0), ("silent", 5.0), ("b", 0), ("c", 0))
+    await asyncio.gather(*(bus.turn(work(name), may_wait_s=wait_s) for name, wait_s in comers))
     await bus.stop()
 
     assert order == ["a", "b", "c", "silent"]
+
+
+async def test_who_may_wait_has_its_turn_on_a_wire_that_is_never_free():
+    bus = Bus("none", None, "tcp")
+    busy_s = asyncio.get_running_loop().time() + 5
+
+    async def ask_and_come_again():
+        await asyncio.sleep(0.001)
+        if not probe.done() and asyncio.get_running_loop().time() < busy_s:
+            live.append(bus.turn(ask_and_come_again))
+
+    live = []
+    probe = bus.turn(lambda: asyncio.sleep(0, len(live)), may_wait_s=0.05)
+    live.append(bus.turn(ask_and_come_again))
+
+    assert await probe < 60
+    await bus.stop()
 
 
 async def test_a_turn_that_nobody_waits_for_any_more_is_left_out():
@@ -242,3 +259,17 @@ async def test_a_pseudo_terminal_takes_any_parity(wire):
         assert await ask(even) > 0
         even._drop()
     await even.stop()
+
+
+async def test_a_late_exception_to_one_read_is_not_taken_for_one_to_another_read_of_that_meter(wire):
+    far, bus = wire
+    no = b"\x01\x84\x02"
+    far.reply = lambda request: [(0.15, no + crc16(no).to_bytes(2, "little"))]
+    pace = Pace(0.1)
+    with pytest.raises(BusFailure):
+        await ask(bus, pace=pace)
+    far.reply = lambda request: [(0.1, answer_of(1, 222, words=4))]
+    with pytest.raises(BusFailure) as held:
+        await ask(bus, span=Span(10, 14), pace=Pace(0.5))
+
+    assert held.value.kind == "late"

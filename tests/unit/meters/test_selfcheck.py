@@ -103,3 +103,15 @@ def test_what_it_remembers_is_bounded(check, watch):
     assert len(check._polls) == 20
     assert len(check._blocks) == 3
     assert len(check._energy.closed) <= 8
+
+
+def test_an_export_counter_that_is_missing_once_has_not_exported_all_of_it_when_it_is_back(check):
+    places = {metric.name: i for i, metric in enumerate(PROFILE.metrics)}
+    source, reader = load(), Reader(PROFILE)
+    for i in range(400):
+        at_s = TEN_S + 10.0 * i
+        values = list(reader.poll(at_s, source.at(at_s), wide=False).values)
+        values[places["energy_export_total"]] = None if i % 50 == 0 else 1_234_500_000
+        check.polled(at_s, tuple(values), ())
+
+    assert "direction" not in {one.kind for one in check.suspected}

@@ -4,17 +4,18 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from meter_wire import read
+from meter_wire import MemoryBus, read
 
 from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE
 from plumbline_edge.meters.bus import tcp_bus
-from plumbline_edge.meters.failure import ExceptionAnswer
+from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.locate import locate
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.remembered import Known, Remembered, family_of
 from plumbline_edge.meters.sunspec import BEGINNINGS, MOST_READS, Found, discover
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
@@ -208,3 +209,69 @@ async def test_what_a_device_does_not_measure_reads_as_not_implemented(simulated
 
     assert apparent_energy == b"\x80\x00\x80\x00"
     assert end == b"\xff\xff\0\0"
+
+
+class Device(MemoryBus):
+    """A SunSpec device with model 203 behind its common model, at a place that a restart may move."""
+
+    def __init__(self, between=()):
+        super().__init__()
+        self.between = between
+        self.away = False
+
+    async def ask(self, question, pace, *, quiet_s=0.0, most_s=None):
+        span = question._span
+        self.asked.append(span)
+        if self.away:
+            raise BusFailure("", kind="timeout")
+        said = device([(1, 66), *self.between, (203, 105), (0xFFFF, 0)])(span.start, span.count)
+        if said is None:
+            raise ExceptionAnswer("no", code=2)
+        return said
+
+
+def meter_on(bus, clock, remembered=None):
+    return Meter(
+        name="main", profile=INT, unit=7, bus=bus, every_s=10, clock=clock, remembered=remembered, rng=random.Random(1)
+    )  # fmt: skip
+
+
+async def test_a_device_that_moved_its_model_while_it_was_away_is_read_at_the_new_place(clock):
+    bus = Device()
+    meter = meter_on(bus, clock)
+    await meter.poll()
+    bus.away = True
+    with pytest.raises(Unreachable):
+        await meter.poll()
+    bus.away, bus.between = False, ((103, 50),)
+    bus.asked.clear()
+    await meter.poll()
+
+    assert meter.spans[0].start >= 40_002 + 68 + 52
+    assert meter.errors == {"timeout": 1}
+
+
+async def test_a_device_that_stayed_in_its_place_is_asked_one_question_more_after_a_silence(clock):
+    bus = Device()
+    meter = meter_on(bus, clock)
+    await meter.poll()
+    bus.away = True
+    with pytest.raises(Unreachable):
+        await meter.poll()
+    bus.away = False
+    bus.asked.clear()
+    await meter.poll()
+
+    assert bus.asked == [Span(40_070, 40_072), *meter.spans]
+
+
+@pytest.mark.parametrize("base", [-5, 0, 40_300, 65_535, 90_070, 10**30])
+async def test_a_remembered_place_that_is_wrong_costs_a_search_and_nothing_else(clock, tmp_path, base):
+    path = tmp_path / "meters.json"
+    kept = Remembered(path)
+    kept.keep("main", Known(family=family_of(INT), base=base, refused=(40_080,)))
+    meter = meter_on(Device(), clock, Remembered(path))
+    await meter.poll()
+
+    assert Remembered(path).of("main").base == 40_070
+    assert not meter._reader.has_learned

@@ -218,3 +218,14 @@ if __name__ == "__main__":
         print(
             f"{mistake:26} {looks:4} looks  found {right / looks:6.1%}  unsaid {nothing / looks:6.1%}  wrong {others}"
         )
+
+
+def test_energy_that_came_while_no_power_was_seen_is_no_ratio_and_no_crash():
+    kept = balance.begin(find_profile("eastron_sdm630"))
+    counter = 100.0
+    for i in range(60):
+        counter += 0.05
+        kept = kept.seen(10.0 * i, 0.0 if i < 30 else 1500.0, counter)
+
+    assert len(kept.closed) >= 2
+    assert list(balance.doubts(kept)) == []

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import ConfigError
-from plumbline_sim.record.messages import read_message, rtu_frame, tcp_frame
+from plumbline_sim.meter.rtuframe import rtu_frame
+from plumbline_sim.record.messages import read_message, tcp_frame
 from plumbline_sim.record.tape import Head, Line, line_of, load_tape, pair, to_text
 
 ASK, OTHER = bytes.fromhex("0400000002"), bytes.fromhex("0400340002")
