@@ -7,23 +7,22 @@ file keeps the wire in order: whose turn it is, when it is quiet enough to speak
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from plumbline.errors import Refused
 from plumbline_edge.meters.failure import BusFailure
+from plumbline_edge.meters.late import Asked, GivenUp
 from plumbline_edge.meters.line import Line, Opener, SerialPort, Tap, serial, tcp
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import worth_bridging
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.readonly import Framing, only_asks
+from plumbline_edge.meters.turns import Turns
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,37 +33,9 @@ RTU_GAP: Final = 7
 _FIRST_PAUSE_S: Final = 0.5
 _DEAF_AFTER: Final = 3
 """Unanswered questions in a row, with not one byte heard, after which a TCP connection counts as dead."""
-_LATE_TIMES: Final = 3.0
-_LATE_AT_LEAST_S: Final = 1.0
-"""How long an answer that was given up is reckoned with: that many timeouts, and at least so long."""
-_REMEMBERED: Final = 8
 _FOREIGN_QUIET_S: Final = 0.1
 _FAST_SILENCE_S: Final = 0.00175  # Modbus over serial line V1.02, 2.5.1.1: 1.75 ms above 19200 baud
 _LONGEST_HEARD: Final = 4096
-
-
-@dataclass(slots=True, order=True)
-class _Turn:
-    comes_s: float
-    number: int
-    work: Callable[[], Awaitable[Any]] = field(compare=False)
-    done: asyncio.Future[Any] = field(compare=False)
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A question on its way, or one that was given up and may still be answered."""
-
-    question: Question
-    transaction: int
-    request: bytes
-    pace: Pace
-    wire_s: float
-    asked_s: float
-    expires_s: float = 0.0
-    answer: asyncio.Future[bytes] | None = None
-    odd: str = ""
-    kind: str = "garbage"
 
 
 class Bus:
@@ -98,13 +69,10 @@ class Bus:
         self._connect_s = connect_s
         self._max_pause_s = max_pause_s
         self._rng = rng or random.Random()
-        self._turns: list[_Turn] = []
-        self._numbers = 0
-        self._more = asyncio.Event()
-        self._owner: asyncio.Task[None] | None = None
+        self._turns = Turns(name)
         self._line: Line | None = None
-        self._asked: _Asked | None = None
-        self._given_up: deque[_Asked] = deque(maxlen=_REMEMBERED)
+        self._asked: Asked | None = None
+        self._given_up = GivenUp(bare=framing == "rtu")
         self._received = bytearray()
         self._transaction = 0
         self._deaf = 0
@@ -127,47 +95,12 @@ class Bus:
     # turns
 
     def turn(self, work: Callable[[], Awaitable[T]], *, may_wait_s: float = 0.0) -> asyncio.Future[T]:
-        """What `work` returns or raises once it had the wire to itself; first come, first served.
-
-        It lets those pass that come up to `may_wait_s` later, no others: on a wire that is always busy it has its turn.
-        """
-        if self._owner is None or self._owner.done():
-            self._owner = asyncio.get_running_loop().create_task(self._own(), name=f"bus {self.name}")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._numbers += 1
-        heapq.heappush(self._turns, _Turn(loop.time() + may_wait_s, self._numbers, work, done))
-        self._more.set()
-        return done
-
-    async def _own(self) -> None:
-        while True:
-            while self._turns:
-                turn = heapq.heappop(self._turns)
-                if turn.done.cancelled():
-                    continue
-                try:
-                    result = await turn.work()
-                except asyncio.CancelledError:
-                    turn.done.cancel()
-                    raise
-                except Exception as error:  # noqa: BLE001 - whoever queued the work is told
-                    if not turn.done.done():
-                        turn.done.set_exception(error)
-                else:
-                    if not turn.done.done():
-                        turn.done.set_result(result)
-            self._more.clear()
-            await self._more.wait()
+        """See Turns.take."""
+        return self._turns.take(work, may_wait_s=may_wait_s)
 
     async def stop(self) -> None:
         """Let go of the wire for good; what waits for a turn is cancelled."""
-        owner, self._owner = self._owner, None
-        if owner is not None:
-            owner.cancel()
-            await asyncio.wait([owner])
-        while self._turns:
-            heapq.heappop(self._turns).done.cancel()
+        await self._turns.stop()
         self._drop()
 
     # questions
@@ -181,7 +114,11 @@ class Bus:
         `most_s` where that is less, and what the bytes need on the wire. Raises BusFailure, or what the
         question's `payload` raises.
         """
-        self._beware_of_late(question)
+        if self._given_up and self._given_up.could_answer(question, asyncio.get_running_loop().time()):
+            raise BusFailure(
+                f"{self.name} {question.whom}: {question.what}: not asked while an earlier answer may still come",
+                kind="late",
+            )
         line = self._line
         if line is None:
             line = await self._open()
@@ -200,7 +137,7 @@ class Bus:
         timeout_s = pace.timeout_s if most_s is None else min(pace.timeout_s, most_s)
         asked_s = loop.time()
         answer: asyncio.Future[bytes] = loop.create_future()
-        asked = _Asked(question, transaction, request, pace, wire_s, asked_s, answer=answer)
+        asked = Asked(question, transaction, request, pace, wire_s, asked_s, answer=answer)
         self._asked = asked
         self._received.clear()
         self.counters["requests"] += 1
@@ -225,20 +162,6 @@ class Bus:
         """One question with a turn of its own. Raises as `ask` does."""
         return await self.turn(partial(self.ask, question, pace, quiet_s=quiet_s))
 
-    def _beware_of_late(self, question: Question) -> None:
-        """Where an answer that was given up could still come and be taken for this one's, do not ask."""
-        if not self._given_up:
-            return
-        now_s = asyncio.get_running_loop().time()
-        while self._given_up and self._given_up[0].expires_s <= now_s:
-            self._given_up.popleft()
-        for earlier in self._given_up:
-            if earlier.expires_s > now_s and question.alike(earlier.question):
-                raise BusFailure(
-                    f"{self.name} {question.whom}: {question.what}: not asked while an earlier answer may still come",
-                    kind="late",
-                )
-
     async def _until_quiet(self, quiet_s: float) -> None:
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + quiet_s + 10 * _FOREIGN_QUIET_S
@@ -251,7 +174,7 @@ class Bus:
                 )
             await asyncio.sleep(wait_s)
 
-    def _time_up(self, asked: _Asked, timeout_s: float) -> None:
+    def _time_up(self, asked: Asked, timeout_s: float) -> None:
         """The alarm: nothing usable came."""
         if asked.answer is None or asked.answer.done():
             return
@@ -265,8 +188,7 @@ class Bus:
                 kind="timeout",
                 hint="Check that the meter has power, its two wires, and its unit number.",
             )
-        asked.expires_s = asyncio.get_running_loop().time() + max(_LATE_AT_LEAST_S, _LATE_TIMES * timeout_s)
-        self._given_up.append(asked)
+        self._given_up.add(asked, asyncio.get_running_loop().time(), timeout_s)
         asked.answer.set_exception(error)
         self._deaf += 1
         if self.framing == "tcp" and self._deaf >= _DEAF_AFTER:
@@ -351,30 +273,11 @@ class Bus:
             self._quiet_from_s = now_s + _FOREIGN_QUIET_S
 
     def _take_late(self, now_s: float) -> bool:
-        """Whether what was received is, or begins with, an answer to a question given up; it is taken out."""
-        for earlier in self._given_up:
-            verdict = earlier.question.judge(earlier.transaction, bytes(self._received))
-            frame = verdict.frame
-            if not frame and (at := self._place_of_late(earlier)) is not None:
-                frame = bytes(self._received[at[0] : at[1]])
-            if frame:
-                place = self._received.find(frame)
-                del self._received[place : place + len(frame)]
-                self._given_up.remove(earlier)
-                earlier.pace.came_late(max(0.0, now_s - earlier.asked_s - earlier.wire_s))
-                self.counters["late"] += 1
-                return True
-        return False
+        taken = self._given_up.take(self._received, now_s)
+        self.counters["late"] += taken
+        return taken
 
-    def _place_of_late(self, earlier: _Asked) -> tuple[int, int] | None:
-        """Where a late answer ends and another one follows in the same bytes."""
-        length = earlier.question.answer_bytes
-        if self.framing == "tcp" or len(self._received) <= length:
-            return None
-        verdict = earlier.question.judge(earlier.transaction, bytes(self._received[:length]))
-        return (0, length) if verdict.frame else None
-
-    def _cannot_follow(self, asked: _Asked, now_s: float) -> None:
+    def _cannot_follow(self, asked: Asked, now_s: float) -> None:
         assert asked.answer is not None
         asked.answer.set_exception(
             BusFailure(

@@ -185,8 +185,8 @@ class Meter:
             if kind != "late":  # it was not even asked
                 self._fell_silent(no_wire=kind == "connection")
             raise
-        except Refused:
-            self.standing.spoke("degraded")
+        except Refused:  # a SunSpec device without such a model; to find that out takes many reads
+            self.standing.is_no_such_meter(self._clock.mono())
             raise
         values, flaws = reader.decode(answers)
         blocks = reader.blocks(answers)
@@ -210,8 +210,9 @@ class Meter:
             await self._ask_number()
         return Frame(device=self.name, metrics=self.metrics, values=values, flaws=judged.flaws)
 
-    async def _ask_one(self, question: Question) -> bytes:
-        most_s = self._probe_s if self.status == "silent" and not self._was_late else None
+    async def _ask_one(self, question: Question, *, hurried: bool = False) -> bytes:
+        hurried = (hurried or self.status == "silent") and not self._was_late
+        most_s = self._probe_s if hurried else None
         try:
             return await self._bus.ask(question, self.pace, quiet_s=self._quiet_s, most_s=most_s)
         except BusFailure as away:
@@ -224,7 +225,9 @@ class Meter:
         answers: list[Answer] = []
         for question in questions:
             try:
-                answers.append(await self._ask_one(question))
+                # what was missing from the last poll may not hold up the neighbours at every poll
+                hurried = bool(answers) and self.status == "degraded"
+                answers.append(await self._ask_one(question, hurried=hurried))
             except ExceptionAnswer as no:
                 self.errors[f"exception_{no.code}"] += 1
                 log.debug("%s: %s", self.name, no)

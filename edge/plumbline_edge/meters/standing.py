@@ -44,7 +44,14 @@ class Standing:
             self.status = "degraded"
             return
         self.status = "silent"
-        longest_s = _LONGEST_REST_WITHOUT_WIRE_S if no_wire else _LONGEST_REST_S
+        self._rest(mono_s, _LONGEST_REST_WITHOUT_WIRE_S if no_wire else _LONGEST_REST_S)
+
+    def is_no_such_meter(self, mono_s: float) -> None:
+        """It answers, but has nothing that its profile asks for: a person must act, asking soon again will not help."""
+        self.status = "degraded"
+        self._rest(mono_s, _LONGEST_REST_S)
+
+    def _rest(self, mono_s: float, longest_s: float) -> None:
         self._rest_s = min(longest_s, 2 * (self._rest_s or self._every_s))
         self._resting_until_s = mono_s + self._rest_s * self._rng.uniform(0.8, 1.0)
 
