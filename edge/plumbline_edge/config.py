@@ -25,8 +25,8 @@ from plumbline.strictfile import (
     tables,
 )
 from plumbline.topics import NAME, is_name
-from plumbline_edge.meters import profile_file as profile
-from plumbline_edge.meters.dlt645 import as_address
+from plumbline_edge.meters.dlt645.frames import as_address
+from plumbline_edge.meters.profiles import file as profile
 from plumbline_edge.settings import SiteSettings
 
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")

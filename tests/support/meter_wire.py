@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.modbus.questions import read_registers
+from plumbline_edge.meters.wire.pace import Pace
 
 
 async def read(bus, unit, function, span, *, timeout_s=1.0):

@@ -26,8 +26,8 @@ from plumbline_edge.commission import addresses, handover, paste, trials
 from plumbline_edge.commission.report import site_block
 from plumbline_edge.commission.scan import Scan
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.frames import crc16
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.modbus.frames import crc16
+from plumbline_edge.meters.profiles.file import find_profile, shipped
 from plumbline_edge.settings import BusSettings
 from plumbline_sim.camera import CameraServer, Snapshot
 from plumbline_sim.demo.broker import free_port

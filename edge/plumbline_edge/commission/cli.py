@@ -24,10 +24,10 @@ from plumbline_edge.commission.reading import Reading, read_once
 from plumbline_edge.commission.scan import Scan, Step
 from plumbline_edge.commission.tap import Tapped
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Parity, Profile, SerialDefaults
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import Parity, Profile, SerialDefaults
+from plumbline_edge.meters.wire.bus import Bus
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings
 

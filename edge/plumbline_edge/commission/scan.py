@@ -16,14 +16,14 @@ from plumbline_edge.commission.known import Known, framing_of
 from plumbline_edge.commission.recognise import Fit, Scored, Verdict
 from plumbline_edge.commission.report import Sighting
 from plumbline_edge.commission.trials import Ask, Setting, Trial
-from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.dlt645_search import Searched
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.dlt645.search import Searched
+from plumbline_edge.meters.modbus.questions import read_registers
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.profiles.profile import Profile
+from plumbline_edge.meters.wire.bus import Bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.wire.pace import Pace
+from plumbline_edge.meters.wire.question import Question
 from plumbline_edge.meters.wiring import open_bus
 from plumbline_edge.settings import BusSettings
 

@@ -15,23 +15,23 @@ from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
 from plumbline.messages import DeviceHealth, Event, Frame
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.dlt645_reader import Dlt645Reader
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.learn import Learned
-from plumbline_edge.meters.locate import locate
-from plumbline_edge.meters.modbus import ReadRegisters
-from plumbline_edge.meters.modbus_reader import NOT_THERE, ModbusReader
-from plumbline_edge.meters.pace import Pace
-from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.dlt645.reader import Dlt645Reader
+from plumbline_edge.meters.doubts.selfcheck import Events, SelfCheck
+from plumbline_edge.meters.doubts.suspicion import Suspicion
+from plumbline_edge.meters.modbus.learn import Learned
+from plumbline_edge.meters.modbus.locate import locate
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.modbus.questions import ReadRegisters
+from plumbline_edge.meters.modbus.reader import NOT_THERE, ModbusReader
+from plumbline_edge.meters.modbus.serial_number import text_of
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_edge.meters.reader import Answer, Miss, Reader
 from plumbline_edge.meters.remembered import Known, Remembered, family_of
-from plumbline_edge.meters.selfcheck import Events, SelfCheck
-from plumbline_edge.meters.serial_number import text_of
 from plumbline_edge.meters.standing import Standing, Status
-from plumbline_edge.meters.suspicion import Suspicion
+from plumbline_edge.meters.wire.bus import Bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.wire.pace import Pace
+from plumbline_edge.meters.wire.question import Question
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profiles.profile import Profile
 
 log = logging.getLogger(__name__)
 

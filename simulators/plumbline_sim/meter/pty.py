@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import serial
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Parity
+from plumbline_edge.meters.profiles.profile import Parity
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.profile_file import shipped
+from plumbline_edge.meters.profiles.file import shipped
 from plumbline_edge.settings import SiteSettings
 
 GOOD = """

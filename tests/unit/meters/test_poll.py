@@ -6,10 +6,10 @@ from meter_wire import MemoryBus
 
 from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE, Flaw
-from plumbline_edge.meters.bus import tcp_bus
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.wire.bus import tcp_bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter

@@ -12,7 +12,7 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.framer import FramerType
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.rtuframe import rtu_frame
 from plumbline_sim.meter.server import Fault, MeterServer, RtuServer, RtuTcpServer, SimulatedMeter

@@ -13,7 +13,7 @@ import pytest
 from plumbline.cli import run
 from plumbline.clock import ManualClock
 from plumbline.errors import ConfigError, Unreachable
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.rtuframe import rtu_frame
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
