@@ -24,7 +24,7 @@ from plumbline_edge.meters.modbus import ReadRegisters
 from plumbline_edge.meters.modbus_reader import ModbusReader
 from plumbline_edge.meters.pace import Pace
 from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profile import Profile, places
 from plumbline_edge.meters.question import Question
 from plumbline_edge.meters.reader import Answer, Miss, Reader
 from plumbline_edge.meters.remembered import Known, Remembered, family_of
@@ -98,7 +98,7 @@ class Meter:
         if profile.protocol == "dlt645":
             return Dlt645Reader(profile, self._address)
         if profile.protocol == "sunspec":
-            if known.base is None:
+            if known.base is None or known.base + max(place.end for place in places(profile)) > 1 << 16:
                 return None
             profile = profile.at(known.base)
         learned = Learned(barriers=frozenset(known.barriers), refused=frozenset(known.refused))

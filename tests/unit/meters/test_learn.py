@@ -16,7 +16,7 @@ from plumbline_edge.meters.plan import Span
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile_file import find_profile
 from plumbline_edge.meters.reader import Miss
-from plumbline_edge.meters.remembered import Remembered
+from plumbline_edge.meters.remembered import Known, Remembered, family_of
 
 SDM630 = find_profile("eastron_sdm630")
 
@@ -170,3 +170,41 @@ def test_cutting_a_span_never_cuts_a_register():
             or r.address in reader.learned.refused
             for r in SDM630.registers
         )
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"main":{"serial_number":"\xff\xfe"}}',
+        b'{"ma\xff":{}}',
+        b'{"main":' * 1000,
+        b'{"main":{"x":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+        b'{"main":{"base":90069}}',
+        b'{"main":{"serial_number":"\\u001b[31mM\\n"}}',
+    ],
+    ids=[
+        "no UTF-8",
+        "a name that is no UTF-8",
+        "deep",
+        "deep within",
+        "beyond all registers",
+        "escape codes",
+    ],
+)
+def test_whatever_a_bad_card_made_of_the_remembered_file_no_gateway_fails_to_start(tmp_path, damaged):
+    path = tmp_path / "meters.json"
+    path.write_bytes(damaged)
+
+    assert Remembered(path).of("main") == Known()
+
+
+def test_a_remembered_place_that_leaves_no_room_for_the_model_is_looked_for_again(clock):
+    profile = find_profile("sunspec_int")
+    remembered = Remembered(None)
+    remembered.keep("main", Known(family=family_of(profile), base=65_500))
+
+    meter = Meter(
+        name="main", profile=profile, unit=1, bus=MemoryBus(), every_s=10, clock=clock, remembered=remembered
+    )
+
+    assert meter.spans == ()
