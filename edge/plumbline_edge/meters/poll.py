@@ -89,6 +89,8 @@ class Meter:
         self._learned_at_s = clock.mono()
         self._late_seen = 0
         self._refusal: ExceptionAnswer
+        self._away: BusFailure | None = None
+        """Why it gave no answer when it was last asked in vain."""
         self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
         self._news: list[Event] = []
 
@@ -177,8 +179,10 @@ class Meter:
         except Unreachable:
             self._fell_silent()
             raise
-        except Refused:
-            self.standing.spoke("degraded")
+        except (
+            Refused
+        ):  # it answers, but is no SunSpec meter: a hundred questions that nobody repeats each second
+            self._fell_silent()
             raise
         values, flaws = reader.decode(answers)
         blocks = reader.blocks(answers)
@@ -186,6 +190,10 @@ class Meter:
         if (missed or reader.has_learned) and self._learn(reader, answers) and not again:
             return await self._poll(again=True)  # what was refused in one piece may come in two
         if missed and not any(isinstance(answer, bytes) for answer in answers):
+            if self.status != "degraded":
+                log.warning(
+                    "meter %s refuses everything: %s. %s", self.name, self._refusal, self._refusal.hint
+                )
             self.standing.spoke("degraded")
             raise self._refusal
         self.standing.answers += 1
@@ -216,6 +224,11 @@ class Meter:
                 self.errors[away.kind] += 1
                 log.debug("%s: %s", self.name, away)
                 if not any(isinstance(answer, bytes) for answer in answers):
+                    if away.kind != "late":
+                        self._away = away
+                    elif self._away is not None:  # that it was not asked explains nothing
+                        why = self._away
+                        raise BusFailure(str(why), kind=why.kind, hint=why.hint) from None
                     raise
                 miss = Miss(flaw=Flaw.GARBAGE if away.kind in ("garbage", "crc") else Flaw.TIMEOUT)
                 return answers + [miss] * (len(questions) - len(answers))

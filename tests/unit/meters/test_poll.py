@@ -197,3 +197,43 @@ async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):
 
     assert None not in frame.values
     assert log.polls["crane"] == 1
+
+
+async def test_a_device_that_is_no_sunspec_meter_is_asked_ever_more_rarely_and_says_why(build, clock):
+    bus = MemoryBus()  # answers everything, but has no mark
+    meter = build(bus, "sunspec_int")
+    why = None
+    for _ in range(360):
+        clock.advance(10)
+        if meter.due(clock.mono()):
+            with pytest.raises(Refused) as caught:
+                await meter.poll()
+            why = caught.value
+
+    assert meter.status == "silent"
+    assert "no 'SunS'" in str(why)
+    assert len(bus.asked) < 3 * 30
+
+
+async def test_who_was_not_asked_because_of_an_earlier_silence_is_lost_for_that_silence(build):
+    bus = MemoryBus()
+    meter = build(bus)
+    for kind, text in (("timeout", "no answer within 1 s"), ("late", "not asked")):
+        bus.answers = {span.start: BusFailure(text, kind=kind) for span in meter.spans}
+        with pytest.raises(Unreachable, match="no answer within 1 s"):
+            await meter.poll()
+
+    assert meter.errors == {"timeout": 1, "late": 1}
+
+
+async def test_a_meter_that_refuses_everything_is_said_once_with_what_to_do(build, caplog):
+    bus = MemoryBus()
+    meter = build(bus)
+    bus.answers = {span.start: ExceptionAnswer("no", code=4, hint="Look there.") for span in meter.spans}
+    for _ in range(5):
+        with pytest.raises(Refused):
+            await meter.poll()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "meter crane refuses everything: no. Look there."
+    ]

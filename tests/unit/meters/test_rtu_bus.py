@@ -220,3 +220,10 @@ async def test_a_turn_that_nobody_waits_for_any_more_is_left_out():
     assert await last == "last"
     assert ran == []
     await bus.stop()
+
+
+@pytest.mark.parametrize(("device", "why"), [("/dev/null", "no serial port"), ("/", "is a directory")])
+async def test_what_is_no_serial_port_is_said_in_words(device, why):
+    async with serial_bus(SerialPort(device=device), name="hall") as bus:
+        with pytest.raises(BusFailure, match=f"hall: {why}"):
+            await ask(bus)
