@@ -41,7 +41,11 @@ _REMEMBERED: Final = 8
 _FOREIGN_QUIET_S: Final = 0.1
 _FAST_SILENCE_S: Final = 0.00175  # Modbus over serial line V1.02, 2.5.1.1: 1.75 ms above 19200 baud
 _LONGEST_HEARD: Final = 4096
+_LONGEST_UNASKED: Final = 520
+"""Two of the longest answers: among more bytes that nobody asked for, none is looked for again with each new one."""
 _FLOOD_BYTES: Final = 1 << 18
+_PIECE_BYTES: Final = 128
+"""What a piece costs besides its bytes: two thousand a second are a flood too, however small they are."""
 _FLOOD_S: Final = 1.0
 """More than that within that time, unasked, is no bus: a serial wire at 1,000,000 baud carries 100,000 a second."""
 
@@ -350,7 +354,7 @@ class Bus:
         self._received += data[-_LONGEST_HEARD:]
         if not self._take_late(now_s):
             self.counters["foreign"] += 1
-        if len(self._received) > _LONGEST_HEARD:
+        if len(self._received) > _LONGEST_UNASKED:
             self._received.clear()
         if self.framing == "rtu":
             self._quiet_from_s = now_s + _FOREIGN_QUIET_S
@@ -358,7 +362,7 @@ class Bus:
     def _is_flooded(self, bytes_more: int, now_s: float) -> bool:
         if now_s - self._unasked_from_s > _FLOOD_S:
             self._unasked_from_s, self._unasked_bytes = now_s, 0
-        self._unasked_bytes += bytes_more
+        self._unasked_bytes += bytes_more + _PIECE_BYTES
         return self._unasked_bytes > _FLOOD_BYTES
 
     def _take_late(self, now_s: float) -> bool:

@@ -234,6 +234,19 @@ async def test_a_line_that_floods_while_nobody_asks_is_closed_and_opened_again_f
     assert bus.counters["connects"] == 2
 
 
+async def test_a_flood_of_the_smallest_pieces_is_one_and_what_a_serial_adapter_brings_is_none(bus):
+    await read(bus, 1, 4, VOLTAGE)
+    for _ in range(1000):
+        bus.heard(bytes(100))
+    kept = bus._line is not None
+    for _ in range(2000):
+        bus.heard(b"\0")
+
+    assert kept
+    assert bus._line is None
+    assert len(bus._received) <= 1024
+
+
 async def test_a_converter_that_says_nothing_at_all_is_connected_to_anew():
     async with answering(lambda _: b"") as (port, _), tcp_bus("127.0.0.1", port, framing="rtu") as bus:
         for unit in range(1, 5):  # as many questions as it may leave unanswered, and one more
