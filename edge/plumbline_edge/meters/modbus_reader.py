@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace as replaced
 from typing import Final
 
 from msgspec.structs import replace
@@ -43,6 +44,8 @@ class ModbusReader:
         self._framing = framing
         self._max_gap = max_gap
         self._strikes: Counter[Span] = Counter()
+        self._blind: frozenset[int] = frozenset()
+        """Registers refused while the meter answered nothing at all: it may only have been starting up."""
         self._plan()
 
     def _plan(self) -> None:
@@ -81,6 +84,9 @@ class ModbusReader:
         """See Reader.learn."""
         answered = any(isinstance(answer, bytes) for answer in answers)
         learned = self.learned
+        if answered and self._blind:
+            learned = replaced(learned, refused=learned.refused - self._blind)
+            self._blind = frozenset()
         silence_seen = False
         for span, answer in zip(self.spans, answers, strict=True):
             if isinstance(answer, bytes):
@@ -92,6 +98,8 @@ class ModbusReader:
                 learned = self._strike(learned, span, _SILENT_TIMES)
         if learned == self.learned:
             return False
+        if not answered:
+            self._blind |= learned.refused - self.learned.refused
         self.learned = learned
         self._plan()
         return True
@@ -111,6 +119,7 @@ class ModbusReader:
         """See Reader.forget."""
         if self.learned:
             self.learned = Learned()
+            self._blind = frozenset()
             self._plan()
 
     @property
@@ -120,9 +129,8 @@ class ModbusReader:
 
     def known(self, known: Known) -> Known:
         """See Reader.known."""
-        return replace(
-            known, barriers=tuple(sorted(self.learned.barriers)), refused=tuple(sorted(self.learned.refused))
-        )
+        refused = tuple(sorted(self.learned.refused - self._blind))
+        return replace(known, barriers=tuple(sorted(self.learned.barriers)), refused=refused)
 
 
 def _probe_first(spans: Iterable[Span], profile: Profile) -> tuple[Span, ...]:

@@ -208,3 +208,13 @@ def test_a_remembered_place_that_leaves_no_room_for_the_model_is_looked_for_agai
     )
 
     assert meter.spans == ()
+
+
+async def test_a_meter_that_refused_everything_for_a_while_has_lost_no_value_when_it_is_itself_again(clock):
+    every = range(1 << 16)
+    bus = Strict(every)
+    meter = meter_on(bus, clock)
+    await polled(meter, 200)
+    bus.holes.clear()
+
+    assert missing(await polled(meter, 1)) == set()
