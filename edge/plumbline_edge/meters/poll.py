@@ -41,6 +41,13 @@ _RELEARN_S: Final = 7 * 86_400.0
 _NUMBER_EVERY_S: Final = 86_400.0
 """How often a meter is asked who it is, besides at the start and when it is back."""
 _LIVE, _PROBING = 0, 1
+_SEARCH_S: Final = 1.0
+"""Real seconds of one poll that the search for a SunSpec model may take from neighbours on the wire; it goes on at the
+next poll. A list of 64 models whose device answers just in time takes minutes."""
+
+
+class _StillLooking(BusFailure):
+    """It answers, and where its model is will be known at a later poll."""
 
 
 class Meter:
@@ -89,6 +96,8 @@ class Meter:
         self._learned_at_s = clock.mono()
         self._late_seen = 0
         self._refusal: ExceptionAnswer
+        self._found_out: dict[str, bytes | ExceptionAnswer] = {}
+        """What the search for its SunSpec model has been told so far, by what was asked."""
         self._away: BusFailure | None = None
         """Why it gave no answer when it was last asked in vain."""
         self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
@@ -176,12 +185,13 @@ class Meter:
         try:
             reader = self._reader or await self._locate()
             answers = await self._ask(reader.questions)
-        except Unreachable:
-            self._fell_silent()
+        except _StillLooking:
+            self.standing.spoke("degraded")
             raise
         except (
-            Refused
-        ):  # it answers, but is no SunSpec meter: a hundred questions that nobody repeats each second
+            Unreachable,
+            Refused,
+        ):  # refused: no SunSpec meter; a hundred questions are not asked each second
             self._fell_silent()
             raise
         values, flaws = reader.decode(answers)
@@ -236,7 +246,33 @@ class Meter:
 
     async def _locate(self) -> Reader:
         """The reader of a SunSpec device, once it said where its meter is."""
-        found = await locate(self._ask_one, self.unit, self.profile, self._bus.framing)
+        began_s = asyncio.get_running_loop().time()
+
+        async def ask(question: Question) -> bytes:
+            key = question.what
+            if key not in self._found_out:
+                held_s = asyncio.get_running_loop().time() - began_s
+                if self._probe_s is not None and held_s > _SEARCH_S:
+                    raise _StillLooking(
+                        f"{question.whom}: still looking for its SunSpec model", kind="timeout"
+                    )
+                try:
+                    self._found_out[key] = await self._ask_one(question)
+                except ExceptionAnswer as no:
+                    self._found_out[key] = no
+            told = self._found_out[key]
+            if isinstance(told, ExceptionAnswer):
+                raise told
+            return told
+
+        try:
+            found = await locate(ask, self.unit, self.profile, self._bus.framing)
+        except _StillLooking:
+            raise
+        except (Refused, Unreachable):
+            self._found_out.clear()
+            raise
+        self._found_out.clear()
         log.info("meter %s: SunSpec model %d at %d", self.name, found.model, found.base)
         self._know(replace(self._known, base=found.base))
         reader = self._reader = self._reader_of(self._known)
