@@ -23,6 +23,8 @@ _GRACE_SHARE: Final = 0.25
 """Real seconds, at most this share of a period, that meters which answered wait for their neighbours before they are
 committed without them."""
 _TOGETHER_S: Final = 1.0
+_LAST_ANSWERS_S: Final = 10.0
+"""Real seconds that a stop waits for them: a device that answers slowly for ever holds up no update."""
 _AT_ONCE: Final = 8
 _SPREAD_S: Final = 0.004
 """So many meters are asked at once, then as many so much later: none waits for a crowd, each at the same moment of
@@ -80,13 +82,13 @@ class Cycle:
             tick = await self._next_tick(tick)
 
     async def stop(self) -> None:
-        """Keep what meters are still answering; those that wait for their wire are asked no more."""
+        """Keep what meters are still answering, within 10 s; those that wait for their wire are asked no more."""
         for name, task in self._asked.items():
             if name not in self._answering:
                 task.cancel()
         asked = [task for task in self._asked.values() if not task.done()]
         if asked:
-            await asyncio.wait(asked)
+            await asyncio.wait(asked, timeout=_LAST_ANSWERS_S)
         await self._keep(self._take_answers())
 
     async def _next_tick(self, last_s: float | None) -> float:

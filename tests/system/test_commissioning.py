@@ -411,3 +411,21 @@ async def test_a_whole_site_is_examined_and_handed_over_in_one_signed_file(tmp_p
     page.write_text(text.replace('"m1"', '"m2"'))
     assert "signature" in await plumbline("doctor", "--verify", page, ends=1)
     assert not list((tmp_path / "state").glob("*.jpg"))
+
+
+async def test_a_port_that_speaks_something_else_gets_advice_for_a_network_and_not_for_two_wires():
+    async def chatter(reader, writer):
+        while await reader.read(300):
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(chatter, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        said = await plumbline(
+            "scan", "--host", f"127.0.0.1:{port}", "--units", "1-2", "--timeout", "0.1", ends=1
+        )
+
+    assert "something else than Modbus TCP" in said
+    assert "switched on in the device" in said
+    assert "A goes to A" not in said
+    assert "swapped" not in said

@@ -164,7 +164,12 @@ def _show_scan(wire: BusSettings, scan: Scan, block: str, *, broken: bool) -> No
         print(f"{where}: nobody answered")
     for oddity in scan.oddities:
         print(f"! {oddity}")
-    if not scan.sightings and not broken:
+    if not scan.sightings and not broken and wire.kind == "tcp":
+        print(
+            "→ Check that Modbus TCP is switched on in the device and not reserved for another client, and its port; a"
+            " converter that passes serial frames on needs --rtu."
+        )
+    elif not scan.sightings and not broken:
         print(
             "→ Check that the meters have power, that A goes to A and B to B, and that one end has 120 ohm; then try"
             " --all, which takes long, or --bauds with what the meter's display says."

@@ -42,6 +42,13 @@ _NUMBER_EVERY_S: Final = 86_400.0
 """How often a meter is asked who it is, besides at the start and when it is back."""
 _PROBE_WAITS_S: Final = 10.0
 """How long a meter that fell silent lets those that live go before it on their wire, in real seconds."""
+_SEARCH_S: Final = 1.0
+"""Real seconds of one poll that the search for a SunSpec model may take from neighbours on the wire; it goes on at the
+next poll. A list of 64 models whose device answers just in time takes minutes."""
+
+
+class _StillLooking(BusFailure):
+    """It answers, and where its model is will be known at a later poll."""
 
 
 class Meter:
@@ -92,6 +99,10 @@ class Meter:
         self._late_seen = 0
         self._was_late = False
         self._refusal: ExceptionAnswer
+        self._found_out: dict[str, bytes | ExceptionAnswer] = {}
+        """What the search for its SunSpec model has been told so far, by what was asked."""
+        self._away: BusFailure | None = None
+        """Why it gave no answer when it was last asked in vain."""
         self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
         self._news: list[Event] = []
 
@@ -176,18 +187,7 @@ class Meter:
 
     async def _poll(self, *, again: bool) -> Frame:
         began_s = asyncio.get_running_loop().time()
-        try:
-            reader = self._reader if self._reader is not None and self._in_place else await self._locate()
-            self._believe_again(reader)
-            answers = await self._ask(reader.questions)
-        except Unreachable as away:
-            kind = away.kind if isinstance(away, BusFailure) else ""
-            if kind != "late":  # it was not even asked
-                self._fell_silent(no_wire=kind == "connection")
-            raise
-        except Refused:  # a SunSpec device without such a model; to find that out takes many reads
-            self.standing.is_no_such_meter(self._clock.mono())
-            raise
+        reader, answers = await self._answers()
         values, flaws = reader.decode(answers)
         blocks = reader.blocks(answers)
         missed = any(isinstance(answer, Miss) for answer in answers)
@@ -196,6 +196,10 @@ class Meter:
         if self._learn(reader, answers) and not again:
             return await self._poll(again=True)  # what was refused in one piece may come in two
         if missed and not any(isinstance(answer, bytes) for answer in answers):
+            if self.status != "degraded":
+                log.warning(
+                    "meter %s refuses everything: %s. %s", self.name, self._refusal, self._refusal.hint
+                )
             self.standing.spoke("degraded")
             raise self._refusal
         if reader.has_learned:
@@ -209,6 +213,24 @@ class Meter:
         if not missed and self._ask_number_at_s is not None and self._clock.mono() >= self._ask_number_at_s:
             await self._ask_number()
         return Frame(device=self.name, metrics=self.metrics, values=values, flaws=judged.flaws)
+
+    async def _answers(self) -> tuple[Reader, list[Answer]]:
+        """What the meter said to the questions of one poll, and who asked them. Raises as `poll`."""
+        try:
+            reader = self._reader if self._reader is not None and self._in_place else await self._locate()
+            self._believe_again(reader)
+            return reader, await self._ask(reader.questions)
+        except _StillLooking:
+            self.standing.spoke("degraded")
+            raise
+        except Unreachable as away:
+            kind = away.kind if isinstance(away, BusFailure) else ""
+            if kind != "late":  # it was not even asked
+                self._fell_silent(no_wire=kind == "connection")
+            raise
+        except Refused:  # a SunSpec device without such a model; to find that out takes many reads
+            self.standing.is_no_such_meter(self._clock.mono())
+            raise
 
     async def _ask_one(self, question: Question, *, hurried: bool = False) -> bytes:
         hurried = (hurried or self.status == "silent") and not self._was_late
@@ -235,6 +257,11 @@ class Meter:
                 self._refusal = no
             except BusFailure as away:
                 if not any(isinstance(answer, bytes) for answer in answers):
+                    if away.kind != "late":
+                        self._away = away
+                    elif self._away is not None:  # that it was not asked explains nothing
+                        why = self._away
+                        raise BusFailure(str(why), kind=why.kind, hint=why.hint) from None
                     raise
                 miss = Miss(flaw=Flaw.GARBAGE if away.kind in ("garbage", "crc") else Flaw.TIMEOUT)
                 return answers + [miss] * (len(questions) - len(answers))
@@ -242,8 +269,33 @@ class Meter:
 
     async def _locate(self) -> Reader:
         """The reader of a SunSpec device, once it said where its meter is; a restart of it may move that."""
-        before = self._known.base
-        found = await locate(self._ask_one, self.unit, self.profile, self._bus.framing, known=before)
+        before, began_s = self._known.base, asyncio.get_running_loop().time()
+
+        async def ask(question: Question) -> bytes:
+            key = question.what
+            if key not in self._found_out:
+                held_s = asyncio.get_running_loop().time() - began_s
+                if self._probe_s is not None and held_s > _SEARCH_S:
+                    raise _StillLooking(
+                        f"{question.whom}: still looking for its SunSpec model", kind="timeout"
+                    )
+                try:
+                    self._found_out[key] = await self._ask_one(question)
+                except ExceptionAnswer as no:
+                    self._found_out[key] = no
+            told = self._found_out[key]
+            if isinstance(told, ExceptionAnswer):
+                raise told
+            return told
+
+        try:
+            found = await locate(ask, self.unit, self.profile, self._bus.framing, known=before)
+        except _StillLooking:
+            raise
+        except (Refused, Unreachable):
+            self._found_out.clear()
+            raise
+        self._found_out.clear()
         self._in_place = True
         if self._reader is not None and found.base == before:
             return self._reader

@@ -152,6 +152,16 @@ def test_what_is_not_toml_is_a_sentence_with_the_line(tmp_path):
         load_site(write(tmp_path, "site = 'a'\n= 3"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "[" * 5000 + "]" * 5000, "x" + ".x" * 2000 + " = 1", "x = " + "9" * 5000],
+    ids=["deep", "deep by its keys", "a number too long"],
+)
+def test_a_file_made_to_break_the_reader_is_refused_in_a_sentence(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"nested too deep|not TOML"):
+        load_site(write(tmp_path, text))
+
+
 def test_a_missing_file_is_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         load_site(tmp_path / "none.toml")

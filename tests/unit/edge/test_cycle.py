@@ -269,3 +269,18 @@ async def test_a_record_says_how_far_the_clock_could_be_trusted_when_the_meter_w
     await bench.cycle.stop()
 
     assert [record.clock for record in await bench.records()] == ["unset", "synced"]
+
+
+async def test_a_device_that_answers_slowly_for_ever_does_not_hold_up_a_stop(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_LAST_ANSWERS_S", 0.05)
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    quick, slow = FakeMeter("quick"), FakeMeter("slow")
+    slow.gate.clear()
+    bench = Bench(outbox, [quick, slow])
+    task = await running(bench)
+    await bench.ticks(1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        await bench.cycle.stop()
+
+    assert [body.device for _, body in await bench.bodies()] == ["quick"]

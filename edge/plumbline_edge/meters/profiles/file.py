@@ -47,16 +47,27 @@ from plumbline_edge.meters.profiles.sense import (
     serial_number_nonsense,
 )
 
+_MOST_BYTES: Final = 1 << 20
+"""A hundred times the longest profile."""
+
 
 def load_profile(path: Path) -> Profile:
     """The profile in a file. Raises FaultyFile with every mistake, ConfigError where there is no such file."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise ConfigError(f"{path}: longer than a profile can be", hint="Name a meter profile.")
+        raw = tomllib.loads(text.decode("utf-8"))
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}", hint="Name a profile that exists; firmware_configs/meters has them."
         ) from None
-    except ValueError as error:  # no UTF-8, no TOML, or no path
+    except RecursionError:
+        raise ConfigError(
+            f"{path}: nested too deep", hint="Take out what stands in so many brackets."
+        ) from None
+    except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
         raise ConfigError(f"{path}: not TOML: {error}", hint="Mend the line it names.") from None
     reader = _Reader(str(path))
     profile = reader.profile(raw)

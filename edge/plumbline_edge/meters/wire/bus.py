@@ -36,6 +36,13 @@ _DEAF_AFTER: Final = 3
 _FOREIGN_QUIET_S: Final = 0.1
 _FAST_SILENCE_S: Final = 0.00175  # Modbus over serial line V1.02, 2.5.1.1: 1.75 ms above 19200 baud
 _LONGEST_HEARD: Final = 4096
+_LONGEST_UNASKED: Final = 520
+"""Two of the longest answers: among more bytes that nobody asked for, none is looked for again with each new one."""
+_FLOOD_BYTES: Final = 1 << 18
+_PIECE_BYTES: Final = 128
+"""What a piece costs besides its bytes: two thousand a second are a flood too, however small they are."""
+_FLOOD_S: Final = 1.0
+"""More than that within that time, unasked, is no bus: a serial wire at 1,000,000 baud carries 100,000 a second."""
 
 
 class Bus:
@@ -76,6 +83,8 @@ class Bus:
         self._received = bytearray()
         self._transaction = 0
         self._deaf = 0
+        self._unasked_bytes = 0
+        self._unasked_from_s = 0.0
         self._quiet_from_s = 0.0
         self._pause_s = 0.0
         self._not_before_s = 0.0
@@ -191,7 +200,7 @@ class Bus:
         self._given_up.add(asked, asyncio.get_running_loop().time(), timeout_s)
         asked.answer.set_exception(error)
         self._deaf += 1
-        if self.framing == "tcp" and self._deaf >= _DEAF_AFTER:
+        if not self._byte_s and self._deaf >= _DEAF_AFTER:  # a serial port cannot be half open
             self._drop()
 
     # the line
@@ -264,13 +273,23 @@ class Bus:
 
     def _heard_unasked(self, data: bytes, now_s: float) -> None:
         """Nobody waits: an answer that comes late, or somebody else talking."""
+        if self._is_flooded(len(data), now_s):
+            self._drop()  # listening to it would take the processor from all other wires
+            self._why_not = "line closed: a flood of bytes that nobody asked for"
+            return
         self._received += data[-_LONGEST_HEARD:]
         if not self._take_late(now_s):
             self.counters["foreign"] += 1
-        if len(self._received) > _LONGEST_HEARD:
+        if len(self._received) > _LONGEST_UNASKED:
             self._received.clear()
         if self.framing == "rtu":
             self._quiet_from_s = now_s + _FOREIGN_QUIET_S
+
+    def _is_flooded(self, bytes_more: int, now_s: float) -> bool:
+        if now_s - self._unasked_from_s > _FLOOD_S:
+            self._unasked_from_s, self._unasked_bytes = now_s, 0
+        self._unasked_bytes += bytes_more + _PIECE_BYTES
+        return self._unasked_bytes > _FLOOD_BYTES
 
     def _take_late(self, now_s: float) -> bool:
         taken = self._given_up.take(self._received, now_s)

@@ -148,6 +148,8 @@ def _why(device: str, error: Exception) -> str:
         return "in use by another program"
     if number in (errno.EPERM, errno.EACCES):
         return _PERMISSION
+    if "Inappropriate ioctl" in str(error):  # pyserial gives no number for what has no speed to set
+        return "no serial port"
     return os.strerror(number).lower() if number else str(error).replace(device, "it")
 
 

@@ -15,7 +15,7 @@ from plumbline_edge.meters.modbus.reader import ModbusReader
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.meters.reader import Miss
-from plumbline_edge.meters.remembered import Remembered
+from plumbline_edge.meters.remembered import Known, Remembered, family_of
 from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
 
 SDM630 = find_profile("eastron_sdm630")
@@ -230,3 +230,51 @@ def test_whatever_a_damaged_file_says_was_learned_the_meter_is_asked_for_its_pro
 
     assert reader.spans[0].start <= probe < reader.spans[0].end
     assert len(values) == len(SDM630.registers)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"main":{"serial_number":"\xff\xfe"}}',
+        b'{"ma\xff":{}}',
+        b'{"main":' * 1000,
+        b'{"main":{"x":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+        b'{"main":{"base":90069}}',
+        b'{"main":{"serial_number":"\\u001b[31mM\\n"}}',
+    ],
+    ids=[
+        "no UTF-8",
+        "a name that is no UTF-8",
+        "deep",
+        "deep within",
+        "beyond all registers",
+        "escape codes",
+    ],
+)
+def test_whatever_a_bad_card_made_of_the_remembered_file_no_gateway_fails_to_start(tmp_path, damaged):
+    path = tmp_path / "meters.json"
+    path.write_bytes(damaged)
+
+    assert Remembered(path).of("main") == Known()
+
+
+def test_a_remembered_place_that_leaves_no_room_for_the_model_is_looked_for_again(clock):
+    profile = find_profile("sunspec_int")
+    remembered = Remembered(None)
+    remembered.keep("main", Known(family=family_of(profile), base=65_500))
+
+    meter = Meter(
+        name="main", profile=profile, unit=1, bus=MemoryBus(), every_s=10, clock=clock, remembered=remembered
+    )
+
+    assert meter.spans == ()
+
+
+async def test_a_meter_that_refused_everything_for_a_while_has_lost_no_value_when_it_is_itself_again(clock):
+    every = range(1 << 16)
+    bus = Strict(every)
+    meter = meter_on(bus, clock)
+    await polled(meter, 200)
+    bus.holes.clear()
+
+    assert missing(await polled(meter, 1)) == set()

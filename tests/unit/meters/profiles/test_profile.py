@@ -169,6 +169,24 @@ def test_a_file_that_is_not_toml_or_not_there_is_said_in_a_sentence(tmp_path):
             load_profile(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 5000 + "]" * 5000,
+        "x" + ".x" * 2000 + " = 1",
+        "function = " + "9" * 5000,
+        "# " + "x" * 2_000_000,
+    ],
+    ids=["deep", "deep by its keys", "a number too long", "a file too long"],
+)
+def test_a_file_made_to_break_the_reader_is_refused_in_a_sentence(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=r"nested too deep|not TOML|longer than"):
+        load_profile(path)
+
+
 def test_an_unknown_profile_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError) as caught:
         find_profile("eastron_sdm63")

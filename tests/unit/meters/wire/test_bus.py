@@ -224,3 +224,45 @@ async def test_a_connection_that_nobody_acknowledges_any_more_ends_within_second
     socket_of = bus._line._transport.get_extra_info("socket")
 
     assert socket_of.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+
+
+@pytest.mark.parametrize("framing", ["tcp", "rtu"])
+async def test_a_line_that_floods_while_nobody_asks_is_closed_and_opened_again_for_the_next_question(framing):
+    async with (
+        answering(lambda _: bytes(600_000)) as (port, seen),
+        tcp_bus("127.0.0.1", port, framing=framing) as bus,
+    ):
+        for _ in range(2):
+            with pytest.raises(BusFailure):
+                await read(bus, 1, 4, VOLTAGE)
+            await asyncio.wait_for(closed(bus), 5)
+
+    assert len(seen) == 2
+    assert bus.counters["connects"] == 2
+
+
+async def test_a_flood_of_the_smallest_pieces_is_one_and_what_a_serial_adapter_brings_is_none(bus):
+    await read(bus, 1, 4, VOLTAGE)
+    for _ in range(1000):
+        bus.heard(bytes(100))
+    kept = bus._line is not None
+    for _ in range(2000):
+        bus.heard(b"\0")
+
+    assert kept
+    assert bus._line is None
+    assert len(bus._received) <= 1024
+
+
+async def test_a_converter_that_says_nothing_at_all_is_connected_to_anew():
+    async with answering(lambda _: b"") as (port, _), tcp_bus("127.0.0.1", port, framing="rtu") as bus:
+        for unit in range(1, 5):  # as many questions as it may leave unanswered, and one more
+            with pytest.raises(BusFailure, match="no answer"):
+                await read(bus, unit, 4, VOLTAGE, timeout_s=0.02)
+
+    assert bus.counters["connects"] == 2
+
+
+async def closed(bus):
+    while bus._line is not None:  # noqa: ASYNC110 - the line is watched from outside
+        await asyncio.sleep(0.01)
