@@ -56,7 +56,7 @@ screenshots: $(READY)
 	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py
 
 meters: $(READY)
-	$(BIN)/python -m plumbline_edge.meters.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md
+	$(BIN)/python -m plumbline_edge.meters.profiles.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md
 
 lock: $(READY)
 	$(BIN)/pip install --quiet uv

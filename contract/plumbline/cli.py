@@ -13,6 +13,7 @@ from rich.console import Console
 
 from plumbline import __version__
 from plumbline.errors import ConfigError, MissingExtra, PlumblineError
+from plumbline.terminal import printable
 
 _USAGE_ERROR: Final = 2
 
@@ -117,7 +118,7 @@ def _say_usage(word: str) -> int:
 
 def _say_error(error: PlumblineError) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    console.print(str(error))
+    console.print(printable(str(error)))
     if error.hint:
-        console.print(f"→ {error.hint}")
+        console.print(printable(f"→ {error.hint}"))
     return _USAGE_ERROR if isinstance(error, ConfigError) else 1

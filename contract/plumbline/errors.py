@@ -46,7 +46,10 @@ class Fault:
     expected: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except RecursionError:
+            shown = "what is nested too deep"
         if len(shown) > 60:
             shown = shown[:57] + "..."
         return f"{self.file}: {self.key}: expected {self.expected}, got {shown}"

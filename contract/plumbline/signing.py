@@ -75,6 +75,9 @@ def _write_new_key(path: Path) -> Ed25519PrivateKey:
             file.write(key.private_bytes_raw())
             file.flush()
             os.fsync(file.fileno())
+        if os.geteuid() == 0:  # made by a person with sudo, it is still the key of whoever owns the folder
+            owner = path.parent.stat()
+            os.chown(fresh, owner.st_uid, owner.st_gid)
         fresh.rename(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -47,9 +47,14 @@ class StrictFile(Generic[T]):
         Raises FaultyFile with every mistake: file, key, value, expectation. Raises ConfigError where there is no
         file, or where it is not TOML.
         """
-        raw = self._read(path)
         adapter = TypeAdapter(self.settings)
-        found = [*_shape(adapter, self.settings, raw), *self.sense(path.parent, raw)]
+        try:
+            raw = self._read(path)
+            found = [*_shape(adapter, self.settings, raw), *self.sense(path.parent, raw)]
+        except RecursionError:
+            raise ConfigError(
+                f"{path}: nested too deep", hint="Take out what stands in so many brackets."
+            ) from None
         if found:
             raise FaultyFile(_each_once(str(path), found))
         return adapter.validate_python(self._resolved("", raw, path.parent.absolute()))
@@ -59,7 +64,7 @@ class StrictFile(Generic[T]):
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}", hint=self.if_missing.format(path=path)) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads
             raise ConfigError(f"{path}: not TOML: {error}", hint="Mend the line it names.") from None
 
     def _resolved(self, key: str, value: Any, folder: Path) -> Any:

@@ -220,6 +220,7 @@ async def _photograph(
             await asyncio.shield(taking)
         except asyncio.CancelledError:  # stopping: a camera that was asked is waited for, as meters are
             await asyncio.wait([taking], timeout=camera.timeout_s + _JUDGING_S)
+            taking.cancel()  # the outbox closes next
             raise
 
 

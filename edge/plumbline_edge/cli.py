@@ -14,7 +14,7 @@ import typer
 from plumbline.signing import DeviceKey, OutOfReach
 from plumbline_edge.config import load_site
 from plumbline_edge.forecast import expected_bytes_per_day
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.settings import BusSettings, SiteSettings
 
 app = typer.Typer()

@@ -25,10 +25,10 @@ from plumbline.strictfile import (
     tables,
 )
 from plumbline.topics import NAME, is_name
-from plumbline_edge.meters import profile_file as profile
+from plumbline_edge.meters.dlt645.frames import as_address
+from plumbline_edge.meters.profiles import file as profile
 from plumbline_edge.settings import SiteSettings
 
-_DLT645_DIGITS: Final = 12
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
@@ -45,6 +45,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     if not meters and not cameras:
         yield "meters", None, "at least one meter or camera to read"
     yield from _twin_faults(meters)
+    yield from _shared_port_faults(buses)
     yield from name_faults("buses", buses)
     yield from name_faults("meters", meters)
     yield from name_faults("cameras", cameras)
@@ -81,17 +82,27 @@ def _site_faults(raw: Raw) -> Iterator[Found]:
 
 
 def _twin_faults(meters: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
-    seen: dict[tuple[object, ...], str] = {}
+    seen: dict[str, str] = {}
     for where, meter in meters:
         wire = (meter["bus"],) if "bus" in meter else (meter.get("host"), meter.get("port", 502))
         device = (*wire, meter.get("address", meter.get("unit", 1)))
-        if device in seen:
+        twin = seen.setdefault(repr(device), where)  # as it came, it may be anything
+        if twin != where:
             yield (
                 f"meters.{where}",
                 device,
-                f"another device than {seen[device]}: both are on the same wire with the same number",
+                f"another device than {twin}: both are on the same wire with the same number",
             )
-        seen.setdefault(device, where)
+
+
+def _shared_port_faults(buses: list[tuple[str, dict[str, Any]]]) -> Iterator[Found]:
+    seen: dict[str, str] = {}
+    for where, bus in buses:
+        if not isinstance(device := bus.get("device"), str):
+            continue
+        other = seen.setdefault(device, where)
+        if other != where:
+            yield f"buses.{where}.device", device, f"another port than {other}: put their meters on one bus"
 
 
 def _bus_faults(bus: Raw) -> Iterator[Found]:
@@ -125,10 +136,17 @@ def _wire_faults(folder: Path, meter: Raw, kinds: Mapping[str, object]) -> Itera
         if address is not None:
             yield "address", address, "nothing: a Modbus meter has a `unit`"
         return
-    if not (isinstance(address, str) and len(address) == _DLT645_DIGITS and address.isdecimal()):
-        yield "address", address, "the twelve digits on the meter's label, as a text"
+    if not (isinstance(address, str) and _is_dlt645_address(address)):
+        yield "address", address, "the twelve digits on the meter's label, as a text, not all of them 9"
     if not isinstance(bus, str) or kinds.get(bus, "rtu") == "tcp":
         yield "bus", bus, 'a bus of kind "rtu" or "rtu_over_tcp": DL/T 645 is not Modbus TCP'
+
+
+def _is_dlt645_address(address: str) -> bool:
+    try:
+        return as_address(address) == address
+    except ConfigError:
+        return False
 
 
 def _protocol(folder: Path, wanted: str) -> str | None:

@@ -23,6 +23,8 @@ _GRACE_SHARE: Final = 0.25
 """Real seconds, at most this share of a period, that meters which answered wait for their neighbours before they are
 committed without them."""
 _TOGETHER_S: Final = 1.0
+_LAST_ANSWERS_S: Final = 10.0
+"""Real seconds that a stop waits for them: a device that answers slowly for ever holds up no update."""
 _AT_ONCE: Final = 8
 _SPREAD_S: Final = 0.004
 """So many meters are asked at once, then as many so much later: none waits for a crowd, each at the same moment of
@@ -67,6 +69,8 @@ class Cycle:
         self._clock = clock
         self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
         self._card = Outage("outbox")
+        self._answering: set[str] = set()
+        self._faulty: set[str] = set()
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
         )
@@ -78,10 +82,13 @@ class Cycle:
             tick = await self._next_tick(tick)
 
     async def stop(self) -> None:
-        """Keep what meters are still answering; ask nothing more."""
+        """Keep what meters are still answering, within 10 s; those that wait for their wire are asked no more."""
+        for name, task in self._asked.items():
+            if name not in self._answering:
+                task.cancel()
         asked = [task for task in self._asked.values() if not task.done()]
         if asked:
-            await asyncio.wait(asked)
+            await asyncio.wait(asked, timeout=_LAST_ANSWERS_S)
         await self._keep(self._take_answers())
 
     async def _next_tick(self, last_s: float | None) -> float:
@@ -120,13 +127,23 @@ class Cycle:
         await self._keep(late + self._take_answers())
 
     async def _ask(self, meter: Pollable) -> list[Observation]:
-        """What there is to keep of one poll: a frame, and an event where the meter fell silent or came back."""
+        """What there is to keep of one poll, now that it is the meter's turn."""
+        self._answering.add(meter.name)
+        try:
+            return await self._polled(meter)
+        finally:
+            self._answering.discard(meter.name)
+
+    async def _polled(self, meter: Pollable) -> list[Observation]:
+        """A frame, and an event where the meter fell silent or came back."""
         before = meter.status
         asked = self._recorder.now()
         try:
             frame = await meter.poll()
-        except (Unreachable, Refused) as why:
+        except Exception as why:  # noqa: BLE001 - one meter's fault, whatever it is, harms no other
             self.counters["polls_failed"] += 1
+            if not isinstance(why, (Unreachable, Refused)):
+                return self._found_faulty(meter, why)
             if meter.status != "silent" or before == "silent":
                 return []
             log.warning("meter %s lost: %s", meter.name, why)
@@ -135,15 +152,25 @@ class Cycle:
             ]
         self.counters["frames"] += 1
         seen = [asked.saw(event) for event in meter.take_news()]
-        if before == "silent":
+        if before == "silent" or meter.name in self._faulty:
+            self._faulty.discard(meter.name)
             log.warning("meter %s back", meter.name)
             seen.append(asked.saw(Event(code=EventCode.METER_BACK, subject=meter.name)))
         return [*seen, asked.saw(frame)]
 
+    def _found_faulty(self, meter: Pollable, why: Exception) -> list[Observation]:
+        """A mistake of ours, or of its settings: the traceback once, and an event, until the meter is read again."""
+        if meter.name in self._faulty:
+            return []
+        self._faulty.add(meter.name)
+        log.error("meter %s cannot be read, and that is no fault of its own", meter.name, exc_info=why)
+        text = f"cannot be read: {type(why).__name__}: {why}"
+        return [self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=text))]
+
     def _take_answers(self) -> list[Observation]:
         """What meters have answered since last asked for; those still answering stay asked."""
-        answered = [name for name, task in self._asked.items() if task.done()]
-        return [seen for name in answered for seen in self._asked.pop(name).result()]
+        answered = [self._asked.pop(name) for name, task in list(self._asked.items()) if task.done()]
+        return [seen for task in answered if not task.cancelled() for seen in task.result()]
 
     async def _keep(self, observations: list[Observation]) -> None:
         try:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plumbline.clock import SystemClock
-from plumbline_edge.meters.profile_file import load_profile
+from plumbline_edge.meters.profiles.file import load_profile
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import machine
 
-from plumbline_edge.meters.profile_file import shipped
+from plumbline_edge.meters.profiles.file import shipped
 from plumbline_sim.demo.broker import free_port
 
 METERS, VALUES = 10, 30

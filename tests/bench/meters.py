@@ -24,15 +24,15 @@ import machine
 from pymodbus.client import AsyncModbusTcpClient
 
 from plumbline.clock import SystemClock
-from plumbline_edge.meters.bus import RTU_GAP, TCP_GAP, serial_bus, tcp_bus
-from plumbline_edge.meters.catalogue import reads
-from plumbline_edge.meters.line import SerialPort
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.pace import Pace
-from plumbline_edge.meters.plan import Span
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.modbus.questions import read_registers
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import places
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.catalogue import reads
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import places
+from plumbline_edge.meters.wire.bus import RTU_GAP, TCP_GAP, serial_bus, tcp_bus
+from plumbline_edge.meters.wire.line import SerialPort
+from plumbline_edge.meters.wire.pace import Pace
 from plumbline_sim.demo.broker import free_port
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.catalogue import catalogue, reads
-from plumbline_edge.meters.profile import Block, SerialDefaults
-from plumbline_edge.meters.profile_file import find_profile, load_profile, shipped
+from plumbline_edge.meters.profiles.catalogue import catalogue, reads
+from plumbline_edge.meters.profiles.file import find_profile, load_profile, shipped
+from plumbline_edge.meters.profiles.profile import Block, SerialDefaults
 
 PAGE = Path(__file__).parents[2] / "docs" / "meters.md"
 PROFILES = {stem: find_profile(stem) for stem in shipped()}

@@ -5,10 +5,10 @@ import math
 from dataclasses import replace
 from datetime import date
 
-from plumbline_edge.meters.decode import Decoder
-from plumbline_edge.meters.fit import words_of
-from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.suspicion import Poll
+from plumbline_edge.meters.doubts.fit import words_of
+from plumbline_edge.meters.doubts.suspicion import Poll
+from plumbline_edge.meters.modbus.decode import Decoder
+from plumbline_edge.meters.modbus.plan import Span, plan_reads
 from plumbline_sim.meter.encode import Encoder
 from plumbline_sim.meter.load import SiteLoad
 

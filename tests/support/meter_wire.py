@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.modbus.questions import read_registers
+from plumbline_edge.meters.wire.pace import Pace
 
 
 async def read(bus, unit, function, span, *, timeout_s=1.0):
@@ -34,7 +34,7 @@ class MemoryBus:
     def worth_bridging(self, quiet_s):
         return self.max_gap
 
-    def turn(self, work, *, rank=0):
+    def turn(self, work, *, may_wait_s=0.0):
         return asyncio.ensure_future(work())
 
     async def stop(self):

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli import run
-from plumbline_edge.meters.bus import tcp_bus
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.modbus import ReadIdentification, ReadRegisters
-from plumbline_edge.meters.pace import Pace
-from plumbline_edge.meters.plan import Span
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.modbus.questions import ReadIdentification, ReadRegisters
+from plumbline_edge.meters.wire.bus import tcp_bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.wire.pace import Pace
 from plumbline_sim.record.player import Player
 from plumbline_sim.record.replay import ReplayServer
 from plumbline_sim.record.tape import load_tape

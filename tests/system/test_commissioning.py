@@ -26,8 +26,8 @@ from plumbline_edge.commission import addresses, handover, paste, trials
 from plumbline_edge.commission.report import site_block
 from plumbline_edge.commission.scan import Scan
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.frames import crc16
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.modbus.frames import crc16
+from plumbline_edge.meters.profiles.file import find_profile, shipped
 from plumbline_edge.settings import BusSettings
 from plumbline_sim.camera import CameraServer, Snapshot
 from plumbline_sim.demo.broker import free_port
@@ -411,3 +411,21 @@ async def test_a_whole_site_is_examined_and_handed_over_in_one_signed_file(tmp_p
     page.write_text(text.replace('"m1"', '"m2"'))
     assert "signature" in await plumbline("doctor", "--verify", page, ends=1)
     assert not list((tmp_path / "state").glob("*.jpg"))
+
+
+async def test_a_port_that_speaks_something_else_gets_advice_for_a_network_and_not_for_two_wires():
+    async def chatter(reader, writer):
+        while await reader.read(300):
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(chatter, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        said = await plumbline(
+            "scan", "--host", f"127.0.0.1:{port}", "--units", "1-2", "--timeout", "0.1", ends=1
+        )
+
+    assert "something else than Modbus TCP" in said
+    assert "switched on in the device" in said
+    assert "A goes to A" not in said
+    assert "swapped" not in said

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from plumbline.clock import SystemClock
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.server import MeterServer, RtuServer, RtuTcpServer, SimulatedMeter
 
 pytestmark = [

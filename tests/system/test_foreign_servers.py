@@ -19,10 +19,10 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from plumbline.clock import ManualClock
 from plumbline.metrics import BY_CODE
-from plumbline_edge.meters.bus import serial_bus, tcp_bus
-from plumbline_edge.meters.line import SerialPort
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
+from plumbline_edge.meters.wire.bus import serial_bus, tcp_bus
+from plumbline_edge.meters.wire.line import SerialPort
 from plumbline_sim.meter.encode import Encoder
 
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from plumbline import codec
 from plumbline.clock import SystemClock
 from plumbline.messages import Ack, Event, Frame, Health
 from plumbline.topics import GatewayTopics
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.demo.broker import free_port
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from plumbline.clock import ManualClock
-from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
+from plumbline_edge.meters.wire.bus import tcp_bus
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 from plumbline_sim.record.recorder import Recorder, TapeFile

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.dlt645 import ReadAddress
-from plumbline_edge.meters.dlt645_search import Heard, Searched, heard, search_addresses
-from plumbline_edge.meters.failure import BusFailure
-from plumbline_edge.meters.frames import Verdict
-from plumbline_edge.meters.pace import Pace
-from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.dlt645.frames import ReadAddress
+from plumbline_edge.meters.dlt645.search import Heard, Searched, heard, search_addresses
+from plumbline_edge.meters.wire.bus import Bus
+from plumbline_edge.meters.wire.failure import BusFailure
+from plumbline_edge.meters.wire.pace import Pace
+from plumbline_edge.meters.wire.question import Question, Verdict
 
 TIMEOUT_S: Final = 0.6
 """DL/T 645-2007, 5.4: a meter answers within half a second."""

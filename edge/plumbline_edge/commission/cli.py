@@ -24,10 +24,10 @@ from plumbline_edge.commission.reading import Reading, read_once
 from plumbline_edge.commission.scan import Scan, Step
 from plumbline_edge.commission.tap import Tapped
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Parity, Profile, SerialDefaults
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import Parity, Profile, SerialDefaults
+from plumbline_edge.meters.wire.bus import Bus
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings
 
@@ -164,7 +164,12 @@ def _show_scan(wire: BusSettings, scan: Scan, block: str, *, broken: bool) -> No
         print(f"{where}: nobody answered")
     for oddity in scan.oddities:
         print(f"! {oddity}")
-    if not scan.sightings and not broken:
+    if not scan.sightings and not broken and wire.kind == "tcp":
+        print(
+            "→ Check that Modbus TCP is switched on in the device and not reserved for another client, and its port; a"
+            " converter that passes serial frames on needs --rtu."
+        )
+    elif not scan.sightings and not broken:
         print(
             "→ Check that the meters have power, that A goes to A and B to B, and that one end has 120 ohm; then try"
             " --all, which takes long, or --bauds with what the meter's display says."

@@ -8,14 +8,14 @@ from typing import Final, Literal
 from plumbline.errors import Refused
 from plumbline_edge.commission import recognise
 from plumbline_edge.commission.recognise import Place
-from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.modbus import ReadIdentification, read_registers
-from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import Function, Profile
-from plumbline_edge.meters.profile import places as register_places
-from plumbline_edge.meters.question import Question
-from plumbline_edge.meters.sunspec import Found, discover
+from plumbline_edge.meters.modbus.plan import Span, plan_reads
+from plumbline_edge.meters.modbus.questions import ReadIdentification, read_registers
+from plumbline_edge.meters.modbus.sunspec import Found, discover
+from plumbline_edge.meters.profiles.profile import Function, Profile
+from plumbline_edge.meters.profiles.profile import places as register_places
+from plumbline_edge.meters.wire.bus import Bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.wire.question import Question
 
 _POLITE_S: Final = 0.1
 """Silence between questions to a meter nobody knows yet; the slowest of the profiles wants less."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def append(path: Path, block: str) -> None:
         before = real.read_text(encoding="utf-8")
         fresh.write_text(f"{before.rstrip()}\n\n{block}", encoding="utf-8")
         shutil.copymode(real, fresh)
+        owner = real.stat()
+        os.chown(fresh, owner.st_uid, owner.st_gid)  # scanned with sudo, it is still the gateway's file
         load_site(fresh)
         fresh.replace(real)
     except FaultyFile as wrong:

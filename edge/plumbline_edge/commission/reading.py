@@ -10,8 +10,8 @@ from typing import Any
 from plumbline.errors import PlumblineError, Refused, Unreachable
 from plumbline.messages import Frame
 from plumbline.metrics import BY_CODE, Flaw
-from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
+from plumbline_edge.meters.wire.bus import Bus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.decode import Decoder
-from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Identity, Profile, Register
-from plumbline_edge.meters.profile import places as register_places
+from plumbline_edge.meters.modbus.decode import Decoder
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.profiles.profile import Identity, Profile, Register
+from plumbline_edge.meters.profiles.profile import places as register_places
 
 DEVICE_IDENTIFICATION: Final = 43
 ENOUGH: Final = 0.5

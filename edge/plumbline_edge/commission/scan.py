@@ -16,14 +16,14 @@ from plumbline_edge.commission.known import Known, framing_of
 from plumbline_edge.commission.recognise import Fit, Scored, Verdict
 from plumbline_edge.commission.report import Sighting
 from plumbline_edge.commission.trials import Ask, Setting, Trial
-from plumbline_edge.meters.bus import Bus
-from plumbline_edge.meters.dlt645_search import Searched
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
-from plumbline_edge.meters.modbus import read_registers
-from plumbline_edge.meters.pace import Pace
+from plumbline_edge.meters.dlt645.search import Searched
+from plumbline_edge.meters.modbus.questions import read_registers
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.profiles.profile import Profile
+from plumbline_edge.meters.wire.bus import Bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters.wire.pace import Pace
+from plumbline_edge.meters.wire.question import Question
 from plumbline_edge.meters.wiring import open_bus
 from plumbline_edge.settings import BusSettings
 
@@ -36,6 +36,7 @@ _RECONNECT_S: Final = 1.1
 _PATIENT_S: Final = 1.0
 """How long a meter that is known to be there is waited for."""
 _OFFLINE_TIMES: Final = 3
+_NO_MODBUS_TCP: Final = "That port speaks something else than Modbus TCP: look for the port's number in the device's manual, or try --rtu"
 _NOBODYS_UNITS: Final = (246, 199)
 """Hardly any meter has these numbers: where both answer, the number does not matter."""
 
@@ -280,7 +281,9 @@ class Scan:
         for odd, units in noisy.items():
             if lost := sorted(units - set(there)):
                 self.oddities.append(
-                    f"unit {', '.join(map(str, lost))}{where}: {odd}. Either the speed or parity is wrong,"
+                    f"unit {', '.join(map(str, lost))}{where}: {odd}. {_NO_MODBUS_TCP}"
+                    if self._wire.kind == "tcp"
+                    else f"unit {', '.join(map(str, lost))}{where}: {odd}. Either the speed or parity is wrong,"
                     " or A and B are swapped, or two meters have the same number"
                 )
 

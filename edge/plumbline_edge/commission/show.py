@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from plumbline.metrics import BY_NAME
+from plumbline.terminal import printable
 from plumbline_edge.commission.checks.finding import Finding
 from plumbline_edge.commission.reading import Reading
 from plumbline_edge.commission.report import FIRST_VALUES, Sighting
 
 _MARKS: Final = {"ok": "[green]✓ ok[/]", "warning": "[yellow]! warning[/]", "fault": "[red]✗ fault[/]"}
 _QUALITY: Final = {"good": "", "uncertain": "[yellow]uncertain[/] ", "bad": "[red]bad[/] "}
+
+
+def escape(text: str) -> str:
+    """What a meter, a camera or a broker said, with no power over the terminal."""
+    return markup.escape(printable(text))
 
 
 def progress() -> Progress:
@@ -75,7 +81,7 @@ def reading(one: Reading, raw: Sequence[str] = ()) -> None:
         console.print(f"[red]{escape(one.why)}[/]", soft_wrap=True)
         if one.hint:
             console.print(f"→ {escape(one.hint)}", soft_wrap=True)
-    console.print(f"{one.meter}: {one.requests} requests, {one.took_ms:.0f} ms")
+    console.print(f"{escape(one.meter)}: {one.requests} requests, {one.took_ms:.0f} ms")
 
 
 def findings(found: Iterable[Finding]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from plumbline_edge.meters.line import Ears, Line, Opener
+from plumbline_edge.meters.wire.line import Ears, Line, Opener
 
 _LONGEST: Final = 4096
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_edge.commission.trials import ALL_UNITS
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.profile import Parity
+from plumbline_edge.meters.profiles.profile import Parity
 from plumbline_edge.settings import BusSettings
 
 _PORT: Final = 502

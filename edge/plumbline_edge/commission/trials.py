@@ -7,8 +7,8 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plumbline_edge.meters.plan import Span
-from plumbline_edge.meters.profile import Function, Parity, Profile
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.profiles.profile import Function, Parity, Profile
 
 USUAL_BAUDS: Final = (9600, 19200, 2400, 4800, 38400, 115200, 57600, 1200)
 ALL_UNITS: Final = tuple(range(1, 248))

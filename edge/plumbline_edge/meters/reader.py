@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.check import Decoded
-from plumbline_edge.meters.decode import Flaws, Values
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.question import Question
+from plumbline_edge.meters.doubts.check import Decoded
+from plumbline_edge.meters.doubts.selfcheck import Blocks
+from plumbline_edge.meters.modbus.decode import Flaws, Values
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_edge.meters.remembered import Known
-from plumbline_edge.meters.selfcheck import Blocks
+from plumbline_edge.meters.wire.question import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,26 +6,29 @@ import contextlib
 import hashlib
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profiles.profile import Profile
 
 log = logging.getLogger(__name__)
 
 _MOST_BYTES: Final = 1 << 20
+_Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]
+_Label = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=255)]
+"""What serial_number.text_of lets through: it goes into log lines and events."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """About one meter. It holds for the profile that `family` is a digest of, and for no other."""
 
     family: str = ""
-    barriers: tuple[int, ...] = ()
-    refused: tuple[int, ...] = ()
-    base: int | None = None
-    """Where its SunSpec model begins."""
-    serial_number: str = ""
+    barriers: tuple[_Address, ...] = ()
+    refused: tuple[_Address, ...] = ()
+    base: _Address | None = None
+    """Where its SunSpec model begins; barriers and refused registers hold for that place only."""
+    serial_number: _Label = ""
 
 
 def family_of(profile: Profile) -> str:
@@ -46,7 +49,8 @@ class Remembered:
         self._path = path
         self._known: dict[str, Known] = {}
         if path is not None:
-            with contextlib.suppress(OSError, msgspec.DecodeError):
+            # UnicodeDecodeError and RecursionError: msgspec lets them through for bytes that a bad card made up
+            with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if path.stat().st_size <= _MOST_BYTES:
                     self._known = msgspec.json.decode(path.read_bytes(), type=dict[str, Known])
 

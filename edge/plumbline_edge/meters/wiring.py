@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from plumbline.clock import Clock
-from plumbline_edge.meters.bus import Bus, serial_bus, tcp_bus
-from plumbline_edge.meters.line import SerialPort, Tap
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.meters.remembered import Remembered
+from plumbline_edge.meters.wire.bus import Bus, serial_bus, tcp_bus
+from plumbline_edge.meters.wire.line import SerialPort, Tap
 from plumbline_edge.settings import BusSettings, MeterSettings, SiteSettings
 
 _PROBE_SHARE: Final = 0.1

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from plumbline.clock import ScaledClock
 from plumbline.stages import Track
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.camera import CameraServer, SceneSource
 from plumbline_sim.meter.load import Role, SiteLoad
 from plumbline_sim.meter.oplog import OpLog

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_from_environment
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Parity, Profile
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
+from plumbline_edge.meters.profiles.profile import Parity, Profile
 from plumbline_sim.meter.dlt645 import Dlt645Meter
 from plumbline_sim.meter.faults import WireKind
 from plumbline_sim.meter.load import ROLES, Role

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from plumbline.clock import Clock
-from plumbline_edge.meters.profile import Profile, Register
+from plumbline_edge.meters.profiles.profile import Profile, Register
 from plumbline_sim.meter.encode import Values
 from plumbline_sim.meter.server import Source
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from plumbline_edge.meters.profile import STRUCT_CODES, Profile, Register, ScaleWord, places
+from plumbline_edge.meters.profiles.profile import STRUCT_CODES, Profile, Register, ScaleWord, places
 
 Values = Mapping[str, float | None]
 """By metric name, in the metric's unit; None, or no entry: the meter does not know it now."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, Le
 
-from plumbline_edge.meters.profile import Profile, Register
+from plumbline_edge.meters.profiles.profile import Profile, Register
 from plumbline_sim.meter.encode import Values
 
 WireKind = Literal["tcp", "rtu", "rtu_over_tcp"]

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import Final
 
-from plumbline_edge.meters.profile import LENGTHS, STRUCT_CODES, Identity, Profile
+from plumbline_edge.meters.profiles.profile import LENGTHS, STRUCT_CODES, Identity, Profile
 
 READ_DEVICE_IDENTIFICATION: Final = 43
 _MEI_DEVICE: Final = 14

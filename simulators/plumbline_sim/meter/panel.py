@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from plumbline.clock import Clock, to_us
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_sim.meter import identity
 from plumbline_sim.meter.encode import Answered, CannotAnswer, Encoder, Values
 from plumbline_sim.meter.faults import (

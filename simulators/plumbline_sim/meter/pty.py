@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import serial
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Parity
+from plumbline_edge.meters.profiles.profile import Parity
 
 log = logging.getLogger(__name__)
 
@@ -48,23 +48,7 @@ class PtyPort:
 
     def __init__(self, link: Path | None = None) -> None:
         self._link = link
-        self._master, self._slave = (
-            os.openpty()
-        )  # the slave stays open: else the master fails between two clients
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
-        if link is not None:
-            try:
-                _point(link, self.path)
-            except OSError as error:
-                os.close(self._master)
-                os.close(self._slave)
-                raise ConfigError(
-                    f"cannot link {link} to {self.path}: {error.strerror}",
-                    hint="Name a link in a folder you may write to, where no other file has its name.",
-                ) from None
-            self.path = str(link)
+        self._master, self._slave, self.path = open_terminal(link)
 
     def listen(self, heard: Callable[[bytes], None]) -> None:
         """See Port.listen."""
@@ -130,6 +114,30 @@ class DevicePort:
             return
         if data:
             heard(data)
+
+
+def open_terminal(link: Path | None = None) -> tuple[int, int, str]:
+    """A raw pseudo-terminal: our end, the other end, and the path by which clients open that, `link` where given.
+
+    The other end stays open on our side too: else ours fails between two clients. Raises ConfigError where the link
+    cannot be made.
+    """
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    os.set_blocking(ours, False)
+    path = os.ttyname(theirs)
+    if link is None:
+        return ours, theirs, path
+    try:
+        _point(link, path)
+    except OSError as error:
+        os.close(ours)
+        os.close(theirs)
+        raise ConfigError(
+            f"cannot link {link} to {path}: {error.strerror}",
+            hint="Name a link in a folder you may write to, where no other file has its name.",
+        ) from None
+    return ours, theirs, str(link)
 
 
 def _point(link: Path, target: str) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from plumbline.clock import Clock
-from plumbline_edge.meters.profile import Parity
+from plumbline_edge.meters.profiles.profile import Parity
 from plumbline_sim.meter.faults import Fault
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.panel import Panel, SimulatedMeter

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile import Profile
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_sim.meter.encode import says_absence
 from plumbline_sim.meter.load import Role, SiteLoad
 from plumbline_sim.meter.trace import Trace, load_map, load_trace

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from plumbline_edge.meters.profile import Profile, Register
+from plumbline_edge.meters.profiles.profile import Profile, Register
 from plumbline_sim.meter.encode import Answered, Encoder, Values
 
 _MARK: Final = b"SunS"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from plumbline_sim.meter.rtuframe import crc16
+
 Framing = Literal["tcp", "rtu"]
 Direction = Literal["request", "answer"]
 
@@ -23,15 +25,6 @@ _ANSWER_COUNTED_AT: Final = dict.fromkeys((1, 2, 3, 4, 12, 17, 23), 2)
 _WITH_START_AND_COUNT: Final = frozenset((1, 2, 3, 4, 15, 16, 23))
 _WITH_START: Final = frozenset((5, 6, 22))
 _ECHOED: Final = frozenset((5, 6, 15, 16, 22))
-
-
-def _crc_of(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ 0xA001 if byte & 1 else byte >> 1
-    return byte
-
-
-_CRC: Final = tuple(map(_crc_of, range(256)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +57,7 @@ def read_message(framing: Framing, raw: bytes) -> Message:
         if len(raw) < 8 or raw[2:4] != b"\0\0" or int.from_bytes(raw[4:6]) != len(raw) - _ADDRESSING:
             return Message(raw=raw)
         return Message(raw=raw, unit=raw[6], pdu=raw[7:], transaction=int.from_bytes(raw[:2]))
-    if len(raw) < 4 or crc(raw[:-2]) != raw[-2:]:
+    if len(raw) < 4 or crc16(raw[:-2]) != raw[-2:]:
         return Message(raw=raw)
     return Message(raw=raw, unit=raw[0], pdu=raw[1:-2])
 
@@ -72,20 +65,6 @@ def read_message(framing: Framing, raw: bytes) -> Message:
 def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
     """A Modbus TCP frame."""
     return transaction.to_bytes(2) + b"\0\0" + (len(pdu) + 1).to_bytes(2) + bytes((unit,)) + pdu
-
-
-def rtu_frame(unit: int, pdu: bytes) -> bytes:
-    """A Modbus RTU frame with its checksum."""
-    body = bytes((unit,)) + pdu
-    return body + crc(body)
-
-
-def crc(body: bytes) -> bytes:
-    """Modbus's CRC-16 (polynomial 0xA001 reflected, start 0xFFFF), low byte first."""
-    value = 0xFFFF
-    for byte in body:
-        value = value >> 8 ^ _CRC[value & 0xFF ^ byte]
-    return value.to_bytes(2, "little")
 
 
 def meaning(message: Message, direction: Direction) -> Meaning:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from plumbline_sim.record.messages import Framing, Message, read_message, rtu_frame, tcp_frame
+from plumbline_sim.meter.rtuframe import rtu_frame
+from plumbline_sim.record.messages import Framing, Message, read_message, tcp_frame
 from plumbline_sim.record.tape import Exchange, Tape
 
 _GATEWAY_TARGET_SILENT: Final = 11

@@ -13,7 +13,7 @@ from typing import IO, Final, Self
 from plumbline.errors import ConfigError, Unreachable
 from plumbline_sim.record.messages import Direction
 from plumbline_sim.record.scribe import Scribe
-from plumbline_sim.record.tape import Head, Line, Protocol, framing_of, to_text
+from plumbline_sim.record.tape import MOST_FILE_BYTES, Head, Line, Protocol, framing_of, to_text
 from plumbline_sim.record.wires import Wire
 
 _AGAIN_S: Final = 1.0
@@ -22,7 +22,7 @@ _AGAIN_S: Final = 1.0
 class TapeFile:
     """A new tape; each line is on its way to the disk when `write` returns. Raises ConfigError where it exists.
 
-    A disk that takes no more is no reason to break the bus: it is remembered in `failed`, and lines are lost.
+    A tape that is full, or a disk that takes no more, is no reason to break the bus: it is remembered in `failed`, and lines are lost.
     """
 
     def __init__(self, path: Path, protocol: Protocol) -> None:
@@ -31,6 +31,7 @@ class TapeFile:
         self.failed = ""
         self._path = path
         self._head = Head(protocol=protocol)
+        self._bytes = 0
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -44,7 +45,7 @@ class TapeFile:
             raise ConfigError(
                 f"{self._path}: {error.strerror}", hint="Name a file in a folder that exists."
             ) from None
-        self._file.write(to_text(self._head))
+        self._bytes = self._file.write(to_text(self._head))
         return self
 
     def __exit__(
@@ -60,12 +61,17 @@ class TapeFile:
     def write(self, lines: Iterable[Line]) -> None:
         assert self._file is not None
         for line in lines:
+            text = to_text(line)
+            if self._bytes + len(text) > MOST_FILE_BYTES:  # a bus that floods must not fill the disk
+                self.failed = f"full at {MOST_FILE_BYTES >> 20} MiB"
+                return
             try:
-                self._file.write(to_text(line))
+                self._file.write(text)
             except OSError as error:
                 self.failed = error.strerror or str(error)
             else:
                 self.lines[line.dir] += 1
+                self._bytes += len(text)
 
 
 class Recorder:

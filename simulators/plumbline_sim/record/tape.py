@@ -17,7 +17,8 @@ from plumbline_sim.record.messages import Direction, Framing, Message, meaning, 
 Protocol = Literal["tcp", "rtu", "rtu_over_tcp"]
 
 _VERSION: Final = 1
-_MOST_FILE_BYTES: Final = 1 << 29
+MOST_FILE_BYTES: Final = 1 << 29
+"""Longer tapes are neither written nor played."""
 _MOST_LINE_BYTES: Final = 4096
 _MOST_ANSWER_BYTES: Final = 4096
 _MOST_LINES: Final = 4_000_000
@@ -106,7 +107,7 @@ def load_tape(path: Path) -> Tape:
     """The recording in a file. Raises ConfigError that names the line; an unfinished last line is left out."""
     try:
         size = path.stat().st_size
-        if size > _MOST_FILE_BYTES:
+        if size > MOST_FILE_BYTES:
             raise ConfigError(
                 f"{path}: {size >> 20} MiB are too much to play", hint="Record for a shorter time."
             )

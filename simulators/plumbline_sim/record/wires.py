@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from plumbline.errors import ConfigError, Unreachable
 from plumbline_sim.meter.ports import who_listens
+from plumbline_sim.meter.pty import open_terminal
 
 _CONNECT_S: Final = 5.0
 _SERIAL: Final = re.compile(r"(?P<device>/[^,]+)(?:,(?P<baud>\d+))?(?:,8(?P<parity>[NEO])(?P<stop>[12]))?")
@@ -154,21 +155,7 @@ def open_pty(link: Path | None = None) -> tuple[TerminalWire, str]:
 
     `link` becomes a symbolic link to it; a link of that name is replaced, anything else is left alone (ConfigError).
     """
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    path = os.ttyname(theirs)
-    if link is not None:
-        try:
-            if link.is_symlink():
-                link.unlink()
-            link.symlink_to(path)
-        except OSError as error:
-            os.close(ours)
-            os.close(theirs)
-            raise ConfigError(
-                f"{link}: {error.strerror}", hint="Name a link that is not there yet."
-            ) from None
-        path = str(link)
+    ours, theirs, path = open_terminal(link)
     return TerminalWire(ours, also=theirs), path
 
 

@@ -13,7 +13,7 @@ import typer
 
 from plumbline.clock import ENVIRONMENT, Clock, ScaledClock, SystemClock, clock_from_environment
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.site.gateway import site_file
 from plumbline_sim.site.scenario import Scenario, load_scenario, shipped

@@ -11,8 +11,8 @@ from annotated_types import Ge, Le, MinLen
 
 from plumbline.errors import ConfigError
 from plumbline.strictfile import Found, Raw, StrictFile, missing_files, name_faults, near, prefixed, tables
-from plumbline_edge.meters import profile_file
-from plumbline_edge.meters.profile import Parity
+from plumbline_edge.meters.profiles import file as profile_file
+from plumbline_edge.meters.profiles.profile import Parity
 from plumbline_sim.meter.faults import KINDS, OF_THE_BUS, WIRES, Fault, WireKind
 from plumbline_sim.meter.load import Role
 

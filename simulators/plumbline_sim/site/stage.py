@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from plumbline.clock import Clock
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.dlt645 import Dlt645Meter
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, RtuServer, RtuTcpServer, SimulatedMeter, Source

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from plumbline.errors import ConfigError
 from plumbline.stages import Track
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_sim.meter.load import ROLES, Role
 
 PathLike = str | Path

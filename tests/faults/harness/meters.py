@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from plumbline.metrics import METRICS
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.profile_file import load_profile
+from plumbline_edge.meters.profiles.file import load_profile
+from plumbline_edge.meters.profiles.profile import Profile
 from plumbline_sim.meter.encode import Values
 from plumbline_sim.meter.server import SimulatedMeter
 

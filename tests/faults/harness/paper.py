@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.meters import PROFILE
 from plumbline.messages import Frame, Photo
-from plumbline_edge.meters.profile_file import load_profile
+from plumbline_edge.meters.profiles.file import load_profile
 from plumbline_edge.outbox import Draft
 
 METERS: Final = 4

@@ -26,7 +26,7 @@ from plumbline_edge.commission.checks import (
 )
 from plumbline_edge.commission.ports import Adapter
 from plumbline_edge.commission.reading import Reading, rows_of
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.settings import BusSettings, OutboxSettings, SiteSettings
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)

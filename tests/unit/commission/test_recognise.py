@@ -16,10 +16,10 @@ from plumbline_edge.commission.recognise import (
     shown_text,
     speaking_values,
 )
-from plumbline_edge.meters.plan import Span, plan_reads
-from plumbline_edge.meters.profile import Identity
-from plumbline_edge.meters.profile import places as register_places
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.modbus.plan import Span, plan_reads
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import Identity
+from plumbline_edge.meters.profiles.profile import places as register_places
 from plumbline_sim.meter.encode import Encoder
 
 MODBUS = [name for name in shipped() if find_profile(name).protocol == "modbus"]

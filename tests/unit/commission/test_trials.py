@@ -12,8 +12,8 @@ from plumbline_edge.commission.trials import (
     presence_asks,
     settings_to_try,
 )
-from plumbline_edge.meters.profile import SerialDefaults
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import SerialDefaults
 
 PROFILES = [find_profile(name) for name in shipped()]
 ASKS = presence_asks(PROFILES)

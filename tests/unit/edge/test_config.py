@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_edge.config import load_site
-from plumbline_edge.meters.profile_file import shipped
+from plumbline_edge.meters.profiles.file import shipped
 from plumbline_edge.settings import SiteSettings
 
 GOOD = """
@@ -152,6 +152,16 @@ def test_what_is_not_toml_is_a_sentence_with_the_line(tmp_path):
         load_site(write(tmp_path, "site = 'a'\n= 3"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "[" * 5000 + "]" * 5000, "x" + ".x" * 2000 + " = 1", "x = " + "9" * 5000],
+    ids=["deep", "deep by its keys", "a number too long"],
+)
+def test_a_file_made_to_break_the_reader_is_refused_in_a_sentence(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"nested too deep|not TOML"):
+        load_site(write(tmp_path, text))
+
+
 def test_a_missing_file_is_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         load_site(tmp_path / "none.toml")
@@ -171,3 +181,45 @@ def test_a_daily_budget_is_more_than_nothing(tmp_path):
     assert faults(tmp_path, wrong)[0].startswith("uplink.daily_mb: expected")
     assert load_site(write(tmp_path, right)).uplink.daily_mb == 12.5
     assert load_site(write(tmp_path, GOOD)).uplink.daily_mb is None
+
+
+@pytest.mark.parametrize("key", ["bus", "host", "unit", "address", "profile"])
+@pytest.mark.parametrize("value", ['["x"]', "{ a = 1 }", "1979-05-27"])
+def test_a_meter_s_key_of_any_other_type_is_a_fault_and_no_crash(tmp_path, key, value):
+    text = GOOD.replace('name = "crane"', f'name = "crane"\n{key} = {value}')
+    kept = [line for line in text.splitlines() if not line.startswith(f"{key} = ") or line.endswith(value)]
+
+    assert any(f"meters.crane.{key}" in line for line in faults(tmp_path, "\n".join(kept)))
+
+
+def test_a_profile_path_that_can_be_none_is_a_fault(tmp_path):
+    text = GOOD.replace('"eastron_sdm630"', '"\\u0000.toml"')
+
+    assert "meters.crane.profile" in faults(tmp_path, text)[0]
+
+
+WIRE = """
+[[buses]]
+name = "riser"
+kind = "rtu"
+device = "/dev/ttyUSB0"
+"""
+
+
+@pytest.mark.parametrize("address", ["999999999999", "１２３４５６７８９０１２", "12345", "AAAAAAAAAAAA"])
+def test_an_address_that_no_dlt645_meter_can_have_is_said_before_the_start(tmp_path, address):
+    text = (
+        GOOD
+        + WIRE
+        + f'[[meters]]\nname = "g"\nprofile = "dlt645_2007"\nbus = "riser"\naddress = "{address}"\n'
+    )
+
+    assert "twelve digits" in faults(tmp_path, text)[0]
+
+
+def test_one_serial_port_is_one_bus(tmp_path):
+    text = GOOD + WIRE + WIRE.replace("riser", "hut")
+
+    assert faults(tmp_path, text) == [
+        "buses.hut.device: expected another port than riser: put their meters on one bus, got '/dev/ttyUSB0'"
+    ]

@@ -124,6 +124,54 @@ async def test_a_silent_meter_is_an_event_once_and_never_a_value(outbox):
     assert sum(isinstance(b, Frame) and b.device == "bad" for b in bodies) == 2
 
 
+async def test_a_fault_of_ours_in_one_meter_is_told_once_and_harms_no_other(outbox, caplog):
+    good, bad = FakeMeter("good"), FakeMeter("bad")
+    polled = bad.poll
+
+    async def fault():
+        raise ZeroDivisionError("float division by zero")
+
+    bad.poll = fault
+    bench = Bench(outbox, [good, bad])
+    task = await running(bench)
+    await bench.ticks(3)
+    bad.poll = polled
+    await bench.ticks(1)
+    task.cancel()
+    await bench.cycle.stop()
+    happened = [body for _, body in await bench.bodies("status")]
+
+    assert [(event.code, event.subject) for event in happened] == [
+        ("meter_lost", "bad"),
+        ("meter_back", "bad"),
+    ]
+    assert "ZeroDivisionError" in happened[0].text
+    assert caplog.text.count("Traceback") == 1
+    assert good.polls == 4
+
+
+async def test_a_turn_that_was_given_up_ends_no_cycle(outbox):
+    good, gone = FakeMeter("good"), FakeMeter("gone")
+    queue = gone.queue
+
+    def cancelled(work):
+        turn = asyncio.get_running_loop().create_future()
+        turn.cancel()
+        return turn
+
+    gone.queue = cancelled
+    bench = Bench(outbox, [good, gone])
+    task = await running(bench)
+    await bench.ticks(2)
+    gone.queue = queue
+    await bench.ticks(1)
+
+    assert not task.done()
+    task.cancel()
+    await bench.cycle.stop()
+    assert (good.polls, gone.polls) == (3, 1)
+
+
 async def test_a_slow_meter_does_not_hold_up_its_neighbours_and_is_not_asked_twice(outbox, monkeypatch):
     monkeypatch.setattr(module, "_GRACE_S", 0.01)
     good, slow = FakeMeter("good"), FakeMeter("slow")
@@ -169,6 +217,20 @@ async def test_what_was_still_being_answered_at_the_end_is_kept(outbox, monkeypa
     assert [body.device for _, body in await bench.bodies()] == ["slow"]
 
 
+async def test_a_meter_that_still_waits_for_its_wire_does_not_hold_up_a_stop(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    good, waiting = FakeMeter("good"), FakeMeter("waiting")
+    waiting.queue = lambda work: asyncio.get_running_loop().create_future()
+    bench = Bench(outbox, [good, waiting])
+    task = await running(bench)
+    await bench.ticks(1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        await bench.cycle.stop()
+
+    assert [body.device for _, body in await bench.bodies()] == ["good"]
+
+
 @pytest.mark.parametrize("step_s", [7200.0, -7200.0, 3.0, -3.0, 56 * 365.25 * 86400])
 async def test_a_step_while_it_waits_loses_no_tick_and_invents_none(outbox, step_s):
     bench = Bench(outbox, [FakeMeter("a")])
@@ -207,3 +269,18 @@ async def test_a_record_says_how_far_the_clock_could_be_trusted_when_the_meter_w
     await bench.cycle.stop()
 
     assert [record.clock for record in await bench.records()] == ["unset", "synced"]
+
+
+async def test_a_device_that_answers_slowly_for_ever_does_not_hold_up_a_stop(outbox, monkeypatch):
+    monkeypatch.setattr(module, "_LAST_ANSWERS_S", 0.05)
+    monkeypatch.setattr(module, "_GRACE_S", 0.01)
+    quick, slow = FakeMeter("quick"), FakeMeter("slow")
+    slow.gate.clear()
+    bench = Bench(outbox, [quick, slow])
+    task = await running(bench)
+    await bench.ticks(1)
+    task.cancel()
+    async with asyncio.timeout(5):
+        await bench.cycle.stop()
+
+    assert [body.device for _, body in await bench.bodies()] == ["quick"]

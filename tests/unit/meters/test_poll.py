@@ -1,3 +1,4 @@
+import asyncio
 import random
 from contextlib import asynccontextmanager
 
@@ -6,13 +7,26 @@ from meter_wire import MemoryBus
 
 from plumbline.errors import Refused, Unreachable
 from plumbline.metrics import BY_CODE, Flaw
-from plumbline_edge.meters.bus import tcp_bus
-from plumbline_edge.meters.failure import BusFailure, ExceptionAnswer
+from plumbline_edge.meters import poll as module
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.wire.bus import tcp_bus
+from plumbline_edge.meters.wire.failure import BusFailure, ExceptionAnswer
 from plumbline_sim.meter.load import SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
+
+
+class Waiting(MemoryBus):
+    """Remembers how long it was told to wait at most."""
+
+    def __init__(self, answers):
+        super().__init__(answers)
+        self.waits = []
+
+    async def ask(self, question, pace, *, quiet_s=0.0, most_s=None):
+        self.waits.append(most_s)
+        return await super().ask(question, pace)
 
 
 @pytest.fixture
@@ -197,3 +211,146 @@ async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):
 
     assert None not in frame.values
     assert log.polls["crane"] == 1
+
+
+async def test_a_poll_that_was_not_asked_for_fear_of_a_late_answer_is_no_silence(build):
+    meter = build(MemoryBus({0: BusFailure("not asked", kind="late")}))
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+
+    assert meter.health().status == "unknown"
+    assert meter.health().errors == {}
+
+
+async def silenced(meter):
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+
+
+async def test_a_silent_meter_that_answered_late_is_asked_at_once_and_once_waited_for_without_a_bound(
+    build, clock
+):
+    wire = Waiting({0: BusFailure("away", kind="timeout")})
+    meter = build(wire)
+    meter._probe_s = 0.05
+    await silenced(meter)
+    resting = meter.due(clock.mono())
+    meter.pace.came_late(0.15)
+    woken = meter.due(clock.mono())
+    with pytest.raises(Unreachable):
+        await meter.poll()
+    meter.due(clock.mono())
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert (resting, woken) == (False, True)
+    assert wire.waits[-2:] == [None, 0.05]
+
+
+async def test_a_meter_that_is_always_later_than_it_may_be_waited_for_does_not_hold_up_the_wire(build, clock):
+    meter = build(MemoryBus({0: BusFailure("away", kind="timeout")}))
+    await silenced(meter)
+    meter.pace.came_late(0.25)
+
+    assert not meter.due(clock.mono())
+
+
+@pytest.mark.parametrize(("code", "asked"), [(6, 2), (2, 1)])
+async def test_a_meter_too_busy_to_tell_its_number_is_asked_again_tomorrow(build, clock, code, asked):
+    place = find_profile("eastron_sdm630").serial_number
+    wire = MemoryBus({place.address: ExceptionAnswer("no", code=code)})
+    meter = build(wire)
+    await meter.poll()
+    clock.advance(86_500)
+    await meter.poll()
+
+    assert [span.start for span in wire.asked].count(place.address) == asked
+
+
+async def test_after_an_outage_of_the_wire_its_meters_are_asked_soon(build, clock):
+    meter = build(MemoryBus({0: BusFailure("no connection", kind="connection")}))
+    for _ in range(60):
+        with pytest.raises(Unreachable):
+            await meter.poll()
+        clock.advance(60)
+    with pytest.raises(Unreachable):
+        await meter.poll()
+
+    assert meter.health().status == "silent"
+    assert not meter.due(clock.mono() + 5)
+    assert meter.due(clock.mono() + 30)
+
+
+async def test_a_device_that_is_no_sunspec_meter_is_asked_ever_more_rarely_and_says_why(build, clock):
+    bus = MemoryBus()  # answers everything, but has no mark
+    meter = build(bus, "sunspec_int")
+    why = None
+    for _ in range(360):
+        clock.advance(10)
+        if meter.due(clock.mono()):
+            with pytest.raises(Refused) as caught:
+                await meter.poll()
+            why = caught.value
+
+    assert meter.status == "degraded"
+    assert "no 'SunS'" in str(why)
+    assert len(bus.asked) < 3 * 30
+
+
+async def test_who_was_not_asked_because_of_an_earlier_silence_is_lost_for_that_silence(build):
+    bus = MemoryBus()
+    meter = build(bus)
+    for kind, text in (("timeout", "no answer within 1 s"), ("late", "not asked")):
+        bus.answers = {span.start: BusFailure(text, kind=kind) for span in meter.spans}
+        with pytest.raises(Unreachable, match="no answer within 1 s"):
+            await meter.poll()
+
+    assert meter.errors == {"timeout": 1}
+
+
+async def test_a_meter_that_refuses_everything_is_said_once_with_what_to_do(build, caplog):
+    bus = MemoryBus()
+    meter = build(bus)
+    bus.answers = {span.start: ExceptionAnswer("no", code=4, hint="Look there.") for span in meter.spans}
+    for _ in range(5):
+        with pytest.raises(Refused):
+            await meter.poll()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "meter crane refuses everything: no. Look there."
+    ]
+
+
+class Endless(MemoryBus):
+    """A SunSpec device with a list that never ends, which takes its time."""
+
+    async def ask(self, question, pace, *, quiet_s=0.0, most_s=None):
+        await asyncio.sleep(0.01)
+        self.asked.append(question._span)
+        return b"SunS" if question._span.start == 40_000 else bytes((0, 7, 0, 1))
+
+
+async def test_the_search_for_a_sunspec_model_leaves_the_wire_to_neighbours_and_goes_on_later(
+    clock, monkeypatch
+):
+    monkeypatch.setattr(module, "_SEARCH_S", 0.1)
+    bus, took_s = Endless(), []
+    meter = Meter(
+        name="m", profile=find_profile("sunspec_int"), unit=1, bus=bus, every_s=10, clock=clock, probe_s=1.0
+    )  # fmt: skip
+    statuses = []
+    for _ in range(100):
+        before_s = asyncio.get_running_loop().time()
+        with pytest.raises((Refused, Unreachable)) as caught:
+            await meter.poll()
+        took_s.append(asyncio.get_running_loop().time() - before_s)
+        statuses.append(meter.status)
+        if caught.type is Refused:
+            break
+
+    assert caught.type is Refused
+    assert len(took_s) > 2
+    assert set(statuses) == {"degraded"}
+    assert len(bus.asked) == len(set(bus.asked)) == 65

@@ -13,8 +13,8 @@ import serial
 from meter_wire import read
 
 from plumbline.cli import run
-from plumbline_edge.meters.bus import tcp_bus
-from plumbline_edge.meters.plan import Span
+from plumbline_edge.meters.modbus.plan import Span
+from plumbline_edge.meters.wire.bus import tcp_bus
 from plumbline_sim.meter.rtuframe import rtu_frame
 
 ROWS = "when,kWh\n2026-01-01 00:15,1\n2026-01-01 00:30,2\n"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from plumbline.clock import ManualClock
 from plumbline.errors import Refused
 from plumbline.metrics import Flaw
-from plumbline_edge.meters.dlt645 import ExceptionAnswer, ReadAddress, ReadData, ReadMore, address_text
-from plumbline_edge.meters.dlt645_poll import Learned, decode, plan
-from plumbline_edge.meters.dlt645_search import heard, search_addresses
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.dlt645.frames import ExceptionAnswer, ReadAddress, ReadData, ReadMore, address_text
+from plumbline_edge.meters.dlt645.poll import Learned, decode, plan
+from plumbline_edge.meters.dlt645.search import heard, search_addresses
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.dlt645 import Dlt645Meter
 
 PROFILE = find_profile("dlt645_2007")

@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from plumbline_edge.meters.profile_file import load_profile
+from plumbline_edge.meters.profiles.file import load_profile
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 
 PROFILE = """

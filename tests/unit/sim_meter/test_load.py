@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.metrics import BY_NAME
-from plumbline_edge.meters.profile import PLAUSIBLE
-from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.profile import PLAUSIBLE
 from plumbline_sim.meter.load import ROLES, SiteLoad
 
 SINCE = date(2026, 3, 2)  # a Monday

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.oplog import OpLog, read_oplog
 from plumbline_sim.meter.server import Fault, MeterServer, SimulatedMeter
 

@@ -7,9 +7,9 @@ import pytest
 from plumbline.clock import ManualClock
 from plumbline.errors import ConfigError, FaultyFile, Refused
 from plumbline.metrics import BY_NAME, Flaw
-from plumbline_edge.meters.bus import tcp_bus
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
+from plumbline_edge.meters.wire.bus import tcp_bus
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
 from plumbline_sim.meter.trace import TracePlayer, load_map, load_trace
 

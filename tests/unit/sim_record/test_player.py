@@ -1,6 +1,7 @@
 import pytest
 
-from plumbline_sim.record.messages import rtu_frame, tcp_frame
+from plumbline_sim.meter.rtuframe import rtu_frame
+from plumbline_sim.record.messages import tcp_frame
 from plumbline_sim.record.player import Player
 from plumbline_sim.record.tape import Line, pair
 

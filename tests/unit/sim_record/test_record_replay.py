@@ -13,10 +13,11 @@ import pytest
 from plumbline.cli import run
 from plumbline.clock import ManualClock
 from plumbline.errors import ConfigError, Unreachable
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_sim.meter.load import SiteLoad
+from plumbline_sim.meter.rtuframe import rtu_frame
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
-from plumbline_sim.record.messages import rtu_frame, tcp_frame
+from plumbline_sim.record.messages import tcp_frame
 from plumbline_sim.record.player import Player
 from plumbline_sim.record.recorder import Recorder, TapeFile
 from plumbline_sim.record.replay import ReplayServer

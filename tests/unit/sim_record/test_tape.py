@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import ConfigError
-from plumbline_sim.record.messages import read_message, rtu_frame, tcp_frame
+from plumbline_sim.meter.rtuframe import rtu_frame
+from plumbline_sim.record import recorder
+from plumbline_sim.record.messages import read_message, tcp_frame
 from plumbline_sim.record.tape import Head, Line, line_of, load_tape, pair, to_text
 
 ASK, OTHER = bytes.fromhex("0400000002"), bytes.fromhex("0400340002")
@@ -150,3 +152,15 @@ def test_no_file_crashes_the_reader(tmp_path_factory, text):
         return
 
     assert len(tape.exchanges) <= text.count(b"\n")
+
+
+def test_a_tape_ends_where_it_could_not_be_played_any_more_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "MOST_FILE_BYTES", 1 << 20)
+    path = tmp_path / "bus.jsonl"
+    with recorder.TapeFile(path, "tcp") as tape:
+        for _ in range(2000):
+            tape.write([Line(t_s=0, dir="answer", hex="00" * 512)])
+
+    assert tape.failed == "full at 1 MiB"
+    assert path.stat().st_size <= 1 << 20
+    assert load_tape(path).unasked == tape.lines["answer"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import ConfigError
-from plumbline_edge.meters.profile_file import shipped
+from plumbline_edge.meters.profiles.file import shipped
 from plumbline_sim.teststand.wishes import START, find_map, wish
 
 MODEL = "eastron_sdm630"

@@ -12,10 +12,10 @@ from plumbline.errors import ConfigError
 from plumbline.messages import Frame
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
 from plumbline_edge.commission.reading import Reading, read_once
-from plumbline_edge.meters.bus import Bus
+from plumbline_edge.meters.doubts.suspect import Poll, suspicions
 from plumbline_edge.meters.poll import Meter
-from plumbline_edge.meters.profile import Profile
-from plumbline_edge.meters.suspect import Poll, suspicions
+from plumbline_edge.meters.profiles.profile import Profile
+from plumbline_edge.meters.wire.bus import Bus
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings, SiteSettings
 

@@ -11,7 +11,7 @@ from plumbline.errors import ConfigError
 from plumbline.signing import DeviceKey
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
 from plumbline_edge.forecast import expected_bytes_per_day
-from plumbline_edge.meters.profile_file import find_profile
+from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.settings import SiteSettings
 
 _SYS: Final = Path("/sys/dev/block")
