@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
-from plumbline.messages import DeviceHealth, Event, Frame
+from plumbline.messages import DeviceHealth, Event, EventCode, Frame
 from plumbline.metrics import Flaw
 from plumbline_edge.meters.dlt645.reader import Dlt645Reader
 from plumbline_edge.meters.doubts.selfcheck import Events, SelfCheck
@@ -42,6 +42,7 @@ _NUMBER_EVERY_S: Final = 86_400.0
 """How often a meter is asked who it is, besides at the start and when it is back."""
 _PROBE_WAITS_S: Final = 10.0
 """How long a meter that fell silent lets those that live go before it on their wire, in real seconds."""
+_REPLACED_AT_MOST_EVERY_S: Final = 3600.0
 _SEARCH_S: Final = 1.0
 """Real seconds of one poll that the search for a SunSpec model may take from neighbours on the wire; it goes on at the
 next poll. A list of 64 models whose device answers just in time takes minutes."""
@@ -105,6 +106,7 @@ class Meter:
         """Why it gave no answer when it was last asked in vain."""
         self._ask_number_at_s: float | None = clock.mono() if profile.serial_number else None
         self._news: list[Event] = []
+        self._told_until_s: dict[str, float] = {}
 
     def _reader_of(self, known: Known) -> Reader:
         profile = self.profile
@@ -370,6 +372,13 @@ class Meter:
             self._tell(self._check.serial_number(number))
 
     def _tell(self, events: Events) -> None:
+        """An event each; a meter that is another one at every look is broken, and said to be one once an hour."""
+        mono_s = self._clock.mono()
         for code, text in events:
+            if mono_s < self._told_until_s.get(code, mono_s):
+                log.debug("meter %s: %s", self.name, text)
+                continue
+            if code == EventCode.METER_REPLACED:
+                self._told_until_s[code] = mono_s + _REPLACED_AT_MOST_EVERY_S
             log.warning("meter %s: %s", self.name, text)
             self._news.append(Event(code=code, subject=self.name, text=text))

@@ -200,6 +200,20 @@ async def test_another_serial_number_is_another_meter_even_where_its_counters_ar
     assert "99887766" in told[0].text
 
 
+async def test_a_meter_whose_number_changes_at_every_look_is_told_once_an_hour(build, clock):
+    told = 0
+    async with simulated(build, clock) as (meter, device, _):
+        for number in range(30):
+            device.serial_number = str(1000 + number)
+            device.__post_init__()
+            meter._ask_number_at_s = clock.mono()
+            await meter.poll()
+            told += len(meter.take_news())
+            clock.advance(300)
+
+    assert told == 3  # 2.5 hours
+
+
 async def test_a_meter_with_a_fault_gives_no_invented_value(build, clock):
     async with simulated(build, clock) as (meter, device, log):
         for kind in ("silent", "garbage", "half", "wrong_transaction", "wrong_unit", "wrong_length", "reset"):
