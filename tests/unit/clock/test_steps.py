@@ -72,6 +72,12 @@ class Meter:
     def due(self, mono_s: float) -> bool:
         return True
 
+    def queue(self, work):
+        return asyncio.ensure_future(work())
+
+    def take_news(self):
+        return []
+
     async def poll(self) -> Frame:
         now = self.truth.now()
         hours = (now - self.truth.start) / timedelta(hours=1)
