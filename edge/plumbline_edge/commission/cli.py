@@ -20,6 +20,7 @@ from plumbline.clock import Clock, clock_from_environment
 from plumbline.errors import ConfigError, Unreachable
 from plumbline_edge.commission import doctor as examination
 from plumbline_edge.commission import handover, paste, ports, report, show, target, trials
+from plumbline_edge.commission.look import Looked, look
 from plumbline_edge.commission.reading import Reading, read_once
 from plumbline_edge.commission.scan import Scan, Step
 from plumbline_edge.commission.tap import Tapped
@@ -28,6 +29,7 @@ from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profile import Parity, Profile, SerialDefaults
 from plumbline_edge.meters.profile_file import find_profile, shipped
+from plumbline_edge.meters.suspicion import Poll
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
 from plumbline_edge.settings import BusSettings, MeterSettings
 
@@ -209,7 +211,11 @@ def read(
     raw: Annotated[bool, typer.Option("--raw", help="Show each request and answer in hex.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Poll meters once and show every value with its quality, the requests it took, and how long."""
+    """Poll meters once and show every value with its quality, the requests it took, and how long.
+
+    Then the commissioning check: some more polls within three seconds, and the mistakes that they make likely. Whether
+    an energy counter fits the power shows with --watch 5 once it has moved three times.
+    """
     if (site is None) == (profile is None):
         raise ConfigError(
             "name a site file or a --profile",
@@ -277,19 +283,29 @@ async def _read(
                 bus = await stack.enter_async_context(open_bus(bus_of(settings, named), tap=tapped.tap))
                 opened[key] = bus, tapped
             known.append((open_meter(settings, opened[key][0], clock), *opened[key]))
+        seen: dict[str, Looked] = {}
         while True:
-            well = await _round(known, raw=raw, as_json=as_json)
+            well = await _round(known, seen, raw=raw, as_json=as_json)
             if watch_s is None:
                 return well
             await asyncio.sleep(watch_s)
 
 
-async def _round(known: Sequence[tuple[Meter, Bus, Tapped]], *, raw: bool, as_json: bool) -> bool:
+async def _round(
+    known: Sequence[tuple[Meter, Bus, Tapped]], seen: dict[str, Looked], *, raw: bool, as_json: bool
+) -> bool:
+    """Each meter once, then the commissioning check. `seen` is what was read of them before, and grows."""
     said: list[tuple[Reading, list[str]]] = []
     for meter, bus, tapped in known:
         tapped.heard.clear()
-        reading, _ = await read_once(meter, bus)
-        said.append((reading, tapped.lines() if raw else []))
+        reading, frame = await read_once(meter, bus)
+        lines = tapped.lines() if raw else []
+        if meter.name not in seen and (frame is not None or reading.refused):
+            seen[meter.name] = await look(meter, bus)
+        elif frame is not None:
+            seen[meter.name].add(Poll(mono_s=asyncio.get_running_loop().time(), values=frame.values))
+        doubts = seen[meter.name].doubts if meter.name in seen else ()
+        said.append((replace(reading, doubts=doubts), lines))
         if not as_json:
             show.reading(*said[-1])
     if as_json:

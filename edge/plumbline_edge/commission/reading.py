@@ -10,6 +10,7 @@ from typing import Any
 from plumbline.errors import PlumblineError, Refused, Unreachable
 from plumbline.messages import Frame
 from plumbline.metrics import BY_CODE, Flaw
+from plumbline_edge.commission.check import Doubt
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
 
@@ -24,10 +25,17 @@ class Row:
     quality: str
     reason: str = ""
 
+    @property
+    def refused(self) -> bool:
+        return self.reason == "exception"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One poll: `why` is what went wrong where there are no rows, `hint` what to do."""
+    """One poll: `why` is what went wrong where there are no rows, `hint` what to do.
+
+    `doubts` are the commissioning check's, drawn from some more polls.
+    """
 
     meter: str
     rows: tuple[Row, ...]
@@ -36,6 +44,9 @@ class Reading:
     why: str = ""
     hint: str = ""
     kind: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    refused: bool = False
+    """Whether the meter answered, but everything with an exception."""
 
     def as_json(self) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -52,6 +63,7 @@ class Reading:
                 }
                 for r in self.rows
             ],
+            "suspected": [one.as_json() for one in self.doubts],
         }
         return said | ({"error": self.why, "hint": self.hint} if self.why else {})
 
@@ -91,6 +103,7 @@ async def read_once(meter: Meter, bus: Bus) -> tuple[Reading, Frame | None]:
         why=str(error or ""),
         hint=_hint(error),
         kind=str(getattr(error, "kind", "")),
+        refused=isinstance(error, Refused),
     )
     return reading, frame
 

@@ -75,6 +75,9 @@ def reading(one: Reading, raw: Sequence[str] = ()) -> None:
         console.print(f"[red]{escape(one.why)}[/]", soft_wrap=True)
         if one.hint:
             console.print(f"→ {escape(one.hint)}", soft_wrap=True)
+    for doubt in one.doubts:
+        console.print(f"[yellow]![/] {escape(doubt.sentence)}", soft_wrap=True)
+        console.print(f"  → {escape(doubt.hint)}", soft_wrap=True)
     console.print(f"{one.meter}: {one.requests} requests, {one.took_ms:.0f} ms")
 
 
