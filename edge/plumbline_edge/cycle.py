@@ -66,6 +66,7 @@ class Cycle:
         self._recorder = recorder
         self._clock = clock
         self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
+        self._heard: set[str] = set()
         self._card = Outage("outbox")
         self.counters = dict.fromkeys(
             ("cycles", "ticks_missed", "polls_skipped", "polls_failed", "frames", "observations_not_kept"), 0
@@ -76,6 +77,8 @@ class Cycle:
         while True:
             await self._round()
             tick = await self._next_tick(tick)
+            if self.counters["cycles"] == 1:
+                self._say_who_answers()
 
     async def stop(self) -> None:
         """Keep what meters are still answering; ask nothing more."""
@@ -104,6 +107,12 @@ class Cycle:
                 await self._keep(self._take_answers())
         finally:
             sleeper.cancel()
+
+    def _say_who_answers(self) -> None:
+        """Once, after a whole period: also a slow wire has brought its first answers by then."""
+        names = [meter.name for meter in self._meters if meter.name in self._heard]
+        if names:
+            log.info("%s answer%s", ", ".join(names), "s" if len(names) == 1 else "")
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1
@@ -134,6 +143,7 @@ class Cycle:
                 self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why)))
             ]
         self.counters["frames"] += 1
+        self._heard.add(meter.name)
         seen = [asked.saw(event) for event in meter.take_news()]
         if before == "silent":
             log.warning("meter %s back", meter.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -122,6 +123,22 @@ async def test_a_silent_meter_is_an_event_once_and_never_a_value(outbox):
     assert events == [("meter_lost", "bad"), ("meter_back", "bad")]
     assert sum(isinstance(b, Frame) and b.device == "good" for b in bodies) == 7
     assert sum(isinstance(b, Frame) and b.device == "bad" for b in bodies) == 2
+
+
+async def test_who_answers_is_said_once_after_the_first_period(outbox, caplog):
+    bad = FakeMeter("bad")
+    bad.fails = True
+    bench = Bench(outbox, [FakeMeter("m1"), FakeMeter("m0001"), bad])
+    with caplog.at_level(logging.INFO, logger="plumbline_edge.cycle"):
+        task = await running(bench)
+        await bench.ticks(4)
+        task.cancel()
+        await bench.cycle.stop()
+
+    assert [record.getMessage() for record in caplog.records if "answer" in record.getMessage()] == [
+        "m1, m0001 answer",
+        "meter bad lost: bad did not answer",
+    ]
 
 
 async def test_a_slow_meter_does_not_hold_up_its_neighbours_and_is_not_asked_twice(outbox, monkeypatch):
