@@ -36,6 +36,9 @@ _HINT_CLAMPS: Final = "Compare clamps and voltage taps phase by phase; exchange 
 _HINT_SCALE: Final = (
     "Compare with the meter's display; set the `scale` of these registers, or the meter's unit."
 )
+_HINT_KILO: Final = (
+    "Compare with the meter's display: the powers are probably in kW; set `scale = 1000` of their registers."
+)
 _HINT_RATIO: Final = "Compare the meter's CT ratio with the label on the current transformers."
 
 
@@ -125,8 +128,10 @@ def _frequency_scale(polls: Sequence[Shown]) -> Iterator[Suspicion]:
 
 
 def _scaled(metrics: tuple[str, ...], seen: str, factor: float) -> Suspicion:
+    kilo = factor == 1e-3 and all(name.startswith(("power", "current")) for name in metrics)
     return Suspicion(
-        kind="scale", metrics=metrics, sentence=f"{seen}: a factor of {name_ratio(factor)}", hint=_HINT_SCALE,
+        kind="scale", metrics=metrics, sentence=f"{seen}: a factor of {name_ratio(factor)}",
+        hint=_HINT_KILO if kilo else _HINT_SCALE,
         confidence=0.9,
     )  # fmt: skip
 
@@ -304,7 +309,7 @@ def _total_by_volts(polls: Sequence[Shown]) -> Iterator[Suspicion]:
 def _thousandfold(ratio: float) -> float | None:
     """The power of 1000 in P / (V x I), whose unknown power factor is between about 0.2 and 1; None: there is none."""
     guess = 1000.0 ** round(math.log(ratio * 1.5, 1000)) if ratio > 0 else 1.0
-    return None if guess == 1 else guess
+    return guess if guess != 1 else None
 
 
 def _turned_clamps(polls: Sequence[Shown]) -> Iterator[Suspicion]:
