@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from plumbline.errors import PlumblineError, Refused, Unreachable
 from plumbline.messages import Frame
 from plumbline.metrics import BY_CODE, Flaw
+from plumbline_edge.commission import ports
 from plumbline_edge.commission.check import Doubt
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
+
+IN_USE: Final = "in use by another program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,7 @@ async def read_once(meter: Meter, bus: Bus) -> tuple[Reading, Frame | None]:
         requests=bus.counters["requests"] - before,
         took_ms=1e3 * (loop.time() - began_s),
         why=str(error or ""),
-        hint=_hint(error),
+        hint=_hint(error, bus),
         kind=str(getattr(error, "kind", "")),
         refused=isinstance(error, Refused),
     )
@@ -113,5 +116,7 @@ def first_values(rows: Sequence[Row], wanted: Sequence[str]) -> dict[str, float]
     return {row.metric: row.value for row in rows if row.metric in wanted and row.value is not None}
 
 
-def _hint(error: PlumblineError | None) -> str:
-    return "" if error is None else error.hint
+def _hint(error: PlumblineError | None, bus: Bus) -> str:
+    if error is None:
+        return ""
+    return ports.how_to_free(bus.name) if IN_USE in str(error) else error.hint

@@ -25,7 +25,7 @@ from plumbline_edge.commission.checks import (
     storage,
     time_of_day,
 )
-from plumbline_edge.commission.ports import Adapter
+from plumbline_edge.commission.ports import Adapter, how_to_free
 from plumbline_edge.commission.reading import Reading, rows_of
 from plumbline_edge.meters.profile_file import find_profile
 from plumbline_edge.settings import BusSettings, MeterSettings, OutboxSettings, SiteSettings
@@ -212,7 +212,7 @@ def test_refused_registers_are_not_called_missing():
     refused = a_frame((23010, None), ((1, int(Flaw.EXCEPTION)),))
     (found,) = meters.judge("m1", "SDM630", a_reading(refused))
 
-    assert "1 values refused: frequency" in found.said
+    assert "1 value refused: frequency" in found.said
     assert "address - 1" in found.hint
     assert "lacks them" not in found.said
 
@@ -234,7 +234,37 @@ def test_a_slow_meter_is_warned_of_only_where_the_polls_of_its_wire_do_not_fit()
     assert (found.what, "120 %" in found.said, found.level) == ("bus rs485", True, "warning")
 
 
+def test_a_port_that_somebody_else_holds_is_one_finding_for_all_its_meters():
+    wire = BusSettings(name="b1", kind="rtu", device="/dev/ttyUSB0")
+    unasked = [(wire, "m1"), (wire, "m2")]
+    (found,) = meters.in_use(unasked, who_holds=lambda _: ())
+
+    assert "m1, m2 could not be asked" in found.said
+    assert "fuser -v /dev/ttyUSB0" in found.hint
+    assert meters.in_use(unasked, who_holds=lambda _: ("plumbline edge (pid 7)",)) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "hint"),
+    [
+        (["plumbline edge (pid 7)"], "systemctl stop plumbline-edge"),
+        (["mbpoll (pid 7)"], "Stop mbpoll (pid 7)"),
+    ],
+)
+def test_who_holds_a_port_decides_what_to_stop(who, hint):
+    assert hint in how_to_free("/dev/ttyUSB0", who)
+    assert ("plumbline-edge" in how_to_free("/dev/ttyUSB0", who)) == ("plumbline" in who[0])
+
+
 # broker
+
+
+async def test_a_broker_that_refuses_on_this_machine_is_not_running(unused_tcp_port):
+    here = site(broker=BrokerSettings(host="127.0.0.1", port=unused_tcp_port))
+    (found,) = await broker.check(here, ManualClock(NOW))
+
+    assert "systemctl status mosquitto" in found.hint
+    assert "firewall" not in found.hint
 
 
 def pem(tmp_path, until):

@@ -63,8 +63,8 @@ def one_value_off(text):
     ("text", "kind", "said", "hint"),
     [
         (VX3.replace('"lsw"', '"msw"'), "word order", "two halves", "`words`"),
-        (KW_AS_W, "scale", "a factor of 1:1e+03", "`scale`"),
-        (without(KW_AS_W, "power_active_l"), "scale", "the total power is", "`scale`"),
+        (KW_AS_W, "scale", "a factor of 1:1000", "scale = 1000"),
+        (without(KW_AS_W, "power_active_l"), "scale", "the total power is", "scale = 1000"),
         (one_value_off(VX3), "address", "voltage_l3 reads 7.35 V", "one value"),
         (moved(VX3, 2, "voltage", "current"), "address", "voltage_l3 reads 7.35 V", "one value"),
         (moved(VX3, 1, "voltage", "current"), "off by one", "registers 257-268 (0x0101-0x010C), but those one lower", "counts from 1"),

@@ -11,9 +11,10 @@ from typing import Any, Final
 from plumbline.clock import Clock
 from plumbline.errors import ConfigError
 from plumbline_edge.commission.check import Doubt
-from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
+from plumbline_edge.commission.checks.finding import Finding, counted, fault, ok, warning
 from plumbline_edge.commission.look import look
-from plumbline_edge.commission.reading import Reading, read_once
+from plumbline_edge.commission.ports import holders, how_to_free
+from plumbline_edge.commission.reading import IN_USE, Reading, read_once
 from plumbline_edge.meters.bus import Bus
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.wiring import bus_key, bus_of, open_bus, open_meter
@@ -80,11 +81,31 @@ async def check(
     for meter, known, _, bare in met:
         reading = replace(bare, doubts=doubts_of.get(meter.name, ()))
         seen.append(_seen(meter, bus_of(meter, named), known, reading))
-        findings += judge(meter.name, known.profile.name, reading)
+        if IN_USE not in reading.why:
+            findings += judge(meter.name, known.profile.name, reading)
+    findings += in_use(
+        (bus_of(meter, named), meter.name) for meter, *_, reading in met if IN_USE in reading.why
+    )
     findings += fullness(
         (bus_key(meter), meter, reading.took_ms) for meter, _, _, reading in met if reading.rows
     )
     return findings, seen
+
+
+def in_use(
+    unasked: Iterable[tuple[BusSettings, str]], who_holds: Callable[[str], Sequence[str]] = holders
+) -> list[Finding]:
+    """One finding for each port that somebody else holds, whatever hangs on it."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for bus, meter in unasked:
+        names.setdefault((bus.name, bus.device or ""), []).append(meter)
+    findings = []
+    for (wire, device), meters in names.items():
+        who = who_holds(device)
+        if not who:  # else the check of the ports has said it
+            said = f"{device} is in use by another program, so {', '.join(meters)} could not be asked"
+            findings.append(fault(f"port of bus {wire}", said, how_to_free(device)))
+    return findings
 
 
 def judge(name: str, profile: str, reading: Reading) -> list[Finding]:
@@ -111,10 +132,14 @@ def judge(name: str, profile: str, reading: Reading) -> list[Finding]:
     named = any(doubt.kind in ("refused", "off by one") for doubt in reading.doubts)
     if refused and not named:
         hint = "Does your table count from 1? Try address - 1. Else this model lacks them: leave them out."
-        findings.append(warning(what, f"{said}; {len(refused)} values refused: {', '.join(refused)}", hint))
+        findings.append(
+            warning(what, f"{said}; {counted(len(refused), 'value')} refused: {', '.join(refused)}", hint)
+        )
     if missing:
         hint = "That is right for a meter that lacks them; else check the profile."
-        findings.append(warning(what, f"{said}; {len(missing)} values missing: {', '.join(missing)}", hint))
+        findings.append(
+            warning(what, f"{said}; {counted(len(missing), 'value')} missing: {', '.join(missing)}", hint)
+        )
     if not refused and not missing:
         findings.append(ok(what, said))
     return findings
