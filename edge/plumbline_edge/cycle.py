@@ -68,6 +68,7 @@ class Cycle:
         self._recorder = recorder
         self._clock = clock
         self._asked: dict[str, asyncio.Future[list[Observation]]] = {}
+        self._heard: set[str] = set()
         self._card = Outage("outbox")
         self._answering: set[str] = set()
         self._faulty: set[str] = set()
@@ -80,6 +81,8 @@ class Cycle:
         while True:
             await self._round()
             tick = await self._next_tick(tick)
+            if self.counters["cycles"] == 1:
+                self._say_who_answers()
 
     async def stop(self) -> None:
         """Keep what meters are still answering, within 10 s; those that wait for their wire are asked no more."""
@@ -111,6 +114,12 @@ class Cycle:
                 await self._keep(self._take_answers())
         finally:
             sleeper.cancel()
+
+    def _say_who_answers(self) -> None:
+        """Once, after a whole period: also a slow wire has brought its first answers by then."""
+        names = [meter.name for meter in self._meters if meter.name in self._heard]
+        if names:
+            log.info("%s answer%s", ", ".join(names), "s" if len(names) == 1 else "")
 
     async def _round(self) -> None:
         self.counters["cycles"] += 1
@@ -151,6 +160,7 @@ class Cycle:
                 self._recorder.now().saw(Event(code=EventCode.METER_LOST, subject=meter.name, text=str(why)))
             ]
         self.counters["frames"] += 1
+        self._heard.add(meter.name)
         seen = [asked.saw(event) for event in meter.take_news()]
         if before == "silent" or meter.name in self._faulty:
             self._faulty.discard(meter.name)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from harness import certificates
+from voltex import VX3, moved
 
 from plumbline import signing
 from plumbline.clock import SystemClock
@@ -27,7 +28,7 @@ from plumbline_edge.commission.report import site_block
 from plumbline_edge.commission.scan import Scan
 from plumbline_edge.config import load_site
 from plumbline_edge.meters.modbus.frames import crc16
-from plumbline_edge.meters.profiles.file import find_profile, shipped
+from plumbline_edge.meters.profiles.file import find_profile, load_profile, shipped
 from plumbline_edge.settings import BusSettings
 from plumbline_sim.camera import CameraServer, Snapshot
 from plumbline_sim.demo.broker import free_port
@@ -288,6 +289,32 @@ def new_site(folder: Path, broker: str = "") -> Path:
     path = folder / "site.toml"
     path.write_text(f'site = "a12"\ngateway = "gw1"\nstate_dir = "state"\n{broker}')
     return path
+
+
+async def test_a_profile_of_ones_own_is_tried_and_its_mistake_named_from_scan_to_doctor(tmp_path):
+    true, mine = tmp_path / "true.toml", tmp_path / "mine.toml"
+    true.write_text(VX3)
+    mine.write_text(moved(VX3, 1, "voltage", "current"))
+    source = SiteLoad("main", seed=3, since=datetime.now(UTC).date())
+    voltex = SimulatedMeter(name="vx", unit=1, profile=load_profile(true), source=source)
+    async with MeterServer([voltex], clock=SystemClock()) as server:
+        where = ("--host", f"127.0.0.1:{server.port}")
+        fits = json.loads(await plumbline("scan", *where, "--unit", "1", "--profile", true, "--json"))
+        wrong = await plumbline("scan", *where, "--units", "1", "--profile", mine)
+        read = json.loads(await plumbline("read", *where, "--profile", mine, "--json"))
+        site = new_site(tmp_path)
+        with site.open("a") as file:
+            file.write(
+                f'[[meters]]\nname = "m1"\nprofile = "mine.toml"\nhost = "127.0.0.1"\nport = {server.port}\n'
+            )
+        examined = json.loads(await plumbline("doctor", site, "--json", ends=None))
+
+    assert fits["meters"][0]["profile"] == str(true)
+    assert "those one lower answer" in wrong
+    assert "My meter is not in the list" in wrong
+    assert [one["kind"] for one in read["meters"][0]["suspected"]] == ["off by one"]
+    (finding,) = [one for one in examined["findings"] if one["what"] == "meter m1"]
+    assert (finding["level"], "counts from 1" in finding["hint"]) == ("warning", True)
 
 
 async def test_scan_write_check_and_read_lead_from_a_bare_wire_to_values(tmp_path):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,12 @@ from plumbline.clock import Clock, clock_from_environment
 from plumbline.errors import ConfigError, Unreachable
 from plumbline_edge.commission import doctor as examination
 from plumbline_edge.commission import handover, paste, ports, report, show, target, trials
+from plumbline_edge.commission.look import Looked, look
 from plumbline_edge.commission.reading import Reading, read_once
 from plumbline_edge.commission.scan import Scan, Step
 from plumbline_edge.commission.tap import Tapped
 from plumbline_edge.config import load_site
+from plumbline_edge.meters.doubts.suspicion import Poll
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.profiles.file import find_profile, shipped
 from plumbline_edge.meters.profiles.profile import Parity, Profile, SerialDefaults
@@ -54,7 +56,9 @@ def scan(
     device: Device = None,
     host: Host = None,
     rtu: Rtu = False,
-    units: Annotated[str | None, typer.Option(help=f"Unit numbers, {_UNITS} where not given.")] = None,
+    units: Annotated[
+        str | None, typer.Option("--units", "--unit", help=f"Unit numbers, {_UNITS} where not given.")
+    ] = None,
     bauds: Annotated[str | None, typer.Option(help="Speeds, like 9600,2400.")] = None,
     parity: Annotated[str | None, typer.Option(help="Parities, like N,E,O.")] = None,
     thorough: Annotated[
@@ -62,6 +66,10 @@ def scan(
     ] = False,
     timeout_s: Annotated[
         float | None, typer.Option("--timeout", min=0.02, max=30, help="Seconds to wait for an answer.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE.toml", help="Try this one too, of your own; say what does not fit."),
     ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="SITE.toml", help="Add what was found to this site file.")
@@ -72,8 +80,15 @@ def scan(
 
     Ctrl-C ends it and shows what was found so far.
     """
+    if write is not None:
+        paste.may_append(write)
+    taken = report.Taken.of(target.raw_site(write)) if write and write.exists() else None
     wire = _wire(site, bus, device, host, rtu=rtu)
     profiles = {name: find_profile(name) for name in shipped()}
+    own = None
+    if profile is not None:
+        own = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
+        profiles = {own: find_profile(own)} | {n: p for n, p in profiles.items() if n != own}
     wanted = target.units_of(units) if units else trials.ALL_UNITS if thorough else target.units_of(_UNITS)
     settings = _settings(wire, profiles.values(), site, bauds, parity, thorough=thorough)
     with show.progress() as bar:
@@ -89,9 +104,8 @@ def scan(
                 left=left,
             )
 
-        found = Scan(wire, profiles, clock_from_environment(), timeout_s=timeout_s, told=told)
+        found = Scan(wire, profiles, clock_from_environment(), timeout_s=timeout_s, told=told, own=own)
         broken = _run(found, settings, wanted, thorough=thorough)
-    taken = report.Taken.of(target.raw_site(write)) if write else None
     found.sightings = list(report.in_order(found.sightings))
     block = report.site_block(wire, found.sightings, taken)
     if as_json:
@@ -162,8 +176,16 @@ def _show_scan(wire: BusSettings, scan: Scan, block: str, *, broken: bool) -> No
         show.sightings(scan.sightings)
     else:
         print(f"{where}: nobody answered")
+    for one in scan.sightings:
+        for doubt in one.doubts:
+            print(f"! {one.whom}: {doubt.sentence}\n  → {doubt.hint}")
     for oddity in scan.oddities:
         print(f"! {oddity}")
+    if any(one.verdict.profile is None for one in scan.sightings):
+        print(
+            '→ No profile fits somebody who answers: docs/meters.md, "My meter is not in the list"; then try yours:'
+            " plumbline edge scan --profile mine.toml"
+        )
     if not scan.sightings and not broken and wire.kind == "tcp":
         print(
             "→ Check that Modbus TCP is switched on in the device and not reserved for another client, and its port; a"
@@ -186,6 +208,10 @@ def _append(path: Path, block: str, *, quiet: bool) -> None:
     paste.append(path, block)
     if not quiet:
         print(f"{path}: added. Next: plumbline edge read {path}")
+        print(
+            "→ Before the first run, rename the meters in it (m1 …) to what they measure, and check site and gateway:"
+            " central keeps what it got under these names."
+        )
 
 
 @app.command(epilog="Example: plumbline edge read /etc/plumbline/site.toml --meter main --raw")
@@ -201,7 +227,9 @@ def read(
     device: Device = None,
     host: Host = None,
     rtu: Rtu = False,
-    unit: Annotated[int, typer.Option(min=0, max=247, help="Its Modbus unit number.")] = 1,
+    unit: Annotated[
+        int, typer.Option("--unit", "--units", min=0, max=247, help="Its Modbus unit number.")
+    ] = 1,
     address: Annotated[str | None, typer.Option(help="Twelve digits, of a DL/T 645 meter.")] = None,
     baud: Annotated[
         int | None, typer.Option(min=300, max=1_000_000, help="As shipped where not given.")
@@ -214,7 +242,11 @@ def read(
     raw: Annotated[bool, typer.Option("--raw", help="Show each request and answer in hex.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Poll meters once and show every value with its quality, the requests it took, and how long."""
+    """Poll meters once and show every value with its quality, the requests it took, and how long.
+
+    Then the commissioning check: some more polls within three seconds, and the mistakes that they make likely. Whether
+    an energy counter fits the power shows with --watch 5 once it has moved three times.
+    """
     if (site is None) == (profile is None):
         raise ConfigError(
             "name a site file or a --profile",
@@ -234,6 +266,11 @@ def read(
             name=device or host or "",
         )
         named = {wire.name: wire}
+        if find_profile(profile or "").protocol == "dlt645" and address is None:
+            raise ConfigError(
+                "a DL/T 645 meter is asked by its address, not by a unit",
+                hint="Give --address and the twelve digits on its label; plumbline edge scan finds them too.",
+            )
         who = address or f"unit {unit}"
         meters = [MeterSettings(name=who, profile=profile or "", bus=wire.name, unit=unit, address=address)]
     clock = clock_from_environment()
@@ -282,24 +319,39 @@ async def _read(
                 bus = await stack.enter_async_context(open_bus(bus_of(settings, named), tap=tapped.tap))
                 opened[key] = bus, tapped
             known.append((open_meter(settings, opened[key][0], clock), *opened[key]))
+        seen: dict[str, Looked] = {}
         while True:
-            well = await _round(known, raw=raw, as_json=as_json)
+            well = await _round(known, seen, raw=raw, as_json=as_json)
             if watch_s is None:
                 return well
             await asyncio.sleep(watch_s)
 
 
-async def _round(known: Sequence[tuple[Meter, Bus, Tapped]], *, raw: bool, as_json: bool) -> bool:
+async def _round(
+    known: Sequence[tuple[Meter, Bus, Tapped]], seen: dict[str, Looked], *, raw: bool, as_json: bool
+) -> bool:
+    """Each meter once, then the commissioning check of all at a time. `seen` is what was read before, and grows."""
     said: list[tuple[Reading, list[str]]] = []
+    new: dict[str, Awaitable[Looked]] = {}
     for meter, bus, tapped in known:
         tapped.heard.clear()
-        reading, _ = await read_once(meter, bus)
+        reading, frame = await read_once(meter, bus)
         said.append((reading, tapped.lines() if raw else []))
-        if not as_json:
-            show.reading(*said[-1])
+        if meter.name in seen and frame is not None:
+            seen[meter.name].add(Poll(mono_s=asyncio.get_running_loop().time(), values=frame.values))
+        elif meter.name not in seen and (frame is not None or reading.refused):
+            new[meter.name] = look(meter, bus)
+    seen |= dict(zip(new, await asyncio.gather(*new.values()), strict=True))
+    said = [
+        (replace(reading, doubts=seen[meter.name].doubts if meter.name in seen else ()), lines)
+        for (reading, lines), (meter, _, _) in zip(said, known, strict=True)
+    ]
     if as_json:
         told = [one.as_json() | ({"raw": lines} if raw else {}) for one, lines in said]
         print(json.dumps({"meters": told}), flush=True)
+    else:
+        for one in said:
+            show.reading(*one)
     return not any(reading.why for reading, _ in said)
 
 

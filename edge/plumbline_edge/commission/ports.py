@@ -15,6 +15,7 @@ from plumbline.errors import ConfigError
 
 _BY_ID: Final = Path("/dev/serial/by-id")
 _PROC: Final = Path("/proc")
+_GATEWAY: Final = "plumbline edge"
 _BOARD_PORT: Final = re.compile(r"/dev/ttyS\d+$")
 
 
@@ -87,8 +88,27 @@ def holders(device: str, proc: Path = _PROC) -> tuple[str, ...]:
             continue
         with contextlib.suppress(OSError):  # another user's process, or one that has just ended
             if any(_target(fd) == real for fd in (process / "fd").iterdir()):
-                found.append(f"{(process / 'comm').read_text(encoding='utf-8').strip()} (pid {process.name})")
+                found.append(f"{_name(process)} (pid {process.name})")
     return tuple(found)
+
+
+def how_to_free(device: str, who: Sequence[str] = ()) -> str:
+    """What to do about a port that somebody else holds; `who` as `holders` says it, nothing where nobody may see it."""
+    if any(one.startswith(_GATEWAY) for one in who):
+        return "That is the gateway: stop it while the meters are asked (sudo systemctl stop plumbline-edge, or Ctrl-C)."
+    if who:
+        return f"Stop {', '.join(who)}, then look again."
+    return f"If the gateway runs, stop it: sudo systemctl stop plumbline-edge. Else see who: sudo fuser -v {device}"
+
+
+def _name(process: Path) -> str:
+    """What a process is called; the gateway by its command, whatever started it."""
+    words: list[str] = []
+    with contextlib.suppress(OSError):
+        words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    if "edge" in words and any("plumbline" in word for word in words):
+        return _GATEWAY
+    return (process / "comm").read_text(encoding="utf-8").strip()
 
 
 def _links(folder: Path) -> dict[str, str]:

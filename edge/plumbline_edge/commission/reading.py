@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from plumbline.errors import PlumblineError, Refused, Unreachable
 from plumbline.messages import Frame
 from plumbline.metrics import BY_CODE, Flaw
+from plumbline_edge.commission import ports
+from plumbline_edge.commission.check import Doubt
 from plumbline_edge.meters.poll import Meter
 from plumbline_edge.meters.wire.bus import Bus
+
+IN_USE: Final = "in use by another program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +28,17 @@ class Row:
     quality: str
     reason: str = ""
 
+    @property
+    def refused(self) -> bool:
+        return self.reason == "exception"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One poll: `why` is what went wrong where there are no rows, `hint` what to do."""
+    """One poll: `why` is what went wrong where there are no rows, `hint` what to do.
+
+    `doubts` are the commissioning check's, drawn from some more polls.
+    """
 
     meter: str
     rows: tuple[Row, ...]
@@ -36,6 +47,9 @@ class Reading:
     why: str = ""
     hint: str = ""
     kind: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    refused: bool = False
+    """Whether the meter answered, but everything with an exception."""
 
     def as_json(self) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -52,6 +66,7 @@ class Reading:
                 }
                 for r in self.rows
             ],
+            "suspected": [one.as_json() for one in self.doubts],
         }
         return said | ({"error": self.why, "hint": self.hint} if self.why else {})
 
@@ -89,8 +104,9 @@ async def read_once(meter: Meter, bus: Bus) -> tuple[Reading, Frame | None]:
         requests=bus.counters["requests"] - before,
         took_ms=1e3 * (loop.time() - began_s),
         why=str(error or ""),
-        hint=_hint(error),
+        hint=_hint(error, bus),
         kind=str(getattr(error, "kind", "")),
+        refused=isinstance(error, Refused),
     )
     return reading, frame
 
@@ -100,5 +116,7 @@ def first_values(rows: Sequence[Row], wanted: Sequence[str]) -> dict[str, float]
     return {row.metric: row.value for row in rows if row.metric in wanted and row.value is not None}
 
 
-def _hint(error: PlumblineError | None) -> str:
-    return "" if error is None else error.hint
+def _hint(error: PlumblineError | None, bus: Bus) -> str:
+    if error is None:
+        return ""
+    return ports.how_to_free(bus.name) if IN_USE in str(error) else error.hint

@@ -58,6 +58,8 @@ class Verdict:
     profile: str | None
     how: str
     sure: bool = False
+    said: bool = False
+    """Whether its own words named the profile, and its values bear them out."""
     others: tuple[str, ...] = ()
 
 
@@ -136,7 +138,7 @@ def decide(scored: Sequence[Scored]) -> Verdict:
         how = f"says {first.says!r}, but its values do not fit that profile: check it on the display"
         return Verdict(profile=first.name, how=how)
     if first.says:
-        return Verdict(profile=first.name, how=f"says {first.says!r}", sure=True)
+        return Verdict(profile=first.name, how=f"says {first.says!r}", sure=True, said=True)
     if first.fit < ENOUGH:
         return Verdict(profile=None, how=f"no profile fits; nearest {first.name} ({100 * first.fit:.0f} %)")
     others = tuple(

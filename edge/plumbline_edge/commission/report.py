@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from plumbline_edge.commission.check import Doubt
 from plumbline_edge.commission.recognise import Verdict
 from plumbline_edge.commission.trials import Setting
 from plumbline_edge.settings import BusSettings
@@ -28,6 +29,8 @@ class Sighting:
     setting: Setting | None = None
     verdict: Verdict
     values: Mapping[str, float | None] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+    """What the commissioning check finds wrong, where values alone told the profile."""
 
     @property
     def whom(self) -> str:
@@ -168,6 +171,7 @@ def as_json(
                 "how": one.verdict.how,
                 "others": list(one.verdict.others),
                 "values": dict(one.values),
+                "suspected": [doubt.as_json() for doubt in one.doubts],
             }
             for one in sightings
         ],

@@ -11,8 +11,10 @@ from typing import Final, Literal
 
 from plumbline.clock import Clock
 from plumbline.errors import Refused, Unreachable
-from plumbline_edge.commission import addresses, recognise, trials
+from plumbline_edge.commission import addresses, ports, recognise, trials
+from plumbline_edge.commission.check import Doubt
 from plumbline_edge.commission.known import Known, framing_of
+from plumbline_edge.commission.look import look
 from plumbline_edge.commission.recognise import Fit, Scored, Verdict
 from plumbline_edge.commission.report import Sighting
 from plumbline_edge.commission.trials import Ask, Setting, Trial
@@ -66,9 +68,12 @@ class Scan:
         timeout_s: float | None = None,
         fit: Fit = recognise.fit_by_values,
         search: AddressSearch | None = addresses.search,
+        own: str | None = None,
         told: Callable[[Step], None] = lambda _: None,
     ) -> None:
+        """`own`: the profile that is being tried; of a meter that no profile fits, what speaks against it is said."""
         self.sightings: list[Sighting] = []
+        self._own = own
         self.oddities: list[str] = []
         self._wire = wire
         self._profiles = profiles
@@ -196,14 +201,19 @@ class Scan:
             return
         verdict = Verdict(profile=None, how="answers, but fell silent before it was known")
         values: dict[str, float | None] = {}
+        doubts: tuple[Doubt, ...] = ()
         try:
             verdict = await self._recognise(bus, unit)
             if verdict.profile is not None:
                 values = await self._first_values(bus, self._profiles[verdict.profile], unit=unit)
+            if (tried := verdict.profile or self._own) is not None and not verdict.said:
+                doubts = (await look(self._meter(bus, self._profiles[tried], unit=unit), bus)).doubts
         except BusFailure:
             pass
         finally:
-            self.sightings.append(Sighting(unit=unit, setting=setting, verdict=verdict, values=values))
+            self.sightings.append(
+                Sighting(unit=unit, setting=setting, verdict=verdict, values=values, doubts=doubts)
+            )
 
     async def _recognise(self, bus: Bus, unit: int) -> Verdict:
         pace = Pace(max(_PATIENT_S, self._timeout_s))
@@ -233,16 +243,19 @@ class Scan:
     async def _first_values(
         self, bus: Bus, profile: Profile, *, unit: int = 1, address: str = ""
     ) -> dict[str, float | None]:
-        meter = Meter(
-            name="the meter", profile=profile, unit=unit, address=address, bus=bus, every_s=10, clock=self._clock,
-            timeout_s=_PATIENT_S,
-        )  # fmt: skip
+        meter = self._meter(bus, profile, unit=unit, address=address)
         try:
             frame = await meter.queue(meter.poll)
         except (Refused, Unreachable):
             return {}
         named = zip(profile.metrics, frame.values, strict=True)
         return {metric.name: None if value is None else metric.from_wire(value) for metric, value in named}
+
+    def _meter(self, bus: Bus, profile: Profile, *, unit: int = 1, address: str = "") -> Meter:
+        return Meter(
+            name="the meter", profile=profile, unit=unit, address=address, bus=bus, every_s=10, clock=self._clock,
+            timeout_s=_PATIENT_S,
+        )  # fmt: skip
 
     async def _addresses(self, bus: Bus, trial: Trial, search: AddressSearch) -> bool:
         setting = trial.setting
@@ -306,7 +319,7 @@ def _last_part(text: str) -> str:
 def _no_wire(wire: BusSettings, away: BusFailure) -> Unreachable:
     hint = away.hint
     if "another program" in str(away):
-        hint = f"Stop who uses {wire.device}; the gateway itself: sudo systemctl stop plumbline-edge"
+        hint = ports.how_to_free(wire.device or "", ports.holders(wire.device or ""))
     elif "may not be opened" in str(away):
         hint = "Join the port's group, then log in again: sudo usermod -aG dialout $USER"
     where = wire.device or f"{wire.host}:{wire.port}"

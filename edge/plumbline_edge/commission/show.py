@@ -75,12 +75,16 @@ def reading(one: Reading, raw: Sequence[str] = ()) -> None:
         for row in one.rows:
             metric = BY_NAME[row.metric]
             shown = "–" if row.value is None else f"{row.value:,.{metric.decimals}f}"
-            table.add_row(row.metric, shown, row.unit, f"{_QUALITY[row.quality]}{row.reason}" or "good")
+            unit = "" if row.unit == "1" else row.unit
+            table.add_row(row.metric, shown, unit, f"{_QUALITY[row.quality]}{row.reason}" or "good")
         console.print(table)
     if one.why:
         console.print(f"[red]{escape(one.why)}[/]", soft_wrap=True)
         if one.hint:
             console.print(f"→ {escape(one.hint)}", soft_wrap=True)
+    for doubt in one.doubts:
+        console.print(f"[yellow]![/] {escape(doubt.sentence)}", soft_wrap=True)
+        console.print(f"  → {escape(doubt.hint)}", soft_wrap=True)
     console.print(f"{escape(one.meter)}: {one.requests} requests, {one.took_ms:.0f} ms")
 
 

@@ -63,7 +63,7 @@ def raw_site(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"{path}: {error.strerror}", hint="Copy firmware_configs/sites/example.toml there first."
+            f"{path}: {error.strerror}", hint="Copy firmware_configs/sites/minimal.toml there first."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}", hint="Mend the line it names.") from None

@@ -14,6 +14,7 @@ from plumbline.broker import BrokerSettings
 from plumbline.clock import ManualClock
 from plumbline.messages import Frame
 from plumbline.metrics import BY_NAME, Flaw
+from plumbline_edge.commission.check import Doubt
 from plumbline_edge.commission.checks import (
     broker,
     certificates,
@@ -24,10 +25,10 @@ from plumbline_edge.commission.checks import (
     storage,
     time_of_day,
 )
-from plumbline_edge.commission.ports import Adapter
+from plumbline_edge.commission.ports import Adapter, how_to_free
 from plumbline_edge.commission.reading import Reading, rows_of
 from plumbline_edge.meters.profiles.file import find_profile
-from plumbline_edge.settings import BusSettings, OutboxSettings, SiteSettings
+from plumbline_edge.settings import BusSettings, MeterSettings, OutboxSettings, SiteSettings
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 SDM630 = find_profile("eastron_sdm630")
@@ -170,10 +171,6 @@ def test_a_site_without_serial_ports_has_nothing_to_check():
 # meters
 
 
-def nothing(profile, frame):
-    return ()
-
-
 def a_reading(frame, **more):
     rows = () if frame is None else rows_of(frame)
     return Reading(meter="m1", rows=rows, requests=2, took_ms=more.pop("took_ms", 80.0), **more)
@@ -188,13 +185,13 @@ GOOD = a_frame((23010, 50010))
 
 
 def test_a_meter_that_answers_well_is_well():
-    (found,) = meters.judge("m1", SDM630, a_reading(GOOD), GOOD, nothing)
+    (found,) = meters.judge("m1", "SDM630", a_reading(GOOD))
 
     assert (found.level, "2 requests in 80 ms" in found.said) == ("ok", True)
 
 
 def test_a_meter_that_does_not_answer_is_a_fault_with_a_hint():
-    (found,) = meters.judge("m1", SDM630, a_reading(None, why="no answer"), None, nothing)
+    (found,) = meters.judge("m1", "SDM630", a_reading(None, why="no answer"))
 
     assert (found.level, found.said) == ("fault", "no answer")
     assert found.hint
@@ -205,21 +202,69 @@ def test_values_that_cannot_be_and_values_that_are_missing_are_said():
     gone = a_frame((23010, None), ((1, int(Flaw.SENTINEL)),))
     empty = a_frame((None, None), ((0, int(Flaw.TIMEOUT)), (1, int(Flaw.TIMEOUT))))
 
-    assert (
-        "voltage_l1 = 5 V (out of range)" in meters.judge("m1", SDM630, a_reading(odd), odd, nothing)[0].said
-    )
-    assert "frequency" in meters.judge("m1", SDM630, a_reading(gone), gone, nothing)[0].said
-    assert meters.judge("m1", SDM630, a_reading(empty), empty, nothing)[0].level == "fault"
-    assert meters.judge("m1", SDM630, a_reading(GOOD, took_ms=2_000.0), GOOD, nothing)[0].level == "warning"
+    assert "voltage_l1 = 5 V (out of range)" in meters.judge("m1", "SDM630", a_reading(odd))[0].said
+    assert "frequency" in meters.judge("m1", "SDM630", a_reading(gone))[0].said
+    assert meters.judge("m1", "SDM630", a_reading(empty))[0].level == "fault"
+    assert meters.judge("m1", "SDM630", a_reading(GOOD, took_ms=2_000.0))[0].level == "ok"
 
 
-def test_what_a_self_check_suspects_is_passed_on():
-    found = meters.judge("m1", SDM630, a_reading(GOOD), GOOD, lambda *_: [("phases swapped", "swap them")])
+def test_refused_registers_are_not_called_missing():
+    refused = a_frame((23010, None), ((1, int(Flaw.EXCEPTION)),))
+    (found,) = meters.judge("m1", "SDM630", a_reading(refused))
 
-    assert (found[0].level, found[0].said) == ("warning", "phases swapped")
+    assert "1 value refused: frequency" in found.said
+    assert "address - 1" in found.hint
+    assert "lacks them" not in found.said
+
+
+def test_what_the_commissioning_check_suspects_is_a_warning():
+    doubt = Doubt(kind="phase swapped", sentence="phases swapped", hint="swap them")
+    found = meters.judge("m1", "SDM630", a_reading(GOOD, doubts=(doubt,)))
+
+    assert [(one.level, one.said) for one in found[:1]] == [("warning", "phases swapped")]
+    assert found[-1].level == "ok"
+
+
+def test_a_slow_meter_is_warned_of_only_where_the_polls_of_its_wire_do_not_fit():
+    def on(name, every_s):
+        return MeterSettings(name=name, profile="dlt645_2007", bus="rs485", every_s=every_s)
+
+    assert meters.fullness([("rs485", on("m1", 10.0), 2_000.0)]) == []
+    (found,) = meters.fullness([("rs485", on(f"m{i}", 10.0), 2_000.0) for i in range(6)])
+    assert (found.what, "120 %" in found.said, found.level) == ("bus rs485", True, "warning")
+
+
+def test_a_port_that_somebody_else_holds_is_one_finding_for_all_its_meters():
+    wire = BusSettings(name="b1", kind="rtu", device="/dev/ttyUSB0")
+    unasked = [(wire, "m1"), (wire, "m2")]
+    (found,) = meters.in_use(unasked, who_holds=lambda _: ())
+
+    assert "m1, m2 could not be asked" in found.said
+    assert "fuser -v /dev/ttyUSB0" in found.hint
+    assert meters.in_use(unasked, who_holds=lambda _: ("plumbline edge (pid 7)",)) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "hint"),
+    [
+        (["plumbline edge (pid 7)"], "systemctl stop plumbline-edge"),
+        (["mbpoll (pid 7)"], "Stop mbpoll (pid 7)"),
+    ],
+)
+def test_who_holds_a_port_decides_what_to_stop(who, hint):
+    assert hint in how_to_free("/dev/ttyUSB0", who)
+    assert ("plumbline-edge" in how_to_free("/dev/ttyUSB0", who)) == ("plumbline" in who[0])
 
 
 # broker
+
+
+async def test_a_broker_that_refuses_on_this_machine_is_not_running(unused_tcp_port):
+    here = site(broker=BrokerSettings(host="127.0.0.1", port=unused_tcp_port))
+    (found,) = await broker.check(here, ManualClock(NOW))
+
+    assert "systemctl status mosquitto" in found.hint
+    assert "firewall" not in found.hint
 
 
 def pem(tmp_path, until):

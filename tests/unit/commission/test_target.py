@@ -85,3 +85,15 @@ def test_who_holds_a_port_is_named(tmp_path):
 
     assert holders(str(port), tmp_path / "proc") == ("mbpoll (pid 77)",)
     assert holders(str(tmp_path / "other"), tmp_path / "proc") == ()
+
+
+def test_the_gateway_is_known_by_its_command_whatever_started_it(tmp_path):
+    port = tmp_path / "ttyUSB0"
+    port.touch()
+    process = tmp_path / "proc" / "77"
+    (process / "fd").mkdir(parents=True)
+    (process / "fd" / "3").symlink_to(port)
+    (process / "comm").write_text("python3\n")
+    (process / "cmdline").write_bytes(b"python3\0-m\0plumbline\0edge\0run\0site.toml\0")
+
+    assert holders(str(port), tmp_path / "proc") == ("plumbline edge (pid 77)",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -170,6 +171,22 @@ async def test_a_turn_that_was_given_up_ends_no_cycle(outbox):
     task.cancel()
     await bench.cycle.stop()
     assert (good.polls, gone.polls) == (3, 1)
+
+
+async def test_who_answers_is_said_once_after_the_first_period(outbox, caplog):
+    bad = FakeMeter("bad")
+    bad.fails = True
+    bench = Bench(outbox, [FakeMeter("m1"), FakeMeter("m0001"), bad])
+    with caplog.at_level(logging.INFO, logger="plumbline_edge.cycle"):
+        task = await running(bench)
+        await bench.ticks(4)
+        task.cancel()
+        await bench.cycle.stop()
+
+    assert [record.getMessage() for record in caplog.records if "answer" in record.getMessage()] == [
+        "m1, m0001 answer",
+        "meter bad lost: bad did not answer",
+    ]
 
 
 async def test_a_slow_meter_does_not_hold_up_its_neighbours_and_is_not_asked_twice(outbox, monkeypatch):

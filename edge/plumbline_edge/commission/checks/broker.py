@@ -16,6 +16,7 @@ from plumbline_edge.mqtt import greet
 from plumbline_edge.settings import SiteSettings
 
 _CONNECT_S = 5.0
+_HERE = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 async def check(settings: SiteSettings, clock: Clock, *, connect_s: float = _CONNECT_S) -> list[Finding]:
@@ -33,7 +34,7 @@ async def check(settings: SiteSettings, clock: Clock, *, connect_s: float = _CON
         return [*findings, fault("broker", str(wrong), wrong.hint)]
     reached = await _reach(broker.host, broker.port, None, connect_s)
     if isinstance(reached, str):
-        hint = "Check the network and that the firewall lets this port out; the readings are kept meanwhile."
+        hint = f"The readings are kept meanwhile. {_away(reached, broker.host)}"
         return [*findings, fault("broker", f"{where}: {reached}", hint)]
     findings.append(ok("broker", f"{where} accepts connections"))
     if tls is not None:
@@ -53,6 +54,15 @@ async def check(settings: SiteSettings, clock: Clock, *, connect_s: float = _CON
     else:
         findings.append(ok("broker login", f"{where} lets this gateway in (MQTT {broker.version})"))
     return findings
+
+
+def _away(said: str, host: str) -> str:
+    """What to do where the broker's port cannot be reached."""
+    if "refused" not in said:
+        return "Check the network and that the firewall lets this port out."
+    if host in _HERE:
+        return "No broker runs on this machine: systemctl status mosquitto"
+    return "That machine is there, but no broker listens at this port: start it there, or mend `port`."
 
 
 async def _reach(host: str, port: int, tls: ssl.SSLContext | None, within_s: float) -> bytes | str:

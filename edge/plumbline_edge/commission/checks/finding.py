@@ -18,6 +18,11 @@ class Finding:
     hint: str = ""
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """1 meter, 2 meters."""
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"
+
+
 def ok(what: str, said: str) -> Finding:
     return Finding(what=what, level="ok", said=said)
 

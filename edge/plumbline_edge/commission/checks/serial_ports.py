@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
-from plumbline_edge.commission.ports import Adapter, adapters, by_id_of, group_of, holders
+from plumbline_edge.commission.ports import Adapter, adapters, by_id_of, group_of, holders, how_to_free
 from plumbline_edge.settings import SiteSettings
 
 
@@ -50,8 +50,7 @@ def _port(
         yield fault(_what(name), f"{device} may not be opened by {_user()}", hint)
         return
     if who := who_holds(device):
-        hint = "Stop it while the doctor asks the meters: sudo systemctl stop plumbline-edge"
-        yield warning(_what(name), f"{device} is held by {', '.join(who)}", hint)
+        yield warning(_what(name), f"{device} is held by {', '.join(who)}", how_to_free(device, who))
     elif lasting := by_id_of(device, there):
         said = f"{device} is free; it may get another number when it is plugged in anew"
         yield warning(_what(name), said, f'Write device = "{lasting}" instead.')

@@ -16,6 +16,7 @@ from plumbline_edge.settings import SiteSettings
 
 _SYS: Final = Path("/sys/dev/block")
 _FEW_DAYS: Final = 30
+_GB_FROM_MB: Final = 10_000
 _NEAR_ITS_END: Final = 0x09  # JEDEC eMMC 5.1, 7.4.46: 0x09 is 80 to 90 % of the life used
 _PRE_END: Final = {1: "", 2: "80 % of its reserve is used", 3: "90 % of its reserve is used"}
 
@@ -55,13 +56,17 @@ def _room(settings: SiteSettings, folder: Path) -> Finding:
     needs_mb = settings.outbox.max_mb - held_mb
     days = days_offline(settings)
     lasts = f"the outbox of {settings.outbox.max_mb:g} MB lasts about {days:.0f} days without a network"
-    said = f"{free_mb:.0f} MB free; {lasts}"
+    said = f"{_size(free_mb)} free; {lasts}"
     if free_mb < needs_mb:
         hint = f"Free {needs_mb - free_mb:.0f} MB, or lower max_mb under [outbox]."
         return (fault if free_mb < needs_mb / 10 else warning)("disk", said, hint)
     if days < _FEW_DAYS:
         return warning("disk", said, "Raise max_mb under [outbox], or every_s of the meters.")
     return ok("disk", said)
+
+
+def _size(megabytes: float) -> str:
+    return f"{megabytes:.0f} MB" if megabytes < _GB_FROM_MB else f"{megabytes / 1000:.0f} GB"
 
 
 def wear(folder: Path, sys: Path = _SYS) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ _UNITS: Final[tuple[tuple[float, Kind, str, str], ...]] = (
     (1000, "unit Wh", "it counts in Wh", _HINT_UNIT),
     (65_536, "word order", "its two halves are exchanged", "Set `words` of the energy registers."),
 )
+_WRITTEN_OUT: Final = 999.5
 _HINT_RATIO: Final = "Compare the meter's CT ratio with the label on the current transformers."
 
 
@@ -142,5 +143,9 @@ def _by_ratio(ratios: list[float], names: tuple[str, str], kwh: float) -> Iterat
 
 
 def name_ratio(ratio: float) -> str:
-    """1:40 for 0.025, 40:1 for 40."""
-    return f"{ratio:.3g}:1" if ratio >= 1 else f"1:{1 / ratio:.3g}"
+    """1:40 for 0.025, 40:1 for 40, 1:1000 for 0.001."""
+    return f"{_three_digits(ratio)}:1" if ratio >= 1 else f"1:{_three_digits(1 / ratio)}"
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.3g}" if number < _WRITTEN_OUT else f"{number:.0f}"

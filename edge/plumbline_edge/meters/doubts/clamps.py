@@ -26,12 +26,18 @@ _TEN: Final = 0.03
 _THOUSAND: Final = 0.1
 """How far from a whole number the logarithm of a ratio may be; no CT ratio comes near a thousand."""
 _SWAPS: Final = tuple(p for p in itertools.permutations(range(3)) if p != (0, 1, 2))
+_GRID_V: Final = (80.0, 300.0)
+_SIBLING: Final = 0.5
+_SAME: Final = 0.005
 _TURN: Final = cmath.exp(2j * math.pi / 3)
 _TOGETHER: Final = 0.93
 _APART: Final = 0.6
 _HINT_CLAMPS: Final = "Compare clamps and voltage taps phase by phase; exchange the clamps named."
 _HINT_SCALE: Final = (
     "Compare with the meter's display; set the `scale` of these registers, or the meter's unit."
+)
+_HINT_KILO: Final = (
+    "Compare with the meter's display: the powers are probably in kW; set `scale = 1000` of their registers."
 )
 _HINT_RATIO: Final = "Compare the meter's CT ratio with the label on the current transformers."
 
@@ -41,6 +47,10 @@ def doubts(profile: Profile, polls: Sequence[Shown]) -> Iterator[Suspicion]:
     if not polls:
         return
     yield from _three_wires(polls)
+    odd = list(_odd_voltage(polls))
+    yield from odd
+    if odd:  # what such a voltage makes with amperes says nothing
+        polls = [{n: v for n, v in one.items() if n not in odd[0].metrics} for one in polls]
     if _idle(polls):
         yield Suspicion(
             kind="no load", metrics=(), confidence=0.3,
@@ -51,6 +61,7 @@ def doubts(profile: Profile, polls: Sequence[Shown]) -> Iterator[Suspicion]:
         return
     swapped = list(_swapped_registers(profile, polls))
     yield from swapped or _ratios(polls)
+    yield from _total_by_volts(polls)
     yield from _total_off(polls)
     yield from _turned_clamps(polls)
     yield from _frequency_scale(polls)
@@ -81,6 +92,33 @@ def _three_wires(polls: Sequence[Shown]) -> Iterator[Suspicion]:
         )  # fmt: skip
 
 
+def _odd_voltage(polls: Sequence[Shown]) -> Iterator[Suspicion]:
+    """Phase voltages far from the other phases': another value's registers, or a phase that is off."""
+    names = [f"voltage_{phase}" for phase in _PHASES]
+    seen = {n: median(found) for n in names if (found := [one[n] for one in polls if n in one])}
+    sound = [n for n, volts in seen.items() if _GRID_V[0] <= volts <= _GRID_V[1]]
+    odd = [n for n in seen if n not in sound]
+    if len(seen) < len(names) or not odd or not sound:
+        return
+    middle = fmean(seen[n] for n in sound)
+    if any(_SIBLING * middle <= seen[n] <= middle / _SIBLING for n in odd):
+        return
+    said = " and ".join(f"{n} reads {seen[n]:.4g} V" for n in odd)
+    others = " and ".join(sound)
+    twins = sorted(
+        name for name, value in polls[-1].items()
+        if value and name not in names and any(abs(value - polls[-1].get(n, 0.0)) <= _SAME * value for n in odd)
+    )  # fmt: skip
+    if twins:
+        said += f", the number that {twins[0]} reads,"
+    yield Suspicion(
+        kind="address", metrics=tuple(odd), confidence=0.9 if twins else 0.45,
+        sentence=f"{said} while {others} {'reads' if len(sound) == 1 else 'read'} {middle:.4g} V",
+        hint="Compare the addresses of the voltages with the manual: they may be one value (two registers for a"
+        " 32-bit one) off. Else the phase is off or its fuse blown: measure it at the terminals.",
+    )  # fmt: skip
+
+
 def _frequency_scale(polls: Sequence[Shown]) -> Iterator[Suspicion]:
     seen = [values["frequency"] for values in polls if values.get("frequency")]
     middle = median(seen) if seen else 50.0
@@ -90,8 +128,10 @@ def _frequency_scale(polls: Sequence[Shown]) -> Iterator[Suspicion]:
 
 
 def _scaled(metrics: tuple[str, ...], seen: str, factor: float) -> Suspicion:
+    kilo = factor == 1e-3 and all(name.startswith(("power", "current")) for name in metrics)
     return Suspicion(
-        kind="scale", metrics=metrics, sentence=f"{seen}: a factor of {name_ratio(factor)}", hint=_HINT_SCALE,
+        kind="scale", metrics=metrics, sentence=f"{seen}: a factor of {name_ratio(factor)}",
+        hint=_HINT_KILO if kilo else _HINT_SCALE,
         confidence=0.9,
     )  # fmt: skip
 
@@ -247,6 +287,29 @@ def _total_off(polls: Sequence[Shown]) -> Iterator[Suspicion]:
             kind="CT ratio", metrics=("power_active_total",), sentence=f"{said}, always: {name_ratio(ratio)}",
             hint=_HINT_RATIO, confidence=0.8,
         )  # fmt: skip
+
+
+def _total_by_volts(polls: Sequence[Shown]) -> Iterator[Suspicion]:
+    """A total without phase powers, a thousandth of what volts and amperes make: kW taken for W."""
+    ratios = []
+    for values in polls:
+        pairs = [(values.get(f"voltage_{p}"), values.get(f"current_{p}")) for p in _PHASES]
+        total = values.get("power_active_total")
+        if not total or "power_active_l1" in values or any(v is None or a is None for v, a in pairs):
+            continue
+        apparent = sum(abs(v * a) for v, a in pairs if v is not None and a is not None)
+        if apparent > _LEAST_VA:
+            ratios.append(abs(total) / apparent)
+    if not ratios or (guess := _thousandfold(median(ratios))) is None:
+        return
+    seen = f"the total power is {median(ratios):.3g} times what volts and amperes make"
+    yield _scaled(("power_active_total",), seen, guess)
+
+
+def _thousandfold(ratio: float) -> float | None:
+    """The power of 1000 in P / (V x I), whose unknown power factor is between about 0.2 and 1; None: there is none."""
+    guess = 1000.0 ** round(math.log(ratio * 1.5, 1000)) if ratio > 0 else 1.0
+    return guess if guess != 1 else None
 
 
 def _turned_clamps(polls: Sequence[Shown]) -> Iterator[Suspicion]:

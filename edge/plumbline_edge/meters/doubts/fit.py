@@ -61,6 +61,10 @@ _OTHERS: Final[dict[Layout, tuple[Kind, str, str]]] = {
 }
 
 
+SHIFTS: Final = tuple(layout for layout in _OTHERS if layout.shift)
+"""Where the rest of a profile is read rightly, a part of it is more likely off by one than in another word order."""
+
+
 def words_of(blocks: Iterable[tuple[Span, bytes]]) -> dict[int, int]:
     """The words of raw answers by address."""
     words: dict[int, int] = {}
@@ -86,15 +90,19 @@ def fit_values(values: Shown) -> float:
     return sum(w * good for w, good in marks) / (sum(w for w, _ in marks) + _UNKNOWN)
 
 
-def other_layout(profile: Profile, polls: Sequence[Iterable[tuple[Span, bytes]]]) -> Suspicion | None:
-    """The layout under which raw answers make much more sense than under the profile's; None: its own does."""
+def other_layout(
+    profile: Profile,
+    polls: Sequence[Iterable[tuple[Span, bytes]]],
+    layouts: Iterable[Layout] = tuple(_OTHERS),
+) -> Suspicion | None:
+    """The one of `layouts` under which raw answers make much more sense than under the profile's; None: its own does."""
     read = [words_of(blocks) for blocks in polls]
     if not read or profile.protocol == "dlt645":
         return None
     own = fmean(_share(profile, words, Layout()) for words in read)
     if own >= 1 - _BETTER_BY:
         return None
-    shares = {layout: fmean(_share(profile, words, layout) for words in read) for layout in _OTHERS}
+    shares = {layout: fmean(_share(profile, words, layout) for words in read) for layout in layouts}
     other = max(shares.values())
     if other < max(_GOOD, own + _BETTER_BY):
         return None

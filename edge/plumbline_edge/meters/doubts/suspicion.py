@@ -10,7 +10,7 @@ from plumbline_edge.meters.modbus.plan import Span
 from plumbline_edge.meters.profiles.profile import Profile
 
 Kind = Literal[
-    "word order", "byte order", "off by one", "scale", "CT ratio", "phase swapped", "CT reversed", "3P3W wiring",
+    "word order", "byte order", "off by one", "address", "scale", "CT ratio", "phase swapped", "CT reversed", "3P3W wiring",
     "no load", "unit MWh", "unit Wh", "direction", "stuck",
 ]  # fmt: skip
 
