@@ -13,7 +13,7 @@ help:
 	@echo "make check   lint, types, imports, docs"
 	@echo "make bench   speed and memory, as JSON lines"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
-	@echo "make fuzz    over 100,000 hostile answers to the meters' side (20 minutes)"
+	@echo "make fuzz    over 100,000 hostile answers to the meters' side (5 minutes)"
 	@echo "make meters  docs/meters.md anew from the meter profiles"
 	@echo "make train   train the photo model anew (hours on a small machine)"
 	@echo "make meters  write docs/meters.md anew from the meter profiles"
@@ -45,7 +45,7 @@ faults: $(READY)
 	@$(BIN)/python tests/faults/run.py $(ARGS)
 
 fuzz: $(READY)
-	PLUMBLINE_FUZZ_CASES=15000 $(BIN)/pytest tests/unit/meters/test_hostile_answers.py --durations=0 $(ARGS)
+	PLUMBLINE_FUZZ_CASES=15000 $(BIN)/pytest tests/unit/meters/wire/test_hostile_answers.py --durations=0 $(ARGS)
 
 train:
 	@deploy/environment.sh "$(PYTHON)" .venv-train requirements-train.lock
