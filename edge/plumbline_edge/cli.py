@@ -12,9 +12,8 @@ import msgspec
 import typer
 
 from plumbline.signing import DeviceKey, OutOfReach
+from plumbline_edge.commission.checks.storage import days_offline
 from plumbline_edge.config import load_site
-from plumbline_edge.forecast import expected_bytes_per_day
-from plumbline_edge.meters.profiles.file import find_profile
 from plumbline_edge.settings import BusSettings, SiteSettings
 
 app = typer.Typer()
@@ -48,7 +47,7 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         times = ", ".join(camera.at)
         print(f"  camera {camera.name}: {camera.floors} floors x {camera.bays} bays, photos at {times}")
     print(
-        f"  outbox {settings.outbox.max_mb:g} MB: about {_days_offline(settings):.0f} days without a network"
+        f"  outbox {settings.outbox.max_mb:g} MB: about {days_offline(settings):.0f} days without a network"
         " before readings are thinned"
     )
     enrol = f"plumbline central enroll {settings.gateway} --site {settings.site} --key"
@@ -80,13 +79,6 @@ def _wire(bus: BusSettings) -> str:
     if bus.kind == "rtu":
         return f"{bus.device}, {bus.baud} baud 8{bus.parity}{bus.stop_bits}"
     return f"{bus.host}:{bus.port}" + (", RTU frames" if bus.kind == "rtu_over_tcp" else "")
-
-
-def _days_offline(settings: SiteSettings) -> float:
-    meters = [(meter.every_s, len(find_profile(meter.profile).registers)) for meter in settings.meters]
-    photos = sum(len(camera.at) for camera in settings.cameras)
-    per_day = expected_bytes_per_day(meters=meters, health_every_s=settings.health_every_s, photos=photos)
-    return settings.outbox.max_mb * 1e6 / per_day
 
 
 def _key(settings: SiteSettings) -> DeviceKey:

@@ -144,11 +144,8 @@ def decimal(data: bytes, *, signed: bool = False) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadData:
-    """Asks one meter for the data under one identifier; `size` is how many bytes of it are expected.
-
-    The size is for timing only: what a meter answers under the right identifier is its answer, whatever its length.
-    """
+class _OfOneMeter:
+    """What questions for data under an identifier have in common."""
 
     address: str
     di: int
@@ -157,6 +154,22 @@ class ReadData:
     @property
     def whom(self) -> str:
         return f"meter {self.address}"
+
+    def alike(self, other: Question) -> bool:
+        """See Question.alike: an error answer does not say to which of a meter's questions it is one."""
+        return isinstance(other, _OfOneMeter) and other.address == self.address
+
+    @property
+    def _about(self) -> bytes:
+        return self.di.to_bytes(4, "little")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadData(_OfOneMeter):
+    """Asks one meter for the data under one identifier; `size` is how many bytes of it are expected.
+
+    The size is for timing only: what a meter answers under the right identifier is its answer, whatever its length.
+    """
 
     @property
     def what(self) -> str:
@@ -177,27 +190,12 @@ class ReadData:
         """The data behind its identifier. Raises ExceptionAnswer."""
         return _data(frame, self.what)[4:]
 
-    def alike(self, other: Question) -> bool:
-        """See Question.alike: an error answer does not say to which of a meter's questions it is one."""
-        return isinstance(other, ReadData | ReadMore) and other.address == self.address
-
-    @property
-    def _about(self) -> bytes:
-        return self.di.to_bytes(4, "little")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadMore:
+class ReadMore(_OfOneMeter):
     """Asks for part `sequence` (1, 2, ...) of an answer that did not fit into one frame."""
 
-    address: str
-    di: int
-    size: int
     sequence: int
-
-    @property
-    def whom(self) -> str:
-        return f"meter {self.address}"
 
     @property
     def what(self) -> str:
@@ -219,14 +217,6 @@ class ReadMore:
     def payload(self, frame: bytes) -> bytes:
         """The data between its identifier and the part's number. Raises ExceptionAnswer."""
         return _data(frame, self.what)[4:-1]
-
-    def alike(self, other: Question) -> bool:
-        """See Question.alike: an error answer does not say to which of a meter's questions it is one."""
-        return isinstance(other, ReadData | ReadMore) and other.address == self.address
-
-    @property
-    def _about(self) -> bytes:
-        return self.di.to_bytes(4, "little")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
