@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from plumbline.signing import DeviceKey, OutOfReach
+from plumbline_edge.camera.sources.place import kind_of, place_of
 from plumbline_edge.commission.checks.storage import days_offline
 from plumbline_edge.config import load_site
 from plumbline_edge.settings import BusSettings, SiteSettings
@@ -45,7 +46,10 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         print(f"  meter  {meter.name}: {meter.profile} {where}, {number}, every {meter.every_s:g} s")
     for camera in settings.cameras:
         times = ", ".join(camera.at)
-        print(f"  camera {camera.name}: {camera.floors} floors x {camera.bays} bays, photos at {times}")
+        print(
+            f"  camera {camera.name}: {kind_of(camera)} {place_of(camera)},"
+            f" {camera.floors} floors x {camera.bays} bays, photos at {times}"
+        )
     print(
         f"  outbox {settings.outbox.max_mb:g} MB: about {days_offline(settings):.0f} days without a network"
         " before readings are thinned"

@@ -19,12 +19,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth, Photo, Progress
 from plumbline.stages import DEFAULT_VALUES
 from plumbline_edge.camera import gate, image, privacy
 from plumbline_edge.camera.memory import Memory, MemoryFile
-from plumbline_edge.camera.source import CameraSource, HttpSnapshot, PhotoRefused, PhotoUnreachable
+from plumbline_edge.camera.source import CameraSource, PhotoRefused, PhotoUnreachable, kind_of, source_of
 from plumbline_edge.outage import Outage
 from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.vision import model as stage_model
@@ -109,6 +110,7 @@ class CameraWatch:
         self._answers = 0
         self._errors: Counter[str] = Counter()
         self._latency_ms: float | None = None
+        self._last_good_us: int | None = None
 
     @property
     def name(self) -> str:
@@ -133,6 +135,8 @@ class CameraWatch:
             captured = await asyncio.to_thread(self._judge, raw, at)
         self._errors.update(captured.progress.gate)
         self._status = "degraded" if captured.progress.gate else "ok"
+        if not captured.progress.gate:
+            self._last_good_us = to_us(at)
         return captured
 
     def health(self) -> DeviceHealth:
@@ -143,6 +147,8 @@ class CameraWatch:
             answers=self._answers,
             errors=dict(self._errors),
             latency_ms=self._latency_ms,
+            source=kind_of(self._settings),
+            last_good_us=self._last_good_us,
         )
 
     def _lost(self, at: datetime, code: str, why: PlumblineError) -> Captured:
@@ -177,12 +183,7 @@ def watches(settings: SiteSettings) -> list[CameraWatch]:
     return [
         CameraWatch(
             camera,
-            HttpSnapshot(
-                camera.url,
-                timeout_s=camera.timeout_s,
-                username=camera.username,
-                password_file=camera.password_file,
-            ),
+            source_of(camera, ZoneInfo(settings.timezone)),
             load_model,
             Path(settings.state_dir),
             turn,

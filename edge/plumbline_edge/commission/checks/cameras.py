@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError, Refused, Unreachable
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
@@ -19,25 +20,21 @@ _HINTS = {
 
 async def check(settings: SiteSettings) -> list[Finding]:
     """Each camera."""
-    return [await _camera(camera) for camera in settings.cameras]
+    return [await _camera(camera, ZoneInfo(settings.timezone)) for camera in settings.cameras]
 
 
-async def _camera(camera: CameraSettings) -> Finding:
-    from plumbline_edge.camera.source import HttpSnapshot  # noqa: PLC0415 - only where there is a camera
+async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
+    from plumbline_edge.camera.source import kind_of, source_of  # noqa: PLC0415 - only where there is a camera
 
     what = f"camera {camera.name}"
-    source = HttpSnapshot(
-        camera.url,
-        timeout_s=camera.timeout_s,
-        username=camera.username,
-        password_file=camera.password_file,
-    )
+    began = asyncio.get_running_loop().time()
     try:
-        raw = await source.snapshot()
+        raw = await source_of(camera, zone).snapshot()
+        spent_s = asyncio.get_running_loop().time() - began
         width, height, reasons = await asyncio.to_thread(_look, raw, camera)
     except (ConfigError, Refused, Unreachable) as no:
         return fault(what, str(no), no.hint)
-    said = f"{width} x {height} pixels, {len(raw) / 1e3:.0f} kB"
+    said = f"{kind_of(camera)}, {width} x {height} pixels, {len(raw) / 1e3:.0f} kB in {spent_s:.1f} s"
     if not reasons:
         return ok(what, f"{said}; the facade can be judged")
     from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
