@@ -186,11 +186,11 @@ async def run(tmp_path, place, model, enough, *, hole=None):
             watching.cancel()
             listening.cancel()
     found.contents += leaks.contents_under(tmp_path)
-    found.contents += [one for one in new_in_tmp(since, tmp_path)]
+    found.contents += new_in_tmp(since)
     return found
 
 
-def new_in_tmp(since, tmp_path):
+def new_in_tmp(since):
     """What anybody wrote directly into the system's own temporary folders meanwhile."""
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         for path in Path(folder).glob("*"):
@@ -245,7 +245,7 @@ async def watch(pid, found):
     while True:
         for link in opened(pid):
             with contextlib.suppress(OSError):
-                target = os.readlink(link)
+                target = str(link.readlink())
                 found.watched = True
                 if not target.startswith("/"):
                     continue
