@@ -175,15 +175,18 @@ class CameraWatch:
         return judged.captured
 
 
-def watches(settings: SiteSettings) -> list[CameraWatch]:
-    """One watch per camera of a site file, in its order; they share one model and take turns."""
+def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None = None) -> list[CameraWatch]:
+    """One watch per camera of a site file, in its order; they share one model and take turns.
+
+    `sources` are taken in place of what the file names, by camera.
+    """
     folder = Path(settings.model.folder) if settings.model.folder else stage_model.shipped_folder()
     load_model = LazyModel(folder, threads=settings.model.threads)
     turn = asyncio.Semaphore(1)
     return [
         CameraWatch(
             camera,
-            source_of(camera, ZoneInfo(settings.timezone)),
+            (sources or {}).get(camera.name) or source_of(camera, ZoneInfo(settings.timezone)),
             load_model,
             Path(settings.state_dir),
             turn,
