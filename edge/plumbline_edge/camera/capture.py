@@ -127,7 +127,7 @@ class CameraWatch:
             return self._lost(at, "SETTINGS", why)
         except Exception as why:  # what a camera answers must never end the meters' gateway
             log.exception("camera %s: its answer could not be read", self.name)
-            return self._lost(at, "FAULT", Refused(f"its answer could not be read: {why!r}"))
+            return self._lost(at, "FAULT", Refused(f"its answer could not be read: {type(why).__name__}"))
         self._latency_ms = round((asyncio.get_running_loop().time() - began) * 1000, 1)
         self._answers += 1
         self._outage.worked()
