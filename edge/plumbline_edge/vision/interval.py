@@ -118,6 +118,6 @@ def fitted(
 
 
 def bounds(percent: float, half_pp: float, *, also_below: float | None = None) -> tuple[float, float]:
-    """low and high, within 0..100; low reaches down to `also_below` where that was seen too."""
+    """The two ends, within 0..100; low reaches down to `also_below` where that was seen too."""
     low = percent - half_pp if also_below is None else min(percent - half_pp, also_below)
     return max(low, 0.0), min(percent + half_pp, 100.0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -162,8 +163,6 @@ def test_a_day_is_the_mean_of_its_photos_by_how_much_they_show():
 
 @given(photos, st.integers(0, 39))
 def test_a_course_that_was_kept_and_read_back_goes_on_the_same(shots, cut):
-    import msgspec
-
     shots = sorted(shots)
     assume(cut < len(shots))
     first, _ = run(shots[:cut])
