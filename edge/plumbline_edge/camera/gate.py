@@ -35,6 +35,7 @@ REASONS: Final[dict[str, str]] = {
     "FROZEN": "the very same picture as last time",
     "CLOCK": "taken before the last one, or by a clock nobody has set",
     "MODEL": "the model is missing or failed",
+    "CALIBRATION": "the calibration file is missing, damaged or made for another model",
     "NOT_VISIBLE": "too little of the facade can be seen",
     "FAULT": "a mistake in the program; see the gateway's log",
 }

@@ -265,7 +265,9 @@ floors = 2
 bays = 1
 share = 0.25
 """
-SEVERAL = "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+SEVERAL = (
+    "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+)
 
 
 def test_a_camera_has_its_one_facade_or_several_named_ones(tmp_path):
