@@ -9,7 +9,7 @@ from datetime import timedelta
 import cv2
 import numpy as np
 import pytest
-from onnx_bytes import constant_model
+from onnx_by_hand import constant_model
 
 from plumbline.errors import Refused
 from plumbline_edge.camera.capture import LazyModel, judge

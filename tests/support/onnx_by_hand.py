@@ -1,9 +1,11 @@
-"""Writes ONNX files by hand, so that loading can be tested with models that are wrong in one way each."""
+"""Writes ONNX files by hand, so that a model can be wrong, or certain, in one way each."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -47,3 +49,19 @@ def constant_model(inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, 
     graph += b"".join(_bytes(11, _value_info(name, shape)) for name, shape in inputs.items())
     graph += b"".join(_bytes(12, _value_info(name, values.shape)) for name, values in outputs.items())
     return _int(1, 8) + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _int(2, 17))
+
+
+def stage_model_folder(folder: Path, *, stage: np.ndarray, aux: np.ndarray) -> Path:
+    """A model folder as the gateway loads it, that says `stage` [7, 64, 80] and `aux` [9, 64, 80] of any picture."""
+    folder.mkdir()
+    content = constant_model(
+        {"x": (1, 6, 256, 320), "track": (1, 2)},
+        {"stage": stage[None], "aux": aux[None], "quality": np.zeros((1, 6), np.float32)},
+    )
+    (folder / "model.onnx").write_bytes(content)
+    (folder / "card.toml").write_text(
+        f'name = "certain"\nversion = "1.0.0"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
+        "[interval_pp]\nnew = 4.0\nreno = 4.0\n[zone_interval_pp]\nnew = 8.0\nreno = 8.0\n",
+        encoding="utf-8",
+    )
+    return folder
