@@ -205,6 +205,9 @@ def _readings(
             raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
         judged = judge(raw, taken_at(path, zone), camera, load_model, memory, day0_until=begin)
         memory = judged.memory
+        if not judged.readings:
+            codes = ", ".join(judged.captured.progress.gate)
+            typer.echo(f"{path}: cannot be judged and teaches nothing: {codes}", err=True)
         seen[str(path)] = judged.readings
     return seen
 

@@ -61,9 +61,9 @@ def site(tmp_path, constant_model):
     )
     (tmp_path / "site.toml").write_text(SITE + '[model]\nfolder = "model"\n')
     rng = np.random.default_rng(5)
-    still = rng.integers(20, 230, (45, 80, 3), np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    still = rng.integers(10, 220, (45, 80, 1), np.uint8).repeat(8, axis=0).repeat(8, axis=1).repeat(3, axis=2)
     for day in range(1, 10):
-        still[60:120, 100:220] = rng.integers(60, 200, (60, 120, 1))
+        still[80:280, 140:500] = rng.integers(60, 200, (100, 180, 1)).repeat(2, axis=0).repeat(2, axis=1)
         cv2.imwrite(str(tmp_path / f"2026-05-0{day}.png"), still)
     return tmp_path
 
