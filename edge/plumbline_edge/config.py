@@ -217,7 +217,9 @@ def _camera_faults(folder: Path, camera: Raw) -> Iterator[Found]:
     if isinstance(calibration := camera.get("calibration"), str) and not (folder / calibration).is_file():
         yield "calibration", calibration, "a file that exists; `plumbline model calibrate` makes it"
     if "facades" not in camera:
-        yield from ((key, None, "a value here") for key in ("quad", "floors", "bays") if camera.get(key) is None)
+        yield from (
+            (key, None, "a value here") for key in ("quad", "floors", "bays") if camera.get(key) is None
+        )
         yield from _facade_faults(camera)
         return
     yield from (

@@ -56,7 +56,8 @@ def calibrate(
     camera: Annotated[str, typer.Option(help="The camera's name in the site file.")],
     model: Annotated[Path | None, typer.Option("--model", help="Folder of another model.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write; left out: site_calibration.CAMERA.json beside the site file.")
+        Path | None,
+        typer.Option(help="Where to write; left out: site_calibration.CAMERA.json beside the site file."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: JSON.")] = False,
 ) -> None:
@@ -112,14 +113,14 @@ def calibrate(
             "file": str(path), "counter": made.counter, "photos": fit.photos, "zones": len(seen),
             "before_pp": round(fit.before_pp, 2), "after_pp": round(fit.after_pp, 2),
         }  # fmt: skip
-        print(json.dumps(facts))
+        typer.echo(json.dumps(facts))
         return
-    print(
+    typer.echo(
         f"{path}: number {made.counter} from {len(seen)} zones of {fit.photos} photos; "
         f"their error went from {fit.before_pp:.1f} to {fit.after_pp:.1f} points (root mean square)"
     )
     if fit.photos < interval.ENOUGH_PHOTOS:
-        print(
+        typer.echo(
             f"intervals stay the model's: they need {interval.ENOUGH_PHOTOS} corrected photos, these are {fit.photos}"
         )
 
@@ -137,7 +138,8 @@ def read_corrections(path: Path) -> tuple[PhotoCorrection, ...]:
         for zone in photo.zones:
             if (zone.stage is None) == (zone.percent is None):
                 raise ConfigError(
-                    f"{path}: {photo.photo}: zone {zone.id} needs a stage or a percent, one of them", hint=example
+                    f"{path}: {photo.photo}: zone {zone.id} needs a stage or a percent, one of them",
+                    hint=example,
                 )
     return said
 
@@ -167,7 +169,8 @@ def observed(
         name = next((one for one in readings if photo.photo in (one, Path(one).name, Path(one).stem)), None)
         if name is None:
             raise ConfigError(
-                f"corrections of {photo.photo}: no such photo was given", hint="Name its file after the corrections."
+                f"corrections of {photo.photo}: no such photo was given",
+                hint="Name its file after the corrections.",
             )
         seen = {reading.id: reading for reading in readings[name]}
         for zone in photo.zones:
