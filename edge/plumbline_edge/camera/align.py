@@ -34,7 +34,6 @@ _REACH: Final = 0.14
 _RATIO: Final = 0.85
 _FIRST_PX: Final = 4.0
 _FINE_PX: Final = 2.0
-_MIN_INLIERS: Final = 12
 _STILL_PX: Final = 6.0
 _STILL_SHARE: Final = 0.6
 """Standing still is believed if it explains this share of what the best move explains: a row of windows repeats."""
@@ -45,6 +44,8 @@ _MIN_TILES: Final = 6
 _COARSE_REACH: Final = 7
 _COARSE_DOUBT: Final = 2.0
 _OUTLINES_SURE: Final = 0.35
+_STANDS_WITHIN: Final = 0.65
+"""Thumbnail pixels: 1 % of the width."""
 _FACADE_WEIGHT: Final = 0.02
 _FLAT_SLOPE: Final = 6.0
 _MAGIC: Final = b"plumbline-ref1"
@@ -84,14 +85,21 @@ class Reference:
     def from_bytes(cls, data: bytes) -> Reference:
         """What `to_bytes` wrote. Raises ConfigError where the bytes are damaged or another version's."""
         start = len(_MAGIC) + 32
-        if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest():
+        if (
+            data[: len(_MAGIC)] != _MAGIC
+            or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest()
+        ):
             raise _damaged("its checksum is wrong")
         try:
             kept = msgspec.msgpack.decode(data[start:], type=_Written)
         except msgspec.MsgspecError as error:
             raise _damaged(str(error)) from None
         count, columns, rows = len(kept.static), *THUMBNAIL_WH
-        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (8 * count, 32 * count, columns * rows):
+        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (
+            8 * count,
+            32 * count,
+            columns * rows,
+        ):
             raise _damaged("its parts do not fit together")
         points = np.frombuffer(kept.points, "<f4").astype(np.float32).reshape(count, 2)
         if min(kept.picture_wh) < 1 or not np.isfinite([*points.ravel(), *kept.facade_box]).all():
@@ -190,15 +198,15 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
             break
     inliers, small = best
     elsewhere, likeness = _coarse_shift(grey, reference)
-    stands = likeness if np.abs(elsewhere).max() <= 1 else 0.0
+    stands = likeness if np.abs(elsewhere).max() <= _STANDS_WITHIN else 0.0
     if (
         small is None
-        or inliers < _MIN_INLIERS
+        or inliers < ENOUGH_INLIERS
         or not _plausible(small, grey.shape)
         or (likeness > _OUTLINES_SURE and not _same_move(small, elsewhere, grey.shape))
     ):
         return Alignment(
-            shift_px=None, inliers=min(inliers, _MIN_INLIERS - 1), homography=np.eye(3), found=False,
+            shift_px=None, inliers=min(inliers, ENOUGH_INLIERS - 1), homography=np.eye(3), found=False,
             reference_wh=reference.picture_wh, mismatch=_mismatch(grey, np.eye(3), reference),
             stands=stands,
         )  # fmt: skip
@@ -221,10 +229,13 @@ def warp(picture: Picture, alignment: Alignment) -> Picture:
     height, width = picture.shape[:2]
     same_size = alignment.reference_wh == (width, height)
     corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
-    if not alignment.found or (same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5):
+    if not alignment.found or (
+        same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5
+    ):
         return picture
     return np.asarray(
-        cv2.warpPerspective(picture, alignment.homography, alignment.reference_wh, flags=cv2.INTER_LINEAR), np.uint8
+        cv2.warpPerspective(picture, alignment.homography, alignment.reference_wh, flags=cv2.INTER_LINEAR),
+        np.uint8,
     )
 
 
@@ -313,7 +324,7 @@ def _agreed(now: NDArray[np.float32], before: NDArray[np.float32]) -> tuple[int,
     if similar is None:
         return 0, None
     still = np.linalg.norm(now - before, axis=1) < _STILL_PX
-    stays = still.sum() >= max(_MIN_INLIERS, _STILL_SHARE * kept.sum())
+    stays = still.sum() >= max(ENOUGH_INLIERS, _STILL_SHARE * kept.sum())
     move = _settled(np.eye(3) if stays else np.vstack([similar, [0.0, 0.0, 1.0]]), now, before)
     chosen = _error(move, now, before) < _FIRST_PX
     best = int((_error(move, now, before) < _FINE_PX).sum())
@@ -359,7 +370,9 @@ def _plausible(move: Matrix, shape: tuple[int, ...]) -> bool:
         return False
     edges, were = np.roll(to, -1, axis=0) - to, np.roll(corners, -1, axis=0) - corners
     ratio = np.linalg.norm(edges, axis=1) / np.linalg.norm(were, axis=1)
-    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (np.linalg.norm(were, axis=1) ** 2)
+    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (
+        np.linalg.norm(were, axis=1) ** 2
+    )
     return bool(ratio.min() > 0.75 and ratio.max() < 1.35 and turned.max() < 0.2)
 
 
@@ -397,7 +410,7 @@ def _mismatch(grey: Picture, small: Matrix, kept: Reference) -> float | None:
     return float((alike < _TILE_ALIKE).mean())
 
 
-def _coarse_shift(grey: Picture, kept: Reference) -> tuple[NDArray[np.intp], float]:
+def _coarse_shift(grey: Picture, kept: Reference) -> tuple[Matrix, float]:
     """By how many thumbnail pixels today's outlines lie right of and below day-0's, and their correlation there.
 
     Directions of slopes survive other light, leaves and snow; what lies off the facade counts most.
@@ -414,8 +427,17 @@ def _coarse_shift(grey: Picture, kept: Reference) -> tuple[NDArray[np.intp], flo
     ours = _correlation(weight * (before**2).sum(axis=0), np.ones_like(weight))
     theirs = _correlation(weight, (now**2).sum(axis=0))
     likeness = agreed / np.sqrt(np.maximum(ours * theirs, 1e-6))
-    best = np.array(np.unravel_index(int(likeness.argmax()), likeness.shape))
-    return best[::-1] - _COARSE_REACH, float(np.clip(likeness.max(), 0, 1))
+    row, column = np.unravel_index(int(likeness.argmax()), likeness.shape)
+    peak = np.array([_summit(likeness[row, :], int(column)), _summit(likeness[:, column], int(row))])
+    return peak - _COARSE_REACH, float(np.clip(likeness.max(), 0, 1))
+
+
+def _summit(values: Matrix, top: int) -> float:
+    """Where the parabola through the highest value and its neighbours is highest."""
+    if not 0 < top < len(values) - 1:
+        return float(top)
+    before, here, after = values[top - 1 : top + 2]
+    return float(top + 0.5 * (before - after) / min(before - 2 * here + after, -1e-9))
 
 
 def _slopes(thumbnail: NDArray[np.uint8]) -> Matrix:
@@ -434,7 +456,7 @@ def _correlation(before: Matrix, now: Matrix) -> Matrix:
     return np.asarray(whole[: 2 * _COARSE_REACH + 1, : 2 * _COARSE_REACH + 1])
 
 
-def _same_move(small: Matrix, elsewhere: NDArray[np.intp], shape: tuple[int, ...]) -> bool:
+def _same_move(small: Matrix, elsewhere: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether the features' move is the outlines', as near as thumbnails tell."""
     height, width = shape
     middle = np.array([(width / 2, height / 2)])

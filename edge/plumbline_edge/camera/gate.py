@@ -148,7 +148,10 @@ def measure(
     sharp = _laplacian_variance(around)
     sky = (spread < _SKY_SPREAD) & (_tiles(inside).mean(axis=(1, 3)) < 0.1)
     sky = np.cumprod(sky, axis=0).astype(bool)
-    red_green, yellow_blue = small[..., 2] - small[..., 1], (small[..., 2] + small[..., 1]) / 2 - small[..., 0]
+    red_green, yellow_blue = (
+        small[..., 2] - small[..., 1],
+        (small[..., 2] + small[..., 1]) / 2 - small[..., 0],
+    )
     has_sky = sky.mean() >= _SKY_SHARE
     return Measures(
         width_px=picture_bgr.shape[1],
@@ -171,7 +174,9 @@ def measure(
         ),
         blank=float((facade < _BLANK_SPREAD).mean()),
         sky=float(np.percentile(_tiles(luma).mean(axis=(1, 3))[sky], 75)) if has_sky else None,
-        sky_blue=float(np.median(_tiles(small[..., 0] - small[..., 2]).mean(axis=(1, 3))[sky])) if has_sky else 0.0,
+        sky_blue=float(np.median(_tiles(small[..., 0] - small[..., 2]).mean(axis=(1, 3))[sky]))
+        if has_sky
+        else 0.0,
         lost=_lost_share(picture_bgr),
         digest=digest,
         at=at,
@@ -223,7 +228,9 @@ def _judge_measures(
     hazy = not night and not blurred and _is_hazy(measures, baseline)
     odd = not night and not hazy and measures.colourfulness > NOT_A_SITE_COLOURS
     covered = not night and not hazy and not blurred and _is_covered(measures, baseline, alignment)
-    hidden = night or hazy or blurred or covered or odd  # so few features say nothing of where the camera looks
+    hidden = (
+        night or hazy or blurred or covered or odd
+    )  # so few features say nothing of where the camera looks
     found = {
         "UNREADABLE": measures.lost >= _LOST_SHARE,
         "FROZEN": bool(measures.digest) and measures.digest == baseline.digest,
@@ -259,13 +266,19 @@ def _is_hazy(measures: Measures, baseline: Baseline) -> bool:
     far = measures.haze >= HAZE and measures.contrast_static < HAZE_CONTRAST
     near = measures.haze_facade >= HAZE_FACADE and measures.contrast_facade < HAZE_FACADE_CONTRAST
     usual = baseline.usual("contrast")
-    faded = usual is not None and measures.contrast_static < HAZE_OF_USUAL * usual and measures.haze >= HAZE_SOME
+    faded = (
+        usual is not None and measures.contrast_static < HAZE_OF_USUAL * usual and measures.haze >= HAZE_SOME
+    )
     return far or near or faded
 
 
 def _is_blurred(measures: Measures, baseline: Baseline) -> bool:
     usual = baseline.usual("sharpness")
-    soft = usual is not None and measures.sharpness < BLUR_OF_MEDIAN * usual and measures.fineness < FINENESS_SOFT
+    soft = (
+        usual is not None
+        and measures.sharpness < BLUR_OF_MEDIAN * usual
+        and measures.fineness < FINENESS_SOFT
+    )
     return measures.fineness < FINENESS or soft
 
 
