@@ -8,6 +8,7 @@ import ctypes
 import logging
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
