@@ -29,6 +29,7 @@ from plumbline_edge.meters.dlt645.frames import as_address
 from plumbline_edge.meters.profiles import file as profile
 from plumbline_edge.settings import SiteSettings
 
+_OF_ONE_FACADE: Final = ("quad", "floors", "bays", "weights", "values")
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 _VIDEO_DEVICE: Final = re.compile(r"^/dev/(video\d+|v4l/by-(id|path)/[\w:.+-]+)$")
@@ -59,13 +60,13 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield from prefixed(f"meters.{where}", _wire_faults(folder, meter, kinds))
     for where, camera in cameras:
         yield from prefixed(f"cameras.{where}", _source_faults(folder, camera))
-        yield from prefixed(f"cameras.{where}", _camera_faults(camera))
+        yield from prefixed(f"cameras.{where}", _camera_faults(folder, camera))
     yield from missing_files(folder, raw)
 
 
 def _names_a_file(key: str, value: str) -> bool:
     own_profile = key == "profile" and value.endswith(".toml")
-    return own_profile or key.endswith("_file") or key in ("state_dir", "folder")
+    return own_profile or key.endswith("_file") or key in ("state_dir", "folder", "calibration")
 
 
 _SITE_FILE: Final = StrictFile(
@@ -203,7 +204,7 @@ def _source_faults(folder: Path, camera: Raw) -> Iterator[Found]:
         yield "folder_keep_days", camera["folder_keep_days"], "nothing: it belongs to a `folder`"
 
 
-def _camera_faults(camera: Raw) -> Iterator[Found]:
+def _camera_faults(folder: Path, camera: Raw) -> Iterator[Found]:
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
         if isinstance(time, str) and not _TIME_OF_DAY.match(time):
             yield "at", time, "a time of day like 10:00"
@@ -213,12 +214,39 @@ def _camera_faults(camera: Raw) -> Iterator[Found]:
             None,
             "the day the works begin: a renovation is judged against a photo from before it",
         )
-    yield from _facade_faults(camera)
+    if isinstance(calibration := camera.get("calibration"), str) and not (folder / calibration).is_file():
+        yield "calibration", calibration, "a file that exists; `plumbline model calibrate` makes it"
+    if "facades" not in camera:
+        yield from (
+            (key, None, "a value here") for key in ("quad", "floors", "bays") if camera.get(key) is None
+        )
+        yield from _facade_faults(camera)
+        return
+    yield from (
+        (key, camera[key], "nothing: it belongs into each of [[cameras.facades]]")
+        for key in _OF_ONE_FACADE
+        if camera.get(key) is not None
+    )
+    facades = tables(camera["facades"])
+    if camera["facades"] == []:
+        yield "facades", camera["facades"], "at least one facade"
+    yield from name_faults("facades", facades)
+    for where, facade in facades:
+        yield from prefixed(f"facades.{where}", _facade_faults(facade))
+    yield from _share_faults([facade.get("share") for _, facade in facades])
+
+
+def _share_faults(shares: list[object]) -> Iterator[Found]:
+    given = [share for share in shares if isinstance(share, (int, float))]
+    if given and len(given) < len(shares):
+        yield "facades", given, "a share for each facade, or for none"
+    elif given and not math.isclose(sum(given), 1, abs_tol=0.001):
+        yield "facades", sum(given), "shares that add up to 1"
 
 
 def _facade_faults(camera: Raw) -> Iterator[Found]:
     quad = camera.get("quad")
-    if _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
+    if quad is not None and _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
         yield "quad", quad, "four corners clockwise from the top left"
     values: Any = camera.get("values")
     if _is_numbers([values], 1, 8) and not (

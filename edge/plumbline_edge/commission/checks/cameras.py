@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError, Refused, Unreachable
@@ -16,6 +17,9 @@ _HINTS = {
     "UNREADABLE": "Let its snapshot address answer with one whole JPEG.",
     "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
 }
+
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""The gate is asked about the picture, not about the clock."""
 
 
 async def check(settings: SiteSettings) -> list[Finding]:
@@ -44,13 +48,13 @@ async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
 
 
 def _look(raw: bytes, camera: CameraSettings) -> tuple[int, int, tuple[str, ...]]:
-    """Size as sent, and why the facade in it could not be judged. Raises PhotoRefused."""
+    """Size as sent, and why the facades in it could not be judged. Raises PhotoRefused."""
     from plumbline_edge.camera import gate, image  # noqa: PLC0415
-    from plumbline_edge.vision.preprocess import roi_box  # noqa: PLC0415
+    from plumbline_edge.camera.baseline import Baseline  # noqa: PLC0415
+    from plumbline_edge.camera.shot import facade_mask  # noqa: PLC0415
 
     header = image.read_header(raw)
     picture = image.decode(raw, max_megapixels=camera.max_megapixels)
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = roi_box([(x * width, y * height) for x, y in camera.quad], (width, height))
-    crop = picture[y0:y1, x0:x1]
-    return header.width_px, header.height_px, gate.judge(crop, gate.sharpness(crop))
+    measures = gate.measure(picture, facade_mask(camera.all_facades(), picture.shape))
+    reasons = gate.judge(measures, Baseline(), None, _ANY_TIME, None)
+    return header.width_px, header.height_px, reasons
