@@ -1,0 +1,88 @@
+"""Looks over the model's shoulder: what it was shown of a photo and what it saw, masked, for a picture of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plumbline.stages import Track
+from plumbline_edge.camera import privacy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from plumbline_edge.vision.model import Card, Floats, Outputs, StageModel
+
+    Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One facade as the model saw it: BGR canvases with nobody recognisable in them, and its maps."""
+
+    now: Image
+    day0: Image | None
+    stage: Floats
+    """P(stage >= 1..7), [7, h, w]."""
+    aux: Floats
+    """A probability per AUX_CLASSES, [9, h, w]."""
+
+
+class Witness:
+    """Hands on another's model, and keeps what the last photo's runs showed it. Not for several threads."""
+
+    def __init__(self, load_model: Callable[[], StageModel]) -> None:
+        self._load_model = load_model
+        self._runs: list[tuple[Floats, Outputs]] = []
+
+    def __call__(self) -> StageModel:
+        return _Watched(self._load_model(), self._runs)
+
+    def looks(self) -> tuple[Look, ...]:
+        """What was seen since the last call, a facade each; a facade that was judged twice counts with the second."""
+        runs, kept = self._runs.copy(), []
+        self._runs.clear()
+        for i, (x, outputs) in enumerate(runs):
+            again = i + 1 < len(runs) and np.array_equal(runs[i + 1][0][0, :3], x[0, :3])
+            if not again:
+                kept.append(_look(x, outputs))
+        return tuple(kept)
+
+
+class _Watched:
+    """A StageModel that tells a witness."""
+
+    def __init__(self, model: StageModel, runs: list[tuple[Floats, Outputs]]) -> None:
+        self._model = model
+        self._runs = runs
+
+    @property
+    def card(self) -> Card:
+        return self._model.card
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self._model.size_hw
+
+    def run(self, x: Floats, track: Track) -> Outputs:
+        outputs = self._model.run(x, track)
+        self._runs.append((x.copy(), outputs))
+        return outputs
+
+
+def _look(x: Floats, outputs: Outputs) -> Look:
+    day0 = _picture(x[0, 3:]) if x[0, 3:].any() else None  # kept masked since it was taken
+    return Look(
+        now=privacy.hide_people(_picture(x[0, :3]), outputs.aux),
+        day0=day0,
+        stage=outputs.stage,
+        aux=outputs.aux,
+    )
+
+
+def _picture(planes: Floats) -> Image:
+    """RGB planes 0..1 to BGR pixels."""
+    return np.ascontiguousarray((planes[::-1].transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8))
