@@ -97,6 +97,26 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: plumbline model zones day0.jpg --out zones.html")
+def zones(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the camera, best from day 0.")],
+    out: Annotated[Path, typer.Option(help="The page to write; it is replaced.")] = Path("zones.html"),
+) -> None:
+    """Write a page on which the facade's corners are clicked; it gives the block for the site file.
+
+    One file with the photo in it, for any browser, phones too. It asks no server for anything and sends nothing. The
+    photo is at full size with everybody in it: keep the page as you keep the photo.
+    """
+    from plumbline_edge.vision.zonepage.build import page  # noqa: PLC0415
+
+    content = page(photo)
+    try:
+        out.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror}", hint="Name a file you may write.") from None
+    print(printable(f"{out}: open it in a browser, click the four corners, copy the block into the site file"))
+
+
 @app.command(epilog="Example: plumbline model card")
 def card(model: Folder = None, as_json: AsJson = False) -> None:
     """What the model is, what it was trained on, and how far it can be trusted."""
