@@ -33,7 +33,7 @@ from plumbline_edge.settings import SiteSettings
 
 _PHOTOS: Final = frozenset({"cameras", "model", "timezone"})
 """Tables that say how photos are judged; all others are the running gateway's."""
-_SOURCE: Final = frozenset({"url", "username", "password_file"})
+_SOURCE: Final = frozenset({"url", "device", "folder", "folder_keep_days", "username", "password_file"})
 """Keys of a camera that say how to fetch from it."""
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
