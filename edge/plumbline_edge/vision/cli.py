@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -69,11 +70,14 @@ def run(
     from plumbline_edge.camera.memory import Memory  # noqa: PLC0415 - vision costs 100 MB
     from plumbline_edge.config import load_cameras  # noqa: PLC0415
     from plumbline_edge.vision import album, sequence  # noqa: PLC0415
+    from plumbline_edge.vision.photo_file import MAX_MEGAPIXELS  # noqa: PLC0415
     from plumbline_edge.vision.sheet import Sheets  # noqa: PLC0415
     from plumbline_edge.vision.witness import Witness  # noqa: PLC0415
 
     settings = load_cameras(site, day0_named=day0 is not None)
-    chosen = _camera(site, settings, camera)
+    chosen = replace(
+        _camera(site, settings, camera), max_megapixels=MAX_MEGAPIXELS
+    )  # a gateway's bound is its memory
     witness = Witness(_loader(settings, model))
     pictures = album.gathered(photos, zone := ZoneInfo(settings.timezone))
     for late in album.backwards(pictures):
@@ -114,7 +118,9 @@ def zones(
         out.write_text(content, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{out}: {error.strerror}", hint="Name a file you may write.") from None
-    print(printable(f"{out}: open it in a browser, click the four corners, copy the block into the site file"))
+    print(
+        printable(f"{out}: open it in a browser, click the four corners, copy the block into the site file")
+    )
 
 
 @app.command(epilog="Example: plumbline model card")

@@ -62,7 +62,13 @@ def test_a_file_that_is_not_there_has_no_time_but_its_names(tmp_path):
 def test_a_folder_stands_for_its_photos_by_time_and_files_keep_their_order(tmp_path):
     folder = tmp_path / "old"
     folder.mkdir()
-    for name in ("z_2026-05-01.JPG", "a_2026-05-03.png", "m_2026-05-02.webp", "notes.txt", "b_2026-05-01.heic"):
+    for name in (
+        "z_2026-05-01.JPG",
+        "a_2026-05-03.png",
+        "m_2026-05-02.webp",
+        "notes.txt",
+        "b_2026-05-01.heic",
+    ):
         photo(folder / name)
     (folder / "sub.jpg").mkdir()
     late, early = photo(tmp_path / "2026-07-01.jpg"), photo(tmp_path / "2026-06-01.jpg")

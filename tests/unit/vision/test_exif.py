@@ -39,9 +39,7 @@ def jpeg(first=(), inner=(), order="<"):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_time_it_was_taken_counts_more_than_the_last_change(order):
-    told = jpeg(
-        [(CHANGED, b"2027:01:01 00:00:00\0")], [(TAKEN, b"2026:05:12 14:05:30\0")], order
-    )
+    told = jpeg([(CHANGED, b"2027:01:01 00:00:00\0")], [(TAKEN, b"2026:05:12 14:05:30\0")], order)
 
     assert exif.taken(told, ZONE) == datetime(2026, 5, 12, 14, 5, 30, tzinfo=ZONE)
 

@@ -33,7 +33,9 @@ def look(stage=3, hidden=False):
     classes = np.zeros((9, 64, 80), np.float32)
     classes[6 if hidden else 0] = 1
     canvas = np.full((256, 320, 3), 90, np.uint8)
-    return Look(now=canvas, day0=None, stage=reached[:, None, None] * np.ones((7, 64, 80), np.float32), aux=classes)
+    return Look(
+        now=canvas, day0=None, stage=reached[:, None, None] * np.ones((7, 64, 80), np.float32), aux=classes
+    )
 
 
 def facade(floors, bays, zones=None, **more):
@@ -75,7 +77,10 @@ def test_zones_have_the_colour_of_their_stage_and_unseen_ones_are_hatched():
     zones = (zone("f1b1", stage=7), zone("f1b2", stage=0), zone("f2b1", stage=None), zone("f2b2", stage=4))
     shown = panels.photo(np.full((900, 1200, 3), 128, np.uint8), [facade(2, 2, zones)], (1200, 900))
     height, width = shown.shape[:2]
-    low, high = shown[round(height * 0.6) : round(height * 0.85)], shown[round(height * 0.2) : round(height * 0.4)]
+    low, high = (
+        shown[round(height * 0.6) : round(height * 0.85)],
+        shown[round(height * 0.2) : round(height * 0.4)],
+    )
     half = (np.array(STAGE_BGR) + 128) // 2
 
     assert near(low[:, round(width * 0.3) : round(width * 0.45)], half[7]) > 0.5
@@ -174,4 +179,6 @@ def test_no_two_stages_look_alike_to_the_colour_blind(eyes):
 
 
 def test_every_stage_has_a_name_for_the_legend():
-    assert {track: len(names) for track, names in STAGE_NAMES.items()} == {t: len(n) for t, n in STAGES.items()}
+    assert {track: len(names) for track, names in STAGE_NAMES.items()} == {
+        t: len(n) for t, n in STAGES.items()
+    }

@@ -206,7 +206,8 @@ function grid(facade, quad) {
   const roomy = zones.every(({ corners: [[x0, y0], [x1], , [, y3]] }) => x1 - x0 > LABEL[0] && y3 - y0 > LABEL[1]);
   return zones.flatMap((zone) => {
     const outline = svg('polygon', { class: 'zone', points: points(zone.corners), 'data-zone': zone.id });
-    if (!roomy && zone.id !== 'f1b1') return [outline];
+    const first = zone.id === 'f1b1' && zone.corners[1][0] - zone.corners[0][0] > LABEL[0] * .7;
+    if (!roomy && !first) return [outline];
     const [mx, my] = [0, 1].map((axis) => zone.corners.reduce((sum, corner) => sum + corner[axis], 0) / 4);
     return [outline, svg('text', { class: 'label', x: mx, y: my }, zone.id)];
   });

@@ -22,7 +22,7 @@ const WORDS = {
     weighted: 'Zones are not worth the same',
     weightNote: 'Each zone’s share of the works, in any unit; top floor first. Left alone, all count the same.',
     camera: 'Camera',
-    track: 'Works',
+    track: 'Kind of works',
     new: 'New building',
     reno: 'Renovation',
     begin: 'First day of the works',
