@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -166,7 +168,7 @@ TRITAN = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.
 def test_each_stage_is_lighter_than_the_one_before():
     lights = [luminance(colour) for colour in STAGE_BGR]
 
-    assert all(after > 1.25 * before for before, after in zip(lights, lights[1:], strict=False))
+    assert all(after > 1.25 * before for before, after in pairwise(lights))
 
 
 @pytest.mark.parametrize("eyes", [PROTAN, DEUTAN, TRITAN], ids=["protan", "deutan", "tritan"])
