@@ -35,7 +35,10 @@ _PHOTOS: Final = frozenset({"cameras", "model", "timezone"})
 """Tables that say how photos are judged; all others are the running gateway's."""
 _SOURCE: Final = frozenset({"url", "device", "folder", "folder_keep_days", "username", "password_file"})
 """Keys of a camera that say how to fetch from it."""
+_OF_ONE_FACADE: Final = ("quad", "floors", "bays", "weights", "values")
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+
+_VIDEO_DEVICE: Final = re.compile(r"^/dev/(video\d+|v4l/by-(id|path)/[\w:.+-]+)$")
 
 
 def load_site(path: Path) -> SiteSettings:
@@ -99,13 +102,14 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield from prefixed(f"meters.{where}", _meter_faults(folder, meter))
         yield from prefixed(f"meters.{where}", _wire_faults(folder, meter, kinds))
     for where, camera in cameras:
-        yield from prefixed(f"cameras.{where}", _camera_faults(camera))
+        yield from prefixed(f"cameras.{where}", _source_faults(folder, camera))
+        yield from prefixed(f"cameras.{where}", _camera_faults(folder, camera))
     yield from missing_files(folder, raw)
 
 
 def _names_a_file(key: str, value: str) -> bool:
     own_profile = key == "profile" and value.endswith(".toml")
-    return own_profile or key.endswith("_file") or key in ("state_dir", "folder")
+    return own_profile or key.endswith("_file") or key in ("state_dir", "folder", "calibration")
 
 
 _SITE_FILE: Final = StrictFile(
@@ -216,26 +220,76 @@ def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:
     yield "profile", wanted, f"a shipped profile or a .toml file of your own; {hint}"
 
 
-def _camera_faults(camera: Raw) -> Iterator[Found]:
-    if isinstance(url := camera.get("url"), str) and not _is_snapshot_url(url):
-        yield "url", url, "an http:// or https:// address without a password in it"
+def _source_faults(folder: Path, camera: Raw) -> Iterator[Found]:
+    """Where a camera's pictures come from: one place, and nothing that belongs to another kind of place."""
+    named = [key for key in ("url", "device", "folder") if camera.get(key) is not None]
+    if len(named) != 1:
+        yield (
+            "url",
+            None,
+            f"one of `url`, `device` (USB) and `folder`, not {' and '.join(named) or 'none of them'}",
+        )
+    url, device, dropped = (camera.get(key) for key in ("url", "device", "folder"))
+    if isinstance(url, str) and not _is_camera_url(url):
+        shown = re.sub(r"(//)[^/]*@", r"\1…@", url)  # a password that stands there is not said again
+        yield "url", shown, "an http://, https:// or rtsp:// address without a user or password in it"
+    if isinstance(device, str) and not _VIDEO_DEVICE.match(device):
+        yield "device", device, "a camera like /dev/video0 or one of /dev/v4l/by-id/"
+    if isinstance(dropped, str) and not (folder / dropped).is_dir():
+        yield "folder", dropped, "a folder that exists"
+    if camera.get("username") and not camera.get("password_file"):
+        yield "password_file", None, "a file with the password, since there is a username"
+    if camera.get("password_file") and not camera.get("username"):
+        yield "username", None, "the user whose password stands in password_file"
+    if "url" not in named and camera.get("username"):
+        yield "username", camera["username"], "nothing: only a camera with a `url` asks who one is"
+    if "folder" not in named and camera.get("folder_keep_days") is not None:
+        yield "folder_keep_days", camera["folder_keep_days"], "nothing: it belongs to a `folder`"
+
+
+def _camera_faults(folder: Path, camera: Raw) -> Iterator[Found]:
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
         if isinstance(time, str) and not _TIME_OF_DAY.match(time):
             yield "at", time, "a time of day like 10:00"
-    if camera.get("username") and not camera.get("password_file"):
-        yield "password_file", None, "a file with the password, since there is a username"
     if camera.get("track") == "reno" and camera.get("works_begin") is None:
         yield (
             "works_begin",
             None,
             "the day the works begin: a renovation is judged against a photo from before it",
         )
-    yield from _facade_faults(camera)
+    if isinstance(calibration := camera.get("calibration"), str) and not (folder / calibration).is_file():
+        yield "calibration", calibration, "a file that exists; `plumbline model calibrate` makes it"
+    if "facades" not in camera:
+        yield from (
+            (key, None, "a value here") for key in ("quad", "floors", "bays") if camera.get(key) is None
+        )
+        yield from _facade_faults(camera)
+        return
+    yield from (
+        (key, camera[key], "nothing: it belongs into each of [[cameras.facades]]")
+        for key in _OF_ONE_FACADE
+        if camera.get(key) is not None
+    )
+    facades = tables(camera["facades"])
+    if camera["facades"] == []:
+        yield "facades", camera["facades"], "at least one facade"
+    yield from name_faults("facades", facades)
+    for where, facade in facades:
+        yield from prefixed(f"facades.{where}", _facade_faults(facade))
+    yield from _share_faults([facade.get("share") for _, facade in facades])
+
+
+def _share_faults(shares: list[object]) -> Iterator[Found]:
+    given = [share for share in shares if isinstance(share, (int, float))]
+    if given and len(given) < len(shares):
+        yield "facades", given, "a share for each facade, or for none"
+    elif given and not math.isclose(sum(given), 1, abs_tol=0.001):
+        yield "facades", sum(given), "shares that add up to 1"
 
 
 def _facade_faults(camera: Raw) -> Iterator[Found]:
     quad = camera.get("quad")
-    if _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
+    if quad is not None and _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
         yield "quad", quad, "four corners clockwise from the top left"
     values: Any = camera.get("values")
     if _is_numbers([values], 1, 8) and not (
@@ -258,12 +312,14 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
-def _is_snapshot_url(url: str) -> bool:
+def _is_camera_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.password is None
+    known = parts.scheme in ("http", "https", "rtsp") and bool(parts.hostname) and port != 0
+    return known and "@" not in parts.netloc and url.isprintable() and " " not in url
 
 
 def _is_numbers(rows: object, count: int, width: int) -> bool:

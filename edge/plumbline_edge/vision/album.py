@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -27,18 +27,28 @@ _NOON: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A file and when its photo was taken; `at` is None where the file is not there."""
+    """A file and when its photo was taken; `at` is None where the file is not there.
+
+    `dated`: its name or EXIF block says so; else it is the file's own time, which copying changes.
+    """
 
     path: Path
     at: datetime | None
+    dated: bool = True
 
 
 def gathered(arguments: Iterable[Path], zone: ZoneInfo) -> list[Picture]:
     """Files as given; a folder stands for its photos, sorted by when they were taken and then by name.
 
-    Raises ConfigError for a folder without any.
+    A photo without a date of its own was not taken before the one in front of it. Raises ConfigError for a folder without any.
     """
-    return [picture for argument in arguments for picture in _of(argument, zone)]
+    pictures: list[Picture] = []
+    newest = None
+    for picture in (found for argument in arguments for found in _of(argument, zone)):
+        late = picture.at is not None and newest is not None and picture.at < newest
+        pictures.append(replace(picture, at=newest) if late and not picture.dated else picture)
+        newest = pictures[-1].at or newest
+    return pictures
 
 
 def backwards(pictures: Iterable[Picture]) -> list[Picture]:
@@ -47,8 +57,8 @@ def backwards(pictures: Iterable[Picture]) -> list[Picture]:
     return [after for (_, earlier), (after, later) in pairwise(dated) if later < earlier]
 
 
-def taken_at(path: Path, zone: ZoneInfo) -> datetime | None:
-    """The date in a photo's name; else what its EXIF block says, else the file's own time; None: no such file.
+def found_at(path: Path, zone: ZoneInfo) -> Picture:
+    """The date in a photo's name; else what its EXIF block says, else the file's own time.
 
     A name that tells only the day gets its time of day from EXIF where that is the same day, else noon.
     """
@@ -57,8 +67,9 @@ def taken_at(path: Path, zone: ZoneInfo) -> datetime | None:
             told = exif.taken(file.read(exif.HEAD_BYTES), zone)
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone(zone)
     except (OSError, OverflowError, ValueError):
-        return named_at(path.stem, zone, None)
-    return named_at(path.stem, zone, told) or told or changed
+        return Picture(path=path, at=named_at(path.stem, zone, None))
+    dated = named_at(path.stem, zone, told) or told
+    return Picture(path=path, at=dated or changed, dated=dated is not None)
 
 
 def named_at(stem: str, zone: ZoneInfo, told: datetime | None) -> datetime | None:
@@ -81,7 +92,7 @@ def named_at(stem: str, zone: ZoneInfo, told: datetime | None) -> datetime | Non
 
 def _of(argument: Path, zone: ZoneInfo) -> Iterator[Picture]:
     if not argument.is_dir():
-        yield Picture(path=argument, at=taken_at(argument, zone))
+        yield found_at(argument, zone)
         return
     try:
         inside = [path for path in argument.iterdir() if path.suffix.lower() in PICTURES and path.is_file()]
@@ -92,5 +103,5 @@ def _of(argument: Path, zone: ZoneInfo) -> Iterator[Picture]:
             f"{argument}: no photo in this folder",
             hint="Name the folder that holds the JPEG files themselves.",
         )
-    dated = [Picture(path=path, at=taken_at(path, zone)) for path in inside]
-    yield from sorted(dated, key=lambda p: (p.at or datetime.min.replace(tzinfo=UTC), p.path.name))
+    found = [found_at(path, zone) for path in inside]
+    yield from sorted(found, key=lambda p: (p.at or datetime.min.replace(tzinfo=UTC), p.path.name))

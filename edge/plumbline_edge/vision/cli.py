@@ -62,7 +62,7 @@ def run(
     """Judge photos of one camera in their order, as the gateway would from its first photo on.
 
     A photo's time is the date in its name (2026-05-12, 20260512_1400), else what its EXIF block says, else the
-    file's own time. Nothing is kept: the gateway's memory of this camera is neither read nor changed.
+    file's own time. Photos of several places, held by hand, need --each: the gateway's camera stands still. Nothing is kept: the gateway's memory of this camera is neither read nor changed.
 
     A photo that cannot be judged is a line with its reasons. Exit code: 0 where at least one photo got a percent, 1
     where none did, 2 where a file or option must be edited.
@@ -81,7 +81,10 @@ def run(
     witness = Witness(_loader(settings, model))
     pictures = album.gathered(photos, zone := ZoneInfo(settings.timezone))
     for late in album.backwards(pictures):
-        _note(f"{late.path} is dated before the photo in front of it; the order given is kept")
+        _note(
+            f"{late.path} is dated before the photo in front of it; the order given is kept"
+            + ("" if each else ", so it is refused with CLOCK as the gateway would")
+        )
     start = (
         sequence.start_from(day0, chosen, witness)
         if day0 is not None

@@ -17,6 +17,7 @@ WHITE: Final = (255, 255, 255)
 BLACK: Final = (0, 0, 0)
 INK: Final = (52, 44, 40)
 PALE: Final = (128, 118, 112)
+FALL: Final = (40, 40, 214)
 PAPER: Final = (248, 247, 246)
 
 _CAPITAL: Final = 21
@@ -66,6 +67,16 @@ def text(
         fine[:] = 0
         cv2.putText(fine, words, start, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, width, cv2.LINE_AA)
         _blend(image, cv2.resize(fine, small, interpolation=cv2.INTER_AREA), (round(x), round(y)), ink)
+
+
+def falling(image: Image, middle: tuple[float, float], size: float) -> None:
+    """A triangle that points down."""
+    import cv2  # noqa: PLC0415
+
+    x, y = middle
+    corners = np.array([[x - size / 2, y - size / 2], [x + size / 2, y - size / 2], [x, y + size / 2]])
+    cv2.fillPoly(image, [(corners * 16).round().astype(np.int32)], FALL, cv2.LINE_AA, 4)
+    outlined(image, corners, WHITE, 2)
 
 
 def hatch(

@@ -96,9 +96,8 @@ def _headline(
     facts = [f"gate: {', '.join(progress.gate) or 'ok'}"]
     if zones:
         facts.append(f"visible {100 * sum(min(z.visible, 1) for z in zones) / len(zones):.0f} %")
-    shift = getattr(progress, "shift_px", None)
-    if shift is not None:
-        facts.append(f"moved {shift:.1f} px")
+    if progress.shift_px is not None:
+        facts.append(f"moved {progress.shift_px:.1f} px")
     facts.append(f"model {progress.model or 'unknown'}")
     ink.text(sheet, "    ".join(facts), (x, 40), 12)
     said = caption
@@ -120,9 +119,11 @@ def _legend(track: Track, width: int) -> Image:
     strip[y : y + 18, 0:26] = panels.UNSEEN
     ink.hatch(strip, box, every=7)
     ink.text(strip, "not visible: last value in ( ), or ? where there is none", (36, y + 14), 10.5)
-    changed = box + np.array([width * 0.55, 0])
+    changed = box + np.array([width * 0.46, 0])
     panels.border(strip, changed, changed=True)
-    ink.text(strip, "changed since the photo before", (width * 0.55 + 36, y + 14), 10.5)
+    ink.text(strip, "changed since the photo before", (width * 0.46 + 36, y + 14), 10.5)
+    ink.falling(strip, (width * 0.78 + 13, y + 9), 18)
+    ink.text(strip, "fell below what it was", (width * 0.78 + 36, y + 14), 10.5)
     return strip
 
 

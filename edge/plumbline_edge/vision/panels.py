@@ -143,6 +143,8 @@ def _zones_over(image: Image, facade: Facade, outlines: NDArray[Any]) -> Image:
             border(drawn, _inset(outline, 2), changed=True)
     for zone, outline in zip(facade.zones, outlines, strict=False):
         _stage_in(drawn, zone, outline)
+        if zone.regress:
+            _falling_in(drawn, outline)
         _percent_in(drawn, zone, outline)
     return drawn
 
@@ -178,6 +180,13 @@ def _stage_in(image: Image, zone: ZoneProgress, outline: NDArray[Any]) -> None:
     dark = zone.stage >= _LIGHT_FROM
     middle = (x + _CHIP_PX / 2, y + _CHIP_PX / 2)
     ink.text(image, str(zone.stage), middle, 10, ink.INK if dark else ink.WHITE, bold=True, anchor="middle")
+
+
+def _falling_in(image: Image, outline: NDArray[Any]) -> None:
+    """The mark of a zone that fell below what it was, in its upper right corner."""
+    size = float(np.clip(_edges(outline).min() / 3.5, 6, 22))
+    x, y = outline[1] + (outline.mean(axis=0) - outline[1]) * min(1.2 * size / _edges(outline).min(), 1)
+    ink.falling(image, (x, y), size)
 
 
 def _edges(outline: NDArray[Any]) -> NDArray[Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from plumbline.errors import Refused
 from plumbline.messages import Photo, Progress
-from plumbline_edge.camera.capture import judge, unusable
+from plumbline_edge.camera.capture import read_calibration
 from plumbline_edge.camera.gate import REASONS
+from plumbline_edge.camera.judge import judge
 from plumbline_edge.camera.memory import Memory
+from plumbline_edge.camera.records import unusable
 from plumbline_edge.camera.source import PhotoRefused
 from plumbline_edge.vision import photo_file
 from plumbline_edge.vision.album import Picture
@@ -60,14 +62,14 @@ def start_from(path: Path, camera: CameraSettings, witness: Witness) -> Start:
             f"{path}: cannot be the photo from before the works: {spoken(judged.captured.progress.gate)}",
             hint="Name a clear photo by daylight of the whole facade from before the works.",
         )
-    return Start(memory=replace(judged.memory, digest="", held={}), day0_until=NEVER)
+    return Start(memory=judged.memory.of_day0_only(), day0_until=NEVER)
 
 
 def in_order(
     pictures: Iterable[Picture], camera: CameraSettings, witness: Witness, start: Start, *, each: bool = False
 ) -> Iterator[Seen]:
     """A verdict per photo, in the order given. `each`: none of them remembers another."""
-    memory = start.memory
+    memory, calibration = start.memory, read_calibration(camera)
     for picture in pictures:
         at = picture.at or datetime.fromtimestamp(0, UTC)
         try:
@@ -76,7 +78,7 @@ def in_order(
             lost = unusable(camera, at, (why.code,))
             yield Seen(picture=picture, progress=lost.progress, photo=lost.photo, looks=(), why=told(why))
             continue
-        judged = judge(raw, at, camera, witness, memory, day0_until=start.day0_until)
+        judged = judge(raw, at, camera, witness, memory, day0_until=start.day0_until, calibration=calibration)
         looks = witness.looks()
         captured = judged.captured
         yield Seen(
@@ -100,11 +102,11 @@ def as_line(seen: Seen) -> dict[str, Any]:
         "low": _short(progress.low),
         "high": _short(progress.high),
         "gate": list(progress.gate),
-        "shift_px": _short(getattr(progress, "shift_px", None)),
+        "shift_px": _short(progress.shift_px),
         "zones": [
             {
                 "id": zone.id, "percent": _short(zone.percent), "low": _short(zone.low), "high": _short(zone.high),
-                "visible": _short(zone.visible), "stage": zone.stage,
+                "visible": _short(zone.visible), "stage": zone.stage, "raw": _short(zone.raw), "regress": zone.regress,
             }
             for zone in progress.zones
         ],
@@ -117,8 +119,10 @@ def as_sentence(seen: Seen) -> str:
     when = "no date" if at is None else f"{at:%Y-%m-%d %H:%M}"
     if progress.percent is None or progress.low is None or progress.high is None:
         return f"{seen.picture.path}  {when}   no percent: {', '.join(progress.gate)}: {seen.why}"
+    fallen = ", ".join(zone.id for zone in progress.zones if zone.regress)
     return (
         f"{seen.picture.path}  {when}   {progress.percent:.1f} %  ({progress.low:.1f} to {progress.high:.1f})"
+        + (f"   fell back: {fallen}" if fallen else "")
     )
 
 

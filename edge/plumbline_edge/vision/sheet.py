@@ -48,17 +48,19 @@ class Sheets:
         return path
 
     def _facades(self, seen: Seen) -> list[overlay.Facade]:
-        camera = self._camera
+        facades = self._camera.all_facades()
+        looks = seen.looks if len(seen.looks) == len(facades) else [None] * len(facades)
         return [
             overlay.Facade(
-                name=camera.name,
-                quad=camera.quad,
-                floors=camera.floors,
-                bays=camera.bays,
-                zones=seen.progress.zones,
-                look=seen.looks[-1] if seen.looks else None,
+                name=facade.name,
+                quad=facade.quad,
+                floors=facade.floors,
+                bays=facade.bays,
+                zones=_of(facade.name, seen.progress.zones),
+                look=look,
                 before=self._before,
             )
+            for facade, look in zip(facades, looks, strict=True)
         ]
 
     def _name(self, stem: str) -> str:
@@ -68,3 +70,7 @@ class Sheets:
             name, number = f"{stem}-{number}.jpg", number + 1
         self._taken.add(name)
         return name
+
+
+def _of(facade: str, zones: tuple[ZoneProgress, ...]) -> tuple[ZoneProgress, ...]:
+    return tuple(zone for zone in zones if zone.id.rpartition(".")[0] == facade)

@@ -43,13 +43,14 @@ class Witness:
 
     def looks(self) -> tuple[Look, ...]:
         """What was seen since the last call, a facade each; a facade that was judged twice counts with the second."""
-        runs, kept = self._runs.copy(), []
+        kept: list[tuple[Floats, Outputs]] = []
+        for x, outputs in self._runs:
+            place = next(
+                (i for i, (other, _) in enumerate(kept) if np.array_equal(other[0, :3], x[0, :3])), len(kept)
+            )
+            kept[place : place + 1] = [(x, outputs)]
         self._runs.clear()
-        for i, (x, outputs) in enumerate(runs):
-            again = i + 1 < len(runs) and np.array_equal(runs[i + 1][0][0, :3], x[0, :3])
-            if not again:
-                kept.append(_look(x, outputs))
-        return tuple(kept)
+        return tuple(_look(x, outputs) for x, outputs in kept)
 
 
 class _Watched:

@@ -31,6 +31,8 @@ floors = 2
 bays = 2
 """
 
+URL = 'url = "http://127.0.0.1:8080/snapshot.jpg"'
+
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "site.toml"
@@ -51,6 +53,20 @@ def test_a_good_file_is_read_and_its_files_are_found_beside_it(tmp_path):
     assert settings.meters[0].unit == 1
     assert settings.cameras[0].at == ("10:00", "14:00")
     assert settings.state_dir == str(tmp_path / "state")
+
+
+def test_a_camera_is_a_url_a_usb_device_or_a_folder_beside_the_file(tmp_path):
+    (tmp_path / "photos").mkdir()
+    usb = load_site(write(tmp_path, GOOD.replace(URL, 'device = "/dev/video0"'))).cameras[0]
+    folder = load_site(write(tmp_path, GOOD.replace(URL, 'folder = "photos"'))).cameras[0]
+    rtsp = load_site(write(tmp_path, GOOD.replace("http://", "rtsp://"))).cameras[0]
+
+    assert (usb.url, usb.device, folder.folder) == (None, "/dev/video0", str(tmp_path / "photos"))
+    assert rtsp.url == "rtsp://127.0.0.1:8080/snapshot.jpg"
+
+
+def test_a_password_in_an_address_is_not_said_again(tmp_path):
+    assert "s3cret" not in str(faults(tmp_path, GOOD.replace("//127", "//me:s3cret@127")))
 
 
 def test_five_mistakes_are_five_lines(tmp_path):
@@ -90,7 +106,17 @@ host = "127.0.0.1"
         ("floors = 2", "floors = 2\nweights = [[0.5, 0.5], [0.5, 0.5]]", "weights: expected shares that add up to 1"),
         ("floors = 2", 'floors = 2\nat = ["25:00"]', "cameras.east.at: expected a time of day like 10:00"),
         ("[[0.1, 0.2], [0.9, 0.2]", "[[0.9, 0.2], [0.1, 0.2]", "quad: expected four corners clockwise"),
-        ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http:// or https:// address"),
+        ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http://, https:// or rtsp:// address"),
+        (URL, 'url = "rtsp://me:s3cret@10.0.0.5/live"', "got 'rtsp://…@10.0.0.5/live'"),
+        (URL, 'url = "rtsp://10.0.0.5:99999/live"', "url: expected an http://, https:// or rtsp:// address"),
+        (URL, "", "url: expected one of `url`, `device` (USB) and `folder`, not none of them"),
+        (URL, URL + '\ndevice = "/dev/video0"', "expected one of `url`, `device` (USB) and `folder`, not url and device"),
+        (URL, 'device = "/dev/sda"', "device: expected a camera like /dev/video0"),
+        (URL, 'device = "/dev/video0"\nusername = "u"\npassword_file = "site.toml"', "username: expected nothing"),
+        (URL, URL + '\npassword_file = "site.toml"', "username: expected the user whose password"),
+        (URL, 'folder = "photos"', "folder: expected a folder that exists"),
+        (URL, URL + "\nfolder_keep_days = 7", "folder_keep_days: expected nothing"),
+        (URL, URL + "\nburst_frames = 10", "burst_frames: expected 1-9"),
         ('gateway = "gw1"', 'gateway = "gw1"\ntimezone = "Mars"', "timezone: expected a time zone"),
         ('gateway = "gw1"', "", "gateway: expected a value here"),
         ('track = "new"', 'track = "reno"', "cameras.east.works_begin: expected the day the works begin"),
@@ -223,3 +249,76 @@ def test_one_serial_port_is_one_bus(tmp_path):
     assert faults(tmp_path, text) == [
         "buses.hut.device: expected another port than riser: put their meters on one bus, got '/dev/ttyUSB0'"
     ]
+
+
+FACADES = """
+[[cameras.facades]]
+name = "south"
+quad = [[0.1, 0.2], [0.4, 0.2], [0.4, 0.8], [0.1, 0.8]]
+floors = 2
+bays = 3
+share = 0.75
+[[cameras.facades]]
+name = "gable"
+quad = [[0.5, 0.2], [0.9, 0.2], [0.9, 0.8], [0.5, 0.8]]
+floors = 2
+bays = 1
+share = 0.25
+"""
+SEVERAL = (
+    "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+)
+
+
+def test_a_camera_has_its_one_facade_or_several_named_ones(tmp_path):
+    (alone,) = load_site(write(tmp_path, GOOD)).cameras[0].all_facades()
+    south, gable = load_site(write(tmp_path, SEVERAL)).cameras[0].all_facades()
+
+    assert (alone.name, alone.prefix, alone.floors) == ("", "", 2)
+    assert (south.prefix, south.bays, south.share) == ("south.", 3, 0.75)
+    assert gable.quad[0] == (0.5, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("share = 0.75\n", "", "cameras.east.facades: expected a share for each facade, or for none"),
+        ("share = 0.75", "share = 0.5", "cameras.east.facades: expected shares that add up to 1"),
+        ('name = "gable"', 'name = "south"', "facades.south.name: expected a name used only once"),
+        ('name = "gable"', 'name = "The gable"', "facades.The gable.name: expected a name like"),
+        ('name = "gable"\n', "", "facades.1.name: expected a value here"),
+        ("floors = 2\nbays = 1", "bays = 1", "facades.gable.floors: expected a value here"),
+        ("bays = 1", "bays = 41", "facades.gable.bays: expected 1-40, got 41"),
+        ("bays = 1", "bays = 1\ncorners = 4", "facades.gable.corners: expected no such key"),
+        ("bays = 1", "bays = 1\nweights = [[1.0]]", "facades.gable.weights: expected 2 rows (floors) of 1 numbers"),
+        ("[[0.5, 0.2], [0.9, 0.2]", "[[0.9, 0.2], [0.5, 0.2]", "facades.gable.quad: expected four corners clockwise"),
+        ('track = "new"', 'track = "new"\nfloors = 2', "cameras.east.floors: expected nothing: it belongs into each"),
+        (FACADES, "", "cameras.east.quad: expected a value here"),
+        (FACADES, "\nfacades = []\n", "cameras.east.facades: expected at least one facade"),
+        (FACADES, "\nfacades = 3\n", "cameras.east.facades: expected"),
+        ('track = "new"', 'track = "new"\ncalibration = "east.json"', "cameras.east.calibration: expected a file that exists"),
+    ],
+)  # fmt: skip
+def test_a_facade_that_makes_no_sense_is_named(tmp_path, old, new, said):
+    assert SEVERAL.count(old) >= 1
+
+    assert any(said in line for line in faults(tmp_path, SEVERAL.replace(old, new, 1)))
+
+
+def test_a_number_of_floors_out_of_bounds_says_the_bounds(tmp_path):
+    (line,) = faults(tmp_path, GOOD.replace("floors = 2", "floors = 90"))
+
+    assert "cameras.east.floors: expected 1-40, got 90" in line
+
+
+def test_a_calibration_file_is_found_beside_the_site_file(tmp_path):
+    (tmp_path / "east.json").write_text("{}")
+    settings = load_site(write(tmp_path, GOOD.replace("floors = 2", 'floors = 2\ncalibration = "east.json"')))
+
+    assert settings.cameras[0].calibration == str(tmp_path / "east.json")
+
+
+def test_facades_survive_the_way_into_the_running_gateway(tmp_path):
+    settings = load_site(write(tmp_path, SEVERAL))
+
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=SiteSettings) == settings

@@ -51,12 +51,14 @@ def photo(path, seconds=1_777_777_777):
 
 
 def test_without_any_date_the_files_time_counts(tmp_path):
-    assert album.taken_at(photo(tmp_path / "photo.jpg"), ZONE) == datetime.fromtimestamp(1_777_777_777, UTC)
+    assert album.found_at(photo(tmp_path / "photo.jpg"), ZONE) == album.Picture(
+        path=tmp_path / "photo.jpg", at=datetime.fromtimestamp(1_777_777_777, UTC), dated=False
+    )
 
 
 def test_a_file_that_is_not_there_has_no_time_but_its_names(tmp_path):
-    assert album.taken_at(tmp_path / "photo.jpg", ZONE) is None
-    assert album.taken_at(tmp_path / "2026-05-12.jpg", ZONE).day == 12
+    assert album.found_at(tmp_path / "photo.jpg", ZONE).at is None
+    assert album.found_at(tmp_path / "2026-05-12.jpg", ZONE).at.day == 12
 
 
 def test_a_folder_stands_for_its_photos_by_time_and_files_keep_their_order(tmp_path):
@@ -79,6 +81,14 @@ def test_a_folder_stands_for_its_photos_by_time_and_files_keep_their_order(tmp_p
         late.name, early.name, "b_2026-05-01.heic", "z_2026-05-01.JPG", "m_2026-05-02.webp", "a_2026-05-03.png",
     ]  # fmt: skip
     assert [picture.path.name for picture in album.backwards(pictures)] == [early.name, "b_2026-05-01.heic"]
+
+
+def test_photos_without_a_date_are_never_before_the_one_in_front_of_them(tmp_path):
+    later, earlier = photo(tmp_path / "a.jpg", 1_777_777_777), photo(tmp_path / "b.jpg", 1_666_666_666)
+    first, second = album.gathered([later, earlier], ZONE)
+
+    assert second.at == first.at
+    assert album.backwards([first, second]) == []
 
 
 def test_a_folder_without_photos_is_said(tmp_path):

@@ -42,7 +42,7 @@ def test_a_facade_judged_twice_counts_with_the_second_and_two_facades_with_both(
     model = witness()
     first, again = canvas(1, day0=False), canvas(1)
     again[0, :3] = first[0, :3]
-    for x in (first, again, canvas(2, day0=False)):
+    for x in (first, canvas(2, day0=False), again, canvas(2, day0=False)):
         model.run(x, "new")
     one, two = witness.looks()
 
