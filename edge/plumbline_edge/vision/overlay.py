@@ -66,7 +66,10 @@ def draw(
     preview = np.asarray(cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
     shown = panels.photo(preview, facades, _PHOTO_WH)
     left = [shown, _legend(track, _PHOTO_WH[0])]
-    columns = [_stacked(left), *(_facade_column(f, alone=len(facades) == 1) for f in facades if f.look)]
+    columns = [
+        _stacked(left),
+        *(_facade_column(f, preview, alone=len(facades) == 1) for f in facades if f.look),
+    ]
     tall = max(column.shape[0] for column in columns)
     wide = sum(column.shape[1] for column in columns) + _GAP * (len(columns) + 1)
     sheet = np.full((_HEAD + tall + _GAP, wide, 3), ink.PAPER, np.uint8)
@@ -127,14 +130,15 @@ def _legend(track: Track, width: int) -> Image:
     return strip
 
 
-def _facade_column(facade: Facade, *, alone: bool) -> Image:
+def _facade_column(facade: Facade, preview: Image, *, alone: bool) -> Image:
     look = facade.look
     assert look is not None
+    canvas = panels.straight_on(preview, facade)
     named = "" if alone else f"{facade.name}: "
     parts: list[tuple[str, Any]] = [
         (f"{named}before the works (day 0)", panels.day0(look, _CANVAS_WH)),
-        (f"{named}this photo, seen straight on", panels.now(look, facade, _CANVAS_WH)),
-        (f"{named}stage the model sees at each place", panels.stages(look, facade, _CANVAS_WH)),
+        (f"{named}this photo, seen straight on", panels.now(canvas, facade, _CANVAS_WH)),
+        (f"{named}stage the model sees at each place", panels.stages(canvas, look, facade, _CANVAS_WH)),
     ]
     return _stacked([_captioned(words, picture) for words, picture in parts])
 

@@ -10,7 +10,7 @@ import numpy as np
 from plumbline.messages import ZoneProgress
 from plumbline_edge.vision import ink
 from plumbline_edge.vision.palette import STAGE_BGR
-from plumbline_edge.vision.view import CANVAS_QUAD, FACADE_BOX
+from plumbline_edge.vision.view import CANVAS_QUAD, FACADE_BOX, View
 from plumbline_edge.vision.zones import HIDING, zone_corners
 
 if TYPE_CHECKING:
@@ -88,18 +88,23 @@ def day0(look: Look, size: tuple[int, int]) -> Image:
     return empty
 
 
-def now(look: Look, facade: Facade, size: tuple[int, int]) -> Image:
+def straight_on(preview: Image, facade: Facade) -> Image:
+    """The facade's canvas out of a masked preview: what is masked there stays masked."""
+    return View(facade.quad, (preview.shape[1], preview.shape[0])).cut(preview)
+
+
+def now(canvas: Image, facade: Facade, size: tuple[int, int]) -> Image:
     """The canvas of this photo with the grid on it."""
-    picture = _sized(look.now, size)
+    picture = _sized(canvas, size)
     _grid(picture, facade)
     return picture
 
 
-def stages(look: Look, facade: Facade, size: tuple[int, int]) -> Image:
+def stages(canvas: Image, look: Look, facade: Facade, size: tuple[int, int]) -> Image:
     """The likeliest stage at each place of the canvas; hatched where something stands before the facade."""
     import cv2  # noqa: PLC0415
 
-    grey = cv2.cvtColor(cv2.cvtColor(_sized(look.now, size), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    grey = cv2.cvtColor(cv2.cvtColor(_sized(canvas, size), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     likeliest = _likeliest(look.stage)
     colours = cv2.resize(np.asarray(STAGE_BGR, np.uint8)[likeliest], size, interpolation=cv2.INTER_NEAREST)
     drawn = np.asarray(cv2.addWeighted(grey, 0.5, np.full_like(grey, 255), 0.5, 0), np.uint8)

@@ -1,4 +1,4 @@
-"""Looks over the model's shoulder: what it was shown of a photo and what it saw, masked, for a picture of it."""
+"""Looks over the model's shoulder: what it saw in a photo, and the day-0 canvas it compared with, for a picture of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plumbline.stages import Track
-from plumbline_edge.camera import privacy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One facade as the model saw it: BGR canvases with nobody recognisable in them, and its maps."""
+    """One facade as the model saw it. Of the photo itself nothing is kept: pictures of it come from the masked preview."""
 
-    now: Image
     day0: Image | None
+    """The BGR canvas from before the works, in which nobody was recognisable when it was kept."""
     stage: Floats
     """P(stage >= 1..7), [7, h, w]."""
     aux: Floats
@@ -75,13 +74,8 @@ class _Watched:
 
 
 def _look(x: Floats, outputs: Outputs) -> Look:
-    day0 = _picture(x[0, 3:]) if x[0, 3:].any() else None  # kept masked since it was taken
-    return Look(
-        now=privacy.hide_people(_picture(x[0, :3]), outputs.aux),
-        day0=day0,
-        stage=outputs.stage,
-        aux=outputs.aux,
-    )
+    day0 = _picture(x[0, 3:]) if x[0, 3:].any() else None
+    return Look(day0=day0, stage=outputs.stage, aux=outputs.aux)
 
 
 def _picture(planes: Floats) -> Image:

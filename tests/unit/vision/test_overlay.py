@@ -19,6 +19,7 @@ from plumbline_edge.vision.view import FACADE_BOX
 from plumbline_edge.vision.witness import Look
 from plumbline_edge.vision.zones import zone_ids
 
+CANVAS = np.full((256, 320, 3), 90, np.uint8)
 QUAD = ((0.2, 0.1), (0.8, 0.1), (0.8, 0.9), (0.2, 0.9))
 
 
@@ -34,10 +35,7 @@ def look(stage=3, hidden=False):
     reached = np.array([float(k <= stage) for k in range(1, 8)], np.float32)
     classes = np.zeros((9, 64, 80), np.float32)
     classes[6 if hidden else 0] = 1
-    canvas = np.full((256, 320, 3), 90, np.uint8)
-    return Look(
-        now=canvas, day0=None, stage=reached[:, None, None] * np.ones((7, 64, 80), np.float32), aux=classes
-    )
+    return Look(day0=None, stage=reached[:, None, None] * np.ones((7, 64, 80), np.float32), aux=classes)
 
 
 def facade(floors, bays, zones=None, **more):
@@ -118,7 +116,7 @@ def test_a_changed_zone_has_a_bolder_border():
 
 
 def test_the_stage_map_counts_for_nothing_beside_the_facade():
-    shown = panels.stages(look(stage=7), facade(1, 1), (400, 320))
+    shown = panels.stages(CANVAS, look(stage=7), facade(1, 1), (400, 320))
     x0, y0 = round(400 * FACADE_BOX[0]), round(320 * FACADE_BOX[1])
 
     assert near(shown[y0 + 10 : y0 + 60, x0 + 10 : x0 + 60], STAGE_BGR[7], 60) > 0.9
@@ -126,10 +124,29 @@ def test_the_stage_map_counts_for_nothing_beside_the_facade():
 
 
 def test_the_stage_map_is_hatched_where_something_stands_before_the_facade():
-    shown = panels.stages(look(stage=7, hidden=True), facade(1, 1), (400, 320))
+    shown = panels.stages(CANVAS, look(stage=7, hidden=True), facade(1, 1), (400, 320))
 
     assert near(shown, STAGE_BGR[7], 60) == 0
     assert near(shown[100:200, 100:200], 255) > 0.2
+
+
+def test_a_zone_that_fell_back_bears_a_mark():
+    zones = (
+        zone("f1b1"),
+        ZoneProgress(id="f2b1", percent=50, low=4, high=6, visible=1, stage=3, regress=True),
+    )
+    shown = panels.photo(np.full((900, 1200, 3), 128, np.uint8), [facade(2, 1, zones)], (1200, 900))
+
+    assert near(shown[:450], ink.FALL) > 0.0004
+    assert near(shown[450:], ink.FALL) == 0
+
+
+def test_what_the_preview_masks_stays_masked_straight_on():
+    preview = np.full((480, 640, 3), 50, np.uint8)
+    preview[200:280, 300:340] = (0, 0, 255)
+    canvas = panels.straight_on(preview, facade(2, 2))
+
+    assert near(canvas[120:136, 150:170], (0, 0, 255)) > 0.9
 
 
 def test_a_photo_without_a_percent_is_drawn_and_says_so():
