@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from plumbline.errors import ConfigError, Refused
+from plumbline_edge.camera.capture import LazyModel
+from plumbline_edge.camera.memory import Memory
+from plumbline_edge.config import load_cameras
+from plumbline_edge.vision.album import Picture
 from plumbline_edge.vision.cli import app
+from plumbline_edge.vision.sequence import Start, in_order
+from plumbline_edge.vision.witness import Witness
 
 SITE = """
 site = "a12"
@@ -81,7 +88,7 @@ def test_run_prints_one_line_a_photo_with_percent_or_reason(folder, site, photos
     assert lines[0]["at"] == "2026-05-01T10:00:00+08:00"
     assert set(lines[0]) == {"file", "at", "percent", "low", "high", "gate", "shift_px", "zones"}
     assert lines[0]["zones"][0] == {
-        "id": "f1b1", "percent": 100, "low": 96, "high": 100, "visible": 1, "stage": 7,
+        "id": "f1b1", "percent": 100, "low": 96, "high": 100, "visible": 1, "stage": 7, "raw": 100, "regress": False,
     }  # fmt: skip
     assert lines[1]["zones"] == []
     assert [path.name for path in seen.iterdir()] == ["2026-05-01_1000.jpg"]
@@ -128,10 +135,12 @@ def least(tmp_path):
     return path
 
 
-def picture(path, size=(180, 320), seed=5, *options):
-    """A photo of daylight noise; its WebP or JPEG kind follows from the name."""
-    rng = np.random.default_rng(seed)
-    cv2.imwrite(str(path), rng.integers(60, 200, (*size, 3), np.uint8), list(options))
+def picture(path, size=(180, 320), seed=5):
+    """A photo of one place by daylight, another each seed; its kind follows from the name."""
+    coarse = np.random.default_rng(0).integers(60, 200, (45, 80, 3), np.uint8)
+    place = cv2.resize(coarse, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    place[: size[0] // 8] += np.uint8(seed)
+    cv2.imwrite(str(path), place)
     return path
 
 
@@ -165,18 +174,16 @@ def test_a_phones_photo_of_many_megapixels_is_not_too_large(folder, least, tmp_p
 
 
 def test_a_photo_that_lies_on_its_side_is_judged_upright(folder, least, tmp_path):
-    path = tmp_path / "a.jpg"
-    pixels = np.zeros((320, 180, 3), np.uint8)
-    pixels[:, :60] = np.random.default_rng(1).integers(60, 200, (320, 60, 3))
-    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
+    path = picture(tmp_path / "a.jpg")
+    jpeg = path.read_bytes()
     turned = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0"
     path.write_bytes(jpeg[:2] + turned + jpeg[2:])
-    least.write_text(LEAST.replace("0.2, 0.2], [0.8, 0.2", "0.2, 0.7], [0.8, 0.7").replace("0.8]", "1.0]"))
-    _, (line,) = judged("--site", least, "--model", folder, path)
+    witness, (camera,) = Witness(LazyModel(folder)), load_cameras(least).cameras
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    (seen,) = in_order([Picture(path=path, at=at)], camera, witness, Start(memory=Memory(), day0_until=None))
 
-    assert line["gate"] == []
-    least.write_text(LEAST.replace("0.2, 0.8]]", "0.2, 0.3]]").replace("[0.8, 0.8]", "[0.8, 0.3]"))
-    assert judged("--site", least, "--model", folder, path)[1][0]["gate"] == ["DARK"]
+    assert seen.progress.percent == 100
+    assert (seen.photo.width_px, seen.photo.height_px) == (180, 320)
 
 
 def test_what_cannot_be_read_is_a_line_with_its_reason(folder, least, tmp_path):
