@@ -32,6 +32,8 @@ _MOST_TEXT_PX: Final = 26.0
 _HUNDRED: Final = 3.0
 """How many times wider than high `100` is written."""
 _CHIP_PX: Final = 20
+_SMALL: Final = 0.52
+_HALO: Final = (40, 34, 30)
 _LIGHT_FROM: Final = 5
 
 
@@ -155,7 +157,7 @@ def _zones_over(image: Image, facade: Facade, outlines: NDArray[Any]) -> Image:
 
 
 def _percent_in(image: Image, zone: ZoneProgress, outline: NDArray[Any]) -> None:
-    """The zone's percent in its middle, where there is room to read it."""
+    """The zone's percent in its middle, where there is room to read it; below it what this photo alone shows, if that differs."""
     words = "?" if zone.percent is None else f"{zone.percent:.0f}"
     if zone.percent is not None and zone.stage is None:
         words = f"({words})"
@@ -164,10 +166,14 @@ def _percent_in(image: Image, zone: ZoneProgress, outline: NDArray[Any]) -> None
     height = min(_MOST_TEXT_PX, 0.4 * down, 0.75 * across / _HUNDRED)
     if height < _LEAST_TEXT_PX:
         return
-    middle = outline.mean(axis=0)
-    ink.text(
-        image, words, (middle[0], middle[1]), height, ink.WHITE, halo=(40, 34, 30), bold=True, anchor="middle"
-    )
+    x, y = outline.mean(axis=0)
+    differs = zone.raw is not None and zone.percent is not None and abs(zone.raw - zone.percent) >= CHANGED_PP
+    both = min(height, 0.3 * down)
+    if differs and _SMALL * both >= _LEAST_TEXT_PX - 1:
+        alone = (x, y + 0.85 * both)
+        ink.text(image, f"now {zone.raw:.0f}", alone, _SMALL * both, ink.WHITE, halo=_HALO, anchor="middle")
+        height, y = both, y - 0.3 * both
+    ink.text(image, words, (x, y), height, ink.WHITE, halo=_HALO, bold=True, anchor="middle")
 
 
 def _stage_in(image: Image, zone: ZoneProgress, outline: NDArray[Any]) -> None:
