@@ -3,15 +3,19 @@
 import os
 import re
 import shutil
+from itertools import permutations
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from plumbline.errors import ConfigError
 from plumbline_edge.config import load_cameras
+from plumbline_edge.vision import zonepage
 from plumbline_edge.vision.zonepage.build import page as zone_page
-from plumbline_edge.vision.zones import zone_corners
+from plumbline_edge.vision.zones import square_to_quad, zone_corners
 
 CHROMIUM = (
     os.environ.get("PLUMBLINE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -222,6 +226,36 @@ def test_it_speaks_chinese_and_english(browser, file, tmp_path):
     expect(drawing.page.locator("h1")).to_have_text("Draw the zones")
     assert drawing.page.evaluate("document.documentElement.lang") == "en"
     drawing.context.close()
+
+
+def test_any_order_of_clicks_gives_the_same_corners(browser):
+    page = browser.new_page()
+    page.goto("about:blank")
+    geometry = (Path(zonepage.__file__).parent / "geometry.js").read_text(encoding="utf-8")
+    rng = np.random.default_rng(7)
+    quads = [
+        (np.array(QUAD) + rng.uniform(-150, 150, (4, 2))).tolist() for _ in range(60)
+    ]  # leaning, narrowing and tilted facades
+    orders = [list(order) for order in permutations(range(4))]
+    found = page.evaluate(
+        f"([quads, orders]) => {{ {geometry}; return quads.map((q) => orders.map((o) => ordered(o.map((i) => q[i])))); }}",
+        [quads, orders],
+    )
+    convex = page.evaluate(f"(quads) => {{ {geometry}; return quads.map(isConvex); }}", quads)
+    page.close()
+
+    assert [
+        all(answer == quad for answer in answers) for quad, answers in zip(quads, found, strict=True)
+    ] == [True] * len(quads)
+    assert convex == [bool(is_convex(quad)) for quad in quads]
+
+
+def is_convex(quad):
+    try:
+        square_to_quad(quad)
+    except ConfigError:
+        return False
+    return True
 
 
 def test_a_finger_on_a_phone_draws_it_and_nothing_is_wider_than_the_screen(browser, file, tmp_path):

@@ -90,7 +90,7 @@ def run(
         if day0 is not None
         else sequence.Start(memory=Memory(), day0_until=_works_begin(chosen, zone))
     )
-    sheets = Sheets(overlay, chosen) if overlay is not None else None
+    sheets = Sheets(overlay, chosen, each=each) if overlay is not None else None
     judged = 0
     for seen in _watched(sequence.in_order(pictures, chosen, witness, start, each=each), len(pictures)):
         judged += seen.progress.percent is not None

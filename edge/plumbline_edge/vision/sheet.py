@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,21 @@ if TYPE_CHECKING:
 
 
 class Sheets:
-    """One folder of overlays of one camera. A photo without a preview leaves none."""
+    """One folder of overlays of one camera. A photo without a preview leaves none.
 
-    def __init__(self, folder: Path, camera: CameraSettings) -> None:
+    `each`: no photo is compared with the one before it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        camera: CameraSettings,
+        *,
+        each: bool = False,
+        draw: Callable[..., bytes] = overlay.draw,
+    ) -> None:
+        self._each = each
+        self._draw = draw
         self._folder = folder
         self._camera = camera
         self._taken: set[str] = set()
@@ -29,7 +42,7 @@ class Sheets:
         if not seen.photo.jpeg:
             return None
         at = seen.picture.at
-        drawn = overlay.draw(
+        drawn = self._draw(
             seen.photo,
             seen.progress,
             self._facades(seen),
@@ -43,9 +56,13 @@ class Sheets:
             path.write_bytes(drawn)
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}", hint="Name a folder you may write to.") from None
-        self._before |= {zone.id: zone for zone in seen.progress.zones if zone.stage is not None}
-        self._since = self._since if seen.progress.percent is None else seen.progress.percent
+        if not self._each:
+            self._remember(seen)
         return path
+
+    def _remember(self, seen: Seen) -> None:
+        self._before = self._before | {z.id: z for z in seen.progress.zones if z.stage is not None}
+        self._since = self._since if seen.progress.percent is None else seen.progress.percent
 
     def _facades(self, seen: Seen) -> list[overlay.Facade]:
         facades = self._camera.all_facades()

@@ -71,6 +71,12 @@ def test_a_files_name_is_text_and_no_tag(photo):
     assert "@@" not in text
 
 
+def test_a_name_that_looks_like_a_place_to_fill_in_is_just_a_name(photo):
+    text = page(photo.rename(photo.with_name("@@SCRIPT@@.jpg")))
+
+    assert "<title>@@SCRIPT@@.jpg" in text
+
+
 def test_both_languages_say_the_same_things():
     words = (Path(zonepage.__file__).parent / "words.js").read_text(encoding="utf-8")
     keys = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -39,10 +40,7 @@ def page(photo: Path) -> str:
         "HEIGHT": str(height),
         "PHOTO": base64.b64encode(jpeg).decode("ascii"),
     }
-    made = _part("page.html")
-    for word, value in filled.items():
-        made = made.replace(f"@@{word}@@", value)
-    return made
+    return re.sub(r"@@([A-Z]+)@@", lambda word: filled[word.group(1)], _part("page.html"))
 
 
 def _upright(photo: Path) -> tuple[bytes, tuple[int, int]]:
