@@ -92,7 +92,10 @@ def run(
     )
     sheets = Sheets(overlay, chosen, each=each) if overlay is not None else None
     judged = 0
-    for seen in _watched(sequence.in_order(pictures, chosen, witness, start, each=each), len(pictures)):
+    verdicts = sequence.in_order(pictures, chosen, witness, start, each=each)
+    if not (as_json and sys.stdout.isatty()):  # a bar on the same screen would break long lines
+        verdicts = _watched(verdicts, len(pictures))
+    for seen in verdicts:
         judged += seen.progress.percent is not None
         print(json.dumps(sequence.as_line(seen)) if as_json else printable(sequence.as_sentence(seen)))
         if as_json and seen.why:

@@ -15,7 +15,7 @@ from plumbline_edge.camera import image
 from plumbline_edge.camera.source import PhotoRefused
 from plumbline_edge.vision import photo_file
 
-_SCRIPTS: Final = ("words.js", "geometry.js", "block.js", "page.js")
+_SCRIPTS: Final = ("words.js", "geometry.js", "block.js", "seen.js", "page.js")
 _QUALITY: Final = 92
 
 
