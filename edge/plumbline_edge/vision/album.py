@@ -19,6 +19,9 @@ PICTURES: Final = frozenset(
 )
 """Endings by which a folder's photos are known; those that cannot be read are listed too, each with its reason."""
 
+UNDATED: Final = datetime.fromtimestamp(0, UTC)
+"""Stands in where a photo's time is asked for and there is none."""
+
 _DATED: Final = re.compile(
     r"(?<!\d)(20\d\d)([-_.]?)(\d\d)\2(\d\d)(?:[T_ -]{0,3}(\d\d)[:h.-]?(\d\d)(?:[:m.-]?(\d\d))?)?(?!\d{5})"
 )
@@ -104,4 +107,4 @@ def _of(argument: Path, zone: ZoneInfo) -> Iterator[Picture]:
             hint="Name the folder that holds the JPEG files themselves.",
         )
     found = [found_at(path, zone) for path in inside]
-    yield from sorted(found, key=lambda p: (p.at or datetime.min.replace(tzinfo=UTC), p.path.name))
+    yield from sorted(found, key=lambda p: (p.at or UNDATED, p.path.name))

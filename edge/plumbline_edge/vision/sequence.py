@@ -17,7 +17,7 @@ from plumbline_edge.camera.memory import Memory
 from plumbline_edge.camera.records import unusable
 from plumbline_edge.camera.source import PhotoRefused
 from plumbline_edge.vision import photo_file
-from plumbline_edge.vision.album import Picture
+from plumbline_edge.vision.album import UNDATED, Picture
 from plumbline_edge.vision.witness import Look, Witness
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def start_from(path: Path, camera: CameraSettings, witness: Witness) -> Start:
         raw = photo_file.read(path)
     except PhotoRefused as why:
         raise Refused(f"{path}: {why}", hint=why.hint) from None
-    at = datetime.fromtimestamp(0, UTC)
-    judged = judge(raw, at, camera, witness, Memory(), day0_until=at + timedelta(days=1))
+    judged = judge(raw, UNDATED, camera, witness, Memory(), day0_until=UNDATED + timedelta(days=1))
     witness.looks()
     if not judged.new_day0:
         raise Refused(
@@ -71,7 +70,7 @@ def in_order(
     """A verdict per photo, in the order given. `each`: none of them remembers another."""
     memory, calibration = start.memory, read_calibration(camera)
     for picture in pictures:
-        at = picture.at or datetime.fromtimestamp(0, UTC)
+        at = picture.at or UNDATED
         try:
             raw = photo_file.read(picture.path)
         except PhotoRefused as why:
