@@ -16,10 +16,14 @@ from plumbline_edge.config import load_cameras
 from plumbline_edge.vision import zonepage
 from plumbline_edge.vision.zonepage.build import page as zone_page
 from plumbline_edge.vision.zones import square_to_quad, zone_corners
+from plumbline_sim.scene.conditions import Conditions
+from plumbline_sim.scene.project import Project
+from plumbline_sim.scene.render import render
 
 CHROMIUM = (
     os.environ.get("PLUMBLINE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIZE = (1600, 1000)
 QUAD = [(400, 160), (1240, 230), (1260, 850), (380, 900)]
 """Clockwise from top left, in pixels of the photo."""
@@ -157,6 +161,27 @@ def test_the_loupe_shows_only_while_a_corner_is_held(drawing):
     expect(loupe).to_be_visible()
     drawing.page.mouse.up()
     expect(loupe).to_be_hidden()
+
+
+@pytest.mark.skipif(
+    not os.environ.get("PLUMBLINE_SCREENSHOTS"), reason="PLUMBLINE_SCREENSHOTS=1 renews the picture"
+)
+def test_the_page_has_its_picture_in_the_docs(browser, tmp_path):
+    project = Project.sample(11, track="reno", days=60)
+    photo = render(project, 38, Conditions(hour=11, seed=3), SIZE).bgr
+    cv2.imwrite(str(tmp_path / "day0.jpg"), photo)
+    (tmp_path / "zones.html").write_text(zone_page(tmp_path / "day0.jpg"), encoding="utf-8")
+    drawing = Drawing(browser, tmp_path / "zones.html", tmp_path)
+    corners = project.facade_quad(SIZE)
+    drawing.click(*corners[:3])
+    drawing.page.fill("#floors", str(project.floors))
+    drawing.page.fill("#bays", str(project.bays))
+    drawing.page.mouse.move(*drawing.at(corners[3]))
+    drawing.page.mouse.down()
+    drawing.page.screenshot(path=str(IMAGES / "zones_page.png"))
+    drawing.context.close()
+
+    assert (IMAGES / "zones_page.png").stat().st_size > 10_000
 
 
 def test_a_facade_that_is_none_gives_no_block(drawing):
