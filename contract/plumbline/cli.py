@@ -34,8 +34,13 @@ _PARTS: Final = {
         extra="all",
     ),
     "edge": _Part(
-        about="The gateway: scan, read, doctor, check, run, status, tail, export.",
-        modules=("plumbline_edge.cli", "plumbline_edge.commission.cli", "plumbline_edge.outbox.cli"),
+        about="The gateway: scan, read, doctor, camera, check, run, status, tail, export.",
+        modules=(
+            "plumbline_edge.cli",
+            "plumbline_edge.commission.cli",
+            "plumbline_edge.camera.cli",
+            "plumbline_edge.outbox.cli",
+        ),
         extra="edge",
     ),
     "central": _Part(

@@ -49,9 +49,7 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         facades = "; ".join(
             f"{f.name}{' ' if f.name else ''}{f.floors} floors x {f.bays} bays" for f in camera.all_facades()
         )
-        print(
-            f"  camera {camera.name}: {kind_of(camera)} {place_of(camera)}, {facades}, photos at {times}"
-        )
+        print(f"  camera {camera.name}: {kind_of(camera)} {place_of(camera)}, {facades}, photos at {times}")
     print(
         f"  outbox {settings.outbox.max_mb:g} MB: about {days_offline(settings):.0f} days without a network"
         " before readings are thinned"

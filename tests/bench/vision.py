@@ -65,7 +65,6 @@ def main(folder):
     from plumbline_edge.camera.memory import Memory
     from plumbline_edge.settings import CameraSettings
     from plumbline_edge.vision.model import load
-    from plumbline_edge.vision.preprocess import roi_box, to_input
 
     say(bench="vision", step="imports", added_mb=round(rss_mb() - held, 1))
     began = time.perf_counter()
@@ -96,32 +95,39 @@ def main(folder):
             added_mb=round(rss_mb() - held, 1), gate=gates, preview_bytes=len(judged.captured.photo.jpeg),
             mae_pp=round(statistics.mean(off), 2) if off else None,
         )  # fmt: skip
-    steps(photos["2MP"][10], settings, model, roi_box, to_input)
+    steps(photos["2MP"][10], settings, model)
 
 
-def steps(raw, settings, model, roi_box, to_input):
+def steps(raw, settings, model):
     from plumbline.stages import DEFAULT_VALUES
-    from plumbline_edge.camera import gate, image, privacy
+    from plumbline_edge.camera import align, gate, image, privacy
+    from plumbline_edge.camera.shot import facade_mask
+    from plumbline_edge.vision.preprocess import to_input
+    from plumbline_edge.vision.view import CANVAS_QUAD, View
     from plumbline_edge.vision.zones import pool
 
     picture = image.decode(raw, max_megapixels=24)
     height, width = picture.shape[:2]
-    quad = [(x * width, y * height) for x, y in settings.quad]
-    box = x0, y0, x1, y1 = roi_box(quad, (width, height))
-    crop = picture[y0:y1, x0:x1]
-    shares = [((x - x0) / (x1 - x0), (y - y0) / (y1 - y0)) for x, y in quad]
-    x = to_input(crop, None, model.size_hw)
+    facades = facade_mask(settings.all_facades(), (height, width))
+    view = View(settings.quad, (width, height), model.size_hw)
+    canvas = view.cut(picture)
+    x = to_input(canvas, None, model.size_hw)
     out = model.run(x, "new")
+    reference = align.reference(picture, facades)
+    alignment = align.find(picture, reference, None)
     work = {
         "decode": lambda: image.decode(raw, max_megapixels=24),
-        "gate": lambda: gate.judge(crop, gate.sharpness(crop)),
-        "to_input": lambda: to_input(crop, None, model.size_hw),
+        "gate": lambda: gate.measure(picture, facades),
+        "align": lambda: align.find(picture, reference, None),
+        "warp": lambda: align.warp(picture, alignment),
+        "view": lambda: view.cut(picture),
+        "to_input": lambda: to_input(canvas, None, model.size_hw),
         "model": lambda: model.run(x, "new"),
         "zones": lambda: pool(
-            out.stage, out.aux, shares, settings.floors, settings.bays, DEFAULT_VALUES["new"]
+            out.stage, out.aux, CANVAS_QUAD, settings.floors, settings.bays, DEFAULT_VALUES["new"]
         ),
         "mask": lambda: privacy.mask(
-            picture, out.aux, quad=settings.quad, box=box, hfov_deg=70.0, distance_m=30.0
+            picture, privacy.clear_mask([(view, out.aux)]), hfov_deg=70.0, distance_m=30.0
         ),
     }
     for name, call in work.items():

@@ -13,6 +13,7 @@ from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import aiomqtt
@@ -119,21 +120,23 @@ class Found:
     """Files it had open for writing at any time."""
     watched: bool = False
 
-    def saw_bytes_of(self, secret):
-        return {
-            name for name, content in self.contents
-            if any(secret.is_in(part) for part in leaks.unpacked(content))
-        }  # fmt: skip
+    def parts(self):
+        """Every content once, with what is packed in it, and a name of it."""
+        once = {content: name for name, content in self.contents}
+        return [(name, part) for content, name in once.items() for part in leaks.unpacked(content)]
 
+    def saw_bytes_of(self, secret):
+        return {name for name, part in self.parts() if secret.is_in(part)}
+
+    @cached_property
     def pictures(self):
-        for name, content in self.contents:
-            for part in leaks.unpacked(content):
-                for image in leaks.pictures_in(part):
-                    yield name, image
+        """Each different picture that is found in any of it."""
+        found = (image for _, part in self.parts() for image in leaks.pictures_in(part))
+        return list({image.tobytes(): image for image in found}.values())
 
     def likeness(self, marker):
         """Of all pictures anywhere, the one most like the marker."""
-        return max((leaks.likeness(image, marker) for _, image in self.pictures()), default=0.0)
+        return max((leaks.likeness(image, marker) for image in self.pictures), default=0.0)
 
     def photos(self):
         return [body for body in self.bodies if isinstance(body, Photo) and body.jpeg]
@@ -186,11 +189,11 @@ async def run(tmp_path, place, model, enough, *, hole=None):
             watching.cancel()
             listening.cancel()
     found.contents += leaks.contents_under(tmp_path)
-    found.contents += [one for one in new_in_tmp(since, tmp_path)]
+    found.contents += new_in_tmp(since)
     return found
 
 
-def new_in_tmp(since, tmp_path):
+def new_in_tmp(since):
     """What anybody wrote directly into the system's own temporary folders meanwhile."""
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         for path in Path(folder).glob("*"):
@@ -245,7 +248,7 @@ async def watch(pid, found):
     while True:
         for link in opened(pid):
             with contextlib.suppress(OSError):
-                target = os.readlink(link)
+                target = str(link.readlink())
                 found.watched = True
                 if not target.startswith("/"):
                     continue
@@ -338,7 +341,7 @@ async def test_without_a_sound_model_nothing_but_the_reason_leaves(tmp_path, mod
 
     assert set(found.reasons()) == {("MODEL",)}
     assert found.saw_bytes_of(source.secret()) == set()
-    assert list(found.pictures()) == []
+    assert found.pictures == []
 
 
 @pytest.mark.skipif(not rtsp_camera.installed(), reason=rtsp_camera.MISSING)

@@ -34,7 +34,6 @@ _REACH: Final = 0.14
 _RATIO: Final = 0.85
 _FIRST_PX: Final = 4.0
 _FINE_PX: Final = 2.0
-_MIN_INLIERS: Final = 12
 _STILL_PX: Final = 6.0
 _STILL_SHARE: Final = 0.6
 """Standing still is believed if it explains this share of what the best move explains: a row of windows repeats."""
@@ -42,6 +41,13 @@ _WORTH: Final = 1.1
 _TILE_STRUCTURE: Final = 8.0
 _TILE_ALIKE: Final = 0.3
 _MIN_TILES: Final = 6
+_COARSE_REACH: Final = 7
+_COARSE_DOUBT: Final = 2.0
+_OUTLINES_SURE: Final = 0.35
+_STANDS_WITHIN: Final = 0.65
+"""Thumbnail pixels: 1 % of the width."""
+_FACADE_WEIGHT: Final = 0.02
+_FLAT_SLOPE: Final = 6.0
 _MAGIC: Final = b"plumbline-ref1"
 
 
@@ -79,14 +85,21 @@ class Reference:
     def from_bytes(cls, data: bytes) -> Reference:
         """What `to_bytes` wrote. Raises ConfigError where the bytes are damaged or another version's."""
         start = len(_MAGIC) + 32
-        if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest():
+        if (
+            data[: len(_MAGIC)] != _MAGIC
+            or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest()
+        ):
             raise _damaged("its checksum is wrong")
         try:
             kept = msgspec.msgpack.decode(data[start:], type=_Written)
         except msgspec.MsgspecError as error:
             raise _damaged(str(error)) from None
         count, columns, rows = len(kept.static), *THUMBNAIL_WH
-        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (8 * count, 32 * count, columns * rows):
+        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (
+            8 * count,
+            32 * count,
+            columns * rows,
+        ):
             raise _damaged("its parts do not fit together")
         points = np.frombuffer(kept.points, "<f4").astype(np.float32).reshape(count, 2)
         if min(kept.picture_wh) < 1 or not np.isfinite([*points.ravel(), *kept.facade_box]).all():
@@ -137,6 +150,9 @@ class Alignment:
 
     None where too few of them had anything to see on day 0.
     """
+    stands: float = 0.0
+    """How surely the outlines of the whole say that the camera stands to a hundredth of the width: their correlation,
+    0..1; 0 where they fit better elsewhere. Needs no features, so it may vouch for a foggy, snowy or bare view."""
 
 
 def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
@@ -181,17 +197,25 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
         if best[0] >= ENOUGH_INLIERS:
             break
     inliers, small = best
-    if small is None or inliers < _MIN_INLIERS or not _plausible(small, grey.shape):
+    elsewhere, likeness = _coarse_shift(grey, reference)
+    stands = likeness if np.abs(elsewhere).max() <= _STANDS_WITHIN else 0.0
+    if (
+        small is None
+        or inliers < ENOUGH_INLIERS
+        or not _plausible(small, grey.shape)
+        or (likeness > _OUTLINES_SURE and not _same_move(small, elsewhere, grey.shape))
+    ):
         return Alignment(
-            shift_px=None, inliers=min(inliers, _MIN_INLIERS - 1), homography=np.eye(3), found=False,
+            shift_px=None, inliers=min(inliers, ENOUGH_INLIERS - 1), homography=np.eye(3), found=False,
             reference_wh=reference.picture_wh, mismatch=_mismatch(grey, np.eye(3), reference),
+            stands=stands,
         )  # fmt: skip
     homography = np.diag([1 / before_scale, 1 / before_scale, 1.0]) @ small @ np.diag([scale, scale, 1.0])
     homography /= homography[2, 2]
     shift, inside = _moved(homography, reference, (width, height))
     return Alignment(
         shift_px=shift, inliers=inliers, homography=homography, found=True, reference_wh=reference.picture_wh,
-        inside=inside, mismatch=_mismatch(grey, small, reference),
+        inside=inside, mismatch=_mismatch(grey, small, reference), stands=stands,
     )  # fmt: skip
 
 
@@ -205,10 +229,13 @@ def warp(picture: Picture, alignment: Alignment) -> Picture:
     height, width = picture.shape[:2]
     same_size = alignment.reference_wh == (width, height)
     corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
-    if not alignment.found or (same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5):
+    if not alignment.found or (
+        same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5
+    ):
         return picture
     return np.asarray(
-        cv2.warpPerspective(picture, alignment.homography, alignment.reference_wh, flags=cv2.INTER_LINEAR), np.uint8
+        cv2.warpPerspective(picture, alignment.homography, alignment.reference_wh, flags=cv2.INTER_LINEAR),
+        np.uint8,
     )
 
 
@@ -297,7 +324,7 @@ def _agreed(now: NDArray[np.float32], before: NDArray[np.float32]) -> tuple[int,
     if similar is None:
         return 0, None
     still = np.linalg.norm(now - before, axis=1) < _STILL_PX
-    stays = still.sum() >= max(_MIN_INLIERS, _STILL_SHARE * kept.sum())
+    stays = still.sum() >= max(ENOUGH_INLIERS, _STILL_SHARE * kept.sum())
     move = _settled(np.eye(3) if stays else np.vstack([similar, [0.0, 0.0, 1.0]]), now, before)
     chosen = _error(move, now, before) < _FIRST_PX
     best = int((_error(move, now, before) < _FINE_PX).sum())
@@ -343,7 +370,9 @@ def _plausible(move: Matrix, shape: tuple[int, ...]) -> bool:
         return False
     edges, were = np.roll(to, -1, axis=0) - to, np.roll(corners, -1, axis=0) - corners
     ratio = np.linalg.norm(edges, axis=1) / np.linalg.norm(were, axis=1)
-    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (np.linalg.norm(were, axis=1) ** 2)
+    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (
+        np.linalg.norm(were, axis=1) ** 2
+    )
     return bool(ratio.min() > 0.75 and ratio.max() < 1.35 and turned.max() < 0.2)
 
 
@@ -379,6 +408,60 @@ def _mismatch(grey: Picture, small: Matrix, kept: Reference) -> float | None:
     now, before = now - now.mean(axis=1, keepdims=True), before - before.mean(axis=1, keepdims=True)
     alike = (now * before).sum(axis=1) / (np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1) + 1e-6)
     return float((alike < _TILE_ALIKE).mean())
+
+
+def _coarse_shift(grey: Picture, kept: Reference) -> tuple[Matrix, float]:
+    """By how many thumbnail pixels today's outlines lie right of and below day-0's, and their correlation there.
+
+    Directions of slopes survive other light, leaves and snow; what lies off the facade counts most.
+    """
+    import cv2  # noqa: PLC0415
+
+    now = _slopes(np.asarray(cv2.resize(grey, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8))
+    before = _slopes(kept.thumbnail)
+    columns, rows = THUMBNAIL_WH
+    weight = np.ones((rows, columns))
+    x0, y0, x1, y1 = (v / side for v, side in zip(kept.facade_box, kept.picture_wh * 2, strict=True))
+    weight[int(y0 * rows) : int(y1 * rows) + 1, int(x0 * columns) : int(x1 * columns) + 1] = _FACADE_WEIGHT
+    agreed = sum(_correlation(weight * before[i], now[i]) for i in (0, 1))
+    ours = _correlation(weight * (before**2).sum(axis=0), np.ones_like(weight))
+    theirs = _correlation(weight, (now**2).sum(axis=0))
+    likeness = agreed / np.sqrt(np.maximum(ours * theirs, 1e-6))
+    row, column = np.unravel_index(int(likeness.argmax()), likeness.shape)
+    peak = np.array([_summit(likeness[row, :], int(column)), _summit(likeness[:, column], int(row))])
+    return peak - _COARSE_REACH, float(np.clip(likeness.max(), 0, 1))
+
+
+def _summit(values: Matrix, top: int) -> float:
+    """Where the parabola through the highest value and its neighbours is highest."""
+    if not 0 < top < len(values) - 1:
+        return float(top)
+    before, here, after = values[top - 1 : top + 2]
+    return float(top + 0.5 * (before - after) / min(before - 2 * here + after, -1e-9))
+
+
+def _slopes(thumbnail: NDArray[np.uint8]) -> Matrix:
+    """Where brightness rises, [2, rows, columns]: a direction, hardly a strength."""
+    import cv2  # noqa: PLC0415
+
+    both = [cv2.Sobel(thumbnail, cv2.CV_32F, *order).astype(float) for order in ((1, 0), (0, 1))]
+    return np.asarray(np.stack(both) / (np.hypot(*both) + _FLAT_SLOPE))
+
+
+def _correlation(before: Matrix, now: Matrix) -> Matrix:
+    """The sum of before[p] * now[p + d] for all shifts d within reach; [0, 0] is the farthest up and left."""
+    shape = (before.shape[0] + 2 * _COARSE_REACH, before.shape[1] + 2 * _COARSE_REACH)
+    product = np.conj(np.fft.rfft2(before, shape)) * np.fft.rfft2(now, shape)
+    whole = np.roll(np.fft.irfft2(product, shape), (_COARSE_REACH, _COARSE_REACH), axis=(0, 1))
+    return np.asarray(whole[: 2 * _COARSE_REACH + 1, : 2 * _COARSE_REACH + 1])
+
+
+def _same_move(small: Matrix, elsewhere: Matrix, shape: tuple[int, ...]) -> bool:
+    """Whether the features' move is the outlines', as near as thumbnails tell."""
+    height, width = shape
+    middle = np.array([(width / 2, height / 2)])
+    moved = (middle - _apply(small, middle))[0] * (THUMBNAIL_WH[0] / width, THUMBNAIL_WH[1] / height)
+    return bool(np.abs(moved - elsewhere).max() <= _COARSE_DOUBT)
 
 
 def _tiles(thumbnail: NDArray[Any]) -> NDArray[np.float32]:

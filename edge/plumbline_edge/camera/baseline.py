@@ -48,9 +48,7 @@ class Baseline:
         """
         if measures.lost > 0 or (measures.digest and measures.digest == self.digest):
             return replace(self, digest=measures.digest)
-        seen = replace(
-            self, digest=measures.digest, brightness=(*self.brightness, measures.luma_p50)[-KEEP:]
-        )
+        seen = replace(self, digest=measures.digest, brightness=(*self.brightness, measures.luma_p50)[-KEEP:])
         if measures.luma_p95 < NIGHT_P95:
             return seen
         seen = replace(

@@ -107,7 +107,7 @@ class CameraWatch:
             return self._lost(at, "SETTINGS", why)
         except Exception as why:  # what a camera answers must never end the meters' gateway
             log.exception("camera %s: its answer could not be read", self.name)
-            return self._lost(at, "FAULT", Refused(f"its answer could not be read: {why!r}"))
+            return self._lost(at, "FAULT", Refused(f"its answer could not be read: {type(why).__name__}"))
         self._latency_ms = round((asyncio.get_running_loop().time() - began) * 1000, 1)
         self._answers += 1
         self._outage.worked()
@@ -168,15 +168,18 @@ class CameraWatch:
         return judged.captured
 
 
-def watches(settings: SiteSettings) -> list[CameraWatch]:
-    """One watch per camera of a site file, in its order; they share one model and take turns."""
+def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None = None) -> list[CameraWatch]:
+    """One watch per camera of a site file, in its order; they share one model and take turns.
+
+    `sources` are taken in place of what the file names, by camera.
+    """
     folder = Path(settings.model.folder) if settings.model.folder else stage_model.shipped_folder()
     load_model = LazyModel(folder, threads=settings.model.threads)
     turn = asyncio.Semaphore(1)
     return [
         CameraWatch(
             camera,
-            source_of(camera, ZoneInfo(settings.timezone)),
+            (sources or {}).get(camera.name) or source_of(camera, ZoneInfo(settings.timezone)),
             load_model,
             Path(settings.state_dir),
             turn,

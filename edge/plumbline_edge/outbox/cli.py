@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Annotated, Any, Final, Literal
 
@@ -21,7 +21,7 @@ from rich.table import Table
 from plumbline import codec, ranges
 from plumbline.clock import from_us
 from plumbline.errors import ConfigError, Refused
-from plumbline.messages import Body, Frame, Summary
+from plumbline.messages import Body, Frame, Health, Summary
 from plumbline.metrics import BY_CODE, Flaw
 from plumbline_edge.config import load_site
 from plumbline_edge.outbox.rows import LaneState
@@ -36,6 +36,8 @@ _SELECT: Final = (
     "SELECT e.name, l.name, r.seq, r.at_us, r.clock, r.body FROM record r JOIN lane l ON l.id = r.lane"
     " JOIN epoch e ON e.id = l.epoch"
 )
+_LOOK_BACK: Final = 200
+"""Records of the status lane in which the newest health is looked for."""
 _Line = tuple[str, str, int, int, str, bytes]
 """(epoch, lane, seq, at_us, clock, body)"""
 _COLUMNS: Final = ("at", "clock", "device", "metric", "value", "unit", "flaw", "epoch", "seq")
@@ -48,10 +50,15 @@ def status(site: Site, *, as_json: AsJson = False) -> None:
     with closing(_open(settings)) as db:
         epoch = db.execute("SELECT name FROM epoch ORDER BY id DESC").fetchone()[0]
         states = list(lane_states(db))
+        health = _newest_health(db)
     size = sum(file.stat().st_size for file in Path(settings.state_dir).glob("outbox.*"))
     if as_json:
         lanes = [_as_json(state) for state in states]
-        said = {"gateway": settings.gateway, "epoch": epoch, "bytes": size, "lanes": lanes}
+        devices = [] if health is None else msgspec.to_builtins(health[1].devices)
+        said = {
+            "gateway": settings.gateway, "epoch": epoch, "bytes": size, "lanes": lanes,
+            "at": None if health is None else health[0].isoformat(), "devices": devices,
+        }  # fmt: skip
         print(json.dumps(said))
         return
     table = Table("lane", title=f"{settings.gateway} · epoch {epoch}", show_edge=False)
@@ -74,6 +81,42 @@ def status(site: Site, *, as_json: AsJson = False) -> None:
     kept = sum(state.kept for state in states)
     print(f"{kept:,} records on the card, {size / 1e6:.1f} MB of at most {settings.outbox.max_mb:g} MB.")
     print("Acknowledgements are written with the next reading; `waiting` may lag by one.")
+    if health is not None and health[1].devices:
+        Console().print(_device_table(*health))
+
+
+def _newest_health(db: sqlite3.Connection) -> tuple[datetime, Health] | None:
+    """How the gateway was when it last said so, and when that was."""
+    newest = db.execute(
+        "SELECT r.at_us, r.body FROM record r JOIN lane l ON l.id = r.lane WHERE l.name = 'status'"
+        " ORDER BY r.lane DESC, r.seq DESC LIMIT ?",
+        (_LOOK_BACK,),
+    )
+    for at_us, raw in newest:
+        if isinstance(body := codec.decode_body(raw), Health):
+            return from_us(at_us), body
+    return None
+
+
+def _device_table(at: datetime, health: Health) -> Table:
+    """One line a meter or camera; `last good` is how old a camera's last judged photo was."""
+    table = Table("device", title=f"devices at {at:%Y-%m-%d %H:%M} UTC", show_edge=False)
+    for name in ("source", "status", "answers", "latency", "last good", "errors"):
+        table.add_column(name)
+    for device in health.devices:
+        errors = ", ".join(f"{code} {count}" for code, count in sorted(device.errors.items()))
+        latency = "" if device.latency_ms is None else f"{device.latency_ms:.0f} ms"
+        good = "" if device.last_good_us is None else f"{_ago(at - from_us(device.last_good_us))} before"
+        source = device.source or "meter"
+        table.add_row(device.name, source, device.status, str(device.answers), latency, good, errors)
+    return table
+
+
+def _ago(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return (
+        f"{60 * hours:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+    )
 
 
 @app.command(epilog="Example: plumbline edge tail /etc/plumbline/site.toml -n 5")

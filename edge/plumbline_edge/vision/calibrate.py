@@ -114,14 +114,14 @@ def calibrate(
             "file": str(path), "counter": made.counter, "photos": fit.photos, "zones": len(seen),
             "before_pp": round(fit.before_pp, 2), "after_pp": round(fit.after_pp, 2),
         }  # fmt: skip
-        print(json.dumps(facts))
+        typer.echo(json.dumps(facts))
         return
-    print(
+    typer.echo(
         f"{path}: number {made.counter} from {len(seen)} zones of {fit.photos} photos; "
         f"their error went from {fit.before_pp:.1f} to {fit.after_pp:.1f} points (root mean square)"
     )
     if fit.photos < interval.ENOUGH_PHOTOS:
-        print(
+        typer.echo(
             f"intervals stay the model's: they need {interval.ENOUGH_PHOTOS} corrected photos, these are {fit.photos}"
         )
 

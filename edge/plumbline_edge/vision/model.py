@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,9 @@ def _card(folder: Path, raw: dict[str, Any]) -> Card:
 
 
 def _session(path: Path, content: bytes, threads: int) -> Any:
+    # from 1.29 on it reports each process and session to its maker and keeps a database in the home folder, unless
+    # told so before it is first loaded
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as ort  # noqa: PLC0415 - 50 MB, only where there is a camera
 
     options = ort.SessionOptions()

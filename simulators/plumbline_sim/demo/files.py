@@ -71,6 +71,7 @@ def camera_table(
         "bays": project.bays,
         "weights": [[round(w, 9) for w in row] for row in project.weights],
         "timeout_s": _PATIENCE_S,
+        "burst_frames": 1,  # pauses are real seconds: in a demo's time a burst would last for days
     }
 
 

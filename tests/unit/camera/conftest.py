@@ -60,7 +60,9 @@ def facade(level=128, seed=0, size=SIZE, where=(0.2, 0.14, 0.8, 0.86)):
     """
     width, height = size
     image = _scene(size)
-    left, top, right, bottom = (round(share * side) for share, side in zip(where, (width, height) * 2, strict=True))
+    left, top, right, bottom = (
+        round(share * side) for share, side in zip(where, (width, height) * 2, strict=True)
+    )
     wide, tall = right - left, bottom - top
     grain = np.random.default_rng(seed).integers(-GRAIN, GRAIN + 1, (-(-tall // 2), -(-wide // 2), 1))
     wall = np.repeat(np.clip(level + grain, 0, 255).astype(np.uint8), 3, axis=2)
@@ -132,7 +134,9 @@ def paint():
     def net(image, rows=slice(None), columns=slice(None)):
         """A net before that part: blue, the wall's grain showing through."""
         part = image[rows, columns].astype(float)
-        image[rows, columns] = np.clip(np.array(BLUE) + 0.6 * (part - part.mean(axis=(0, 1))), 0, 255).astype(np.uint8)
+        image[rows, columns] = np.clip(np.array(BLUE) + 0.6 * (part - part.mean(axis=(0, 1))), 0, 255).astype(
+            np.uint8
+        )
 
     tools = Paint()
     tools.net = net

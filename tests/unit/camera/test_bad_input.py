@@ -43,7 +43,11 @@ def cmyk(size=(640, 360)):
     """A JPEG of four components that claims to be CMYK, as print software writes it."""
     grey = cv2.imencode(".jpg", np.full((size[1], size[0]), 120, np.uint8))[1].tobytes()
     at = grey.index(b"\xff\xc0")
-    return grey[:at] + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x02" + grey[at:].replace(b"\x01\x01\x11", b"\x04\x01\x11", 1)
+    return (
+        grey[:at]
+        + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x02"
+        + grey[at:].replace(b"\x01\x01\x11", b"\x04\x01\x11", 1)
+    )
 
 
 BYTES = {
@@ -85,7 +89,11 @@ def test_a_picture_with_flipped_bits_is_judged_or_refused_but_never_an_error(aft
 
 
 def test_a_huge_picture_is_refused_from_its_header(after_a_good_day):
-    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0) + bytes(8)
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
+        + bytes(8)
+    )
 
     assert after_a_good_day(bomb + b"IEND\xaeB`\x82").progress.gate == ("TOO_LARGE",)
 
@@ -165,11 +173,13 @@ def write_model(folder, content, digest=None):
 
 
 @pytest.mark.parametrize("fault", ["missing", "wrong hash", "empty", "wrong shapes", "wrong outputs"])
-def test_a_model_that_is_not_the_one_on_its_card_gives_no_percent(
-    after_a_good_day, paint, tmp_path, fault
-):
+def test_a_model_that_is_not_the_one_on_its_card_gives_no_percent(after_a_good_day, paint, tmp_path, fault):
     stage = np.ones((1, 7 if fault != "wrong shapes" else 6, 8, 12), np.float32)
-    outputs = {"stage": stage, "aux": np.ones((1, 9, 8, 12), np.float32), "quality": np.zeros((1, 6), np.float32)}
+    outputs = {
+        "stage": stage,
+        "aux": np.ones((1, 9, 8, 12), np.float32),
+        "quality": np.zeros((1, 6), np.float32),
+    }
     if fault == "wrong outputs":
         outputs["stages"] = outputs.pop("stage")
     content = b"" if fault == "empty" else constant_model({"x": (1, 6, 32, 48), "track": (1, 2)}, outputs)
@@ -178,7 +188,11 @@ def test_a_model_that_is_not_the_one_on_its_card_gives_no_percent(
         (tmp_path / "model.onnx").unlink()
     captured = after_a_good_day(paint.jpeg(paint.facade(150, seed=2)), LazyModel(tmp_path))
 
-    assert (captured.progress.percent, captured.progress.gate, captured.progress.zones) == (None, ("MODEL",), ())
+    assert (captured.progress.percent, captured.progress.gate, captured.progress.zones) == (
+        None,
+        ("MODEL",),
+        (),
+    )
 
 
 def test_a_model_that_fails_on_one_of_two_facades_gives_no_percent_at_all(after_a_good_day, paint, model):

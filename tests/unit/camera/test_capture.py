@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from plumbline.clock import to_us
 from plumbline.errors import ConfigError, Refused
 from plumbline_edge.camera.capture import CameraWatch, LazyModel, photo_name, watches
 from plumbline_edge.camera.source import HttpSnapshot, PhotoUnreachable
@@ -285,6 +286,8 @@ async def test_health_tells_what_happened(album, paint, clock):
     assert seen == ["unknown", "ok", "silent", "degraded", "ok"]
     assert watched.health().answers == 3
     assert watched.health().errors == {"CONNECT": 1, "DARK": 1}
+    assert watched.health().source == "http"
+    assert watched.health().last_good_us == to_us(clock.wall())
 
 
 async def test_an_outage_is_logged_twice(album, paint, clock, caplog):

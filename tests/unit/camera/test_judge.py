@@ -36,9 +36,7 @@ def see(paint, model, clock):
             burst = [paint.jpeg(one) for one in (shot if isinstance(shot, list) else [shot])]
             self.day += days
             at = clock.wall() + timedelta(days=self.day)
-            judged = judge(
-                burst, at, paint.settings(**settings), lambda: model, self.memory, **self.options
-            )
+            judged = judge(burst, at, paint.settings(**settings), lambda: model, self.memory, **self.options)
             self.memory = judged.memory
             return judged
 

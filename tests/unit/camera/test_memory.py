@@ -18,7 +18,11 @@ MEMORY = Memory(
     baseline=Baseline(digest="d" * 64, sharpness=(1.0, 9.0), inliers=(40, 50), low_inlier_on=AT.date()),
     courses={
         "f1b1": Course(
-            level=12.5, at=AT, days=(Day(on=AT.date(), percent=12.5, weight=1.5),), base=10.0, base_on=AT.date()
+            level=12.5,
+            at=AT,
+            days=(Day(on=AT.date(), percent=12.5, weight=1.5),),
+            base=10.0,
+            base_on=AT.date(),
         )
     },
     zero={"f1b1": (0.2, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)},
@@ -45,7 +49,14 @@ def test_the_only_facades_day0_lies_under_the_cameras_name(tmp_path, paint):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"floors": 3}, {"bays": 4}, {"track": "reno"}, {"quad": ((0, 0), (1, 0), (1, 1), (0, 1))}, {"values": (0.0,) * 7 + (1.0,)}]
+    "changed",
+    [
+        {"floors": 3},
+        {"bays": 4},
+        {"track": "reno"},
+        {"quad": ((0, 0), (1, 0), (1, 1), (0, 1))},
+        {"values": (0.0,) * 7 + (1.0,)},
+    ],
 )
 def test_another_view_of_the_camera_begins_with_an_empty_memory(tmp_path, paint, changed):
     MemoryFile(tmp_path, paint.settings()).save(MEMORY)

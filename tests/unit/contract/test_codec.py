@@ -478,3 +478,14 @@ def test_a_body_whose_kind_comes_later_is_refused():
 def test_an_acknowledgement_without_end_is_refused():
     with pytest.raises(Refused, match="at most"):
         codec.decode_ack(codec.encode_ack(Ack(epoch="e", lane="data", through=1, also=((3, 3),) * 60_000)))
+
+
+def test_a_health_record_with_a_camera_still_has_the_same_bytes():
+    camera = DeviceHealth(
+        name="east", status="degraded", answers=3, errors={"DARK": 1}, latency_ms=812.5, source="rtsp",
+        last_good_us=1_780_000_000_000_000,
+    )  # fmt: skip
+    raw = codec.encode_body(Health(version="1", devices=(camera,)))
+
+    assert raw.hex() == (GOLDEN / "health_camera.v1.hex").read_text(encoding="ascii").strip()
+    assert codec.decode_body(raw).devices == (camera,)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from outbox_life import Site, live
 from typer.testing import CliRunner
 
+from plumbline.clock import ManualClock, to_us
 from plumbline.errors import ConfigError
+from plumbline.messages import DeviceHealth, Event, Health
 from plumbline_edge.outbox import Limits, Outbox
 from plumbline_edge.outbox.cli import app
+from plumbline_edge.recorder import Recorder
 
 SITE = """
 site = "a12"
@@ -60,6 +64,22 @@ async def test_status_says_what_waits_what_central_has_and_what_is_gone(tmp_path
     assert shown["bytes"] > 1_000_000
     assert outbox.epoch in table
     assert str(data.gone) in table
+
+
+async def test_status_tells_how_each_camera_does(tmp_path, said):
+    clock = ManualClock(datetime(2026, 5, 2, 12, tzinfo=UTC))
+    camera = DeviceHealth(
+        name="east", status="silent", answers=4, errors={"HTTP_401": 2, "DARK": 1}, latency_ms=812.0,
+        source="rtsp", last_good_us=to_us(clock.wall() - timedelta(hours=26)),
+    )  # fmt: skip
+    async with gateway(tmp_path) as outbox:
+        recorder = Recorder(outbox, clock, lambda: None, boot="b" * 32)
+        await recorder.keep([recorder.now().saw(Health(version="1", devices=(camera,)))])
+        await recorder.keep([recorder.now().saw(Event(code="started"))])
+        table, shown = said("status"), json.loads(said("status", "--json"))
+
+    assert all(word in table for word in ("east", "rtsp", "silent", "26 h before", "HTTP_401"))
+    assert shown["devices"][0]["errors"] == {"HTTP_401": 2, "DARK": 1}
 
 
 async def test_status_and_tail_keep_to_the_width_of_a_terminal(tmp_path, said, monkeypatch):

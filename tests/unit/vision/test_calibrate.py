@@ -71,7 +71,15 @@ def site(tmp_path, constant_model):
 def calibrate(folder, corrections, *more):
     (folder / "corrections.json").write_text(json.dumps(corrections))
     photos = sorted(str(path) for path in folder.glob("2026*.png"))
-    arguments = ["--site", folder / "site.toml", "--camera", "east", *more, folder / "corrections.json", *photos]
+    arguments = [
+        "--site",
+        folder / "site.toml",
+        "--camera",
+        "east",
+        *more,
+        folder / "corrections.json",
+        *photos,
+    ]
     return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
 
 
@@ -95,7 +103,11 @@ def test_the_gateway_would_take_what_was_written(site):
     from plumbline_edge.config import load_site  # noqa: PLC0415
 
     said = calibrate(site, corrected(range(1, 9), stage=6)).stdout
-    named = (site / "site.toml").read_text().replace("floors = 1", 'floors = 1\ncalibration = "site_calibration.east.json"')
+    named = (
+        (site / "site.toml")
+        .read_text()
+        .replace("floors = 1", 'floors = 1\ncalibration = "site_calibration.east.json"')
+    )
     (site / "site.toml").write_text(named)
     (camera,) = load_site(site / "site.toml").cameras
 

@@ -75,7 +75,7 @@ def test_corrections_that_agree_with_the_model_change_nothing(reached):
 def test_whatever_is_corrected_the_corrected_zones_get_no_worse(seen):
     found = fit(seen, WIDTHS)
 
-    assert off(seen, as_calibration(found)) <= off(seen) + 1e-4
+    assert off(seen, as_calibration(found)) <= off(seen) * (1 + 1e-3) + 1e-3
     assert found.after_pp <= found.before_pp + 1e-6
     assert len(found.zone_scores) == len(seen)
     assert len(found.site_scores) == found.photos == len({one.photo for one in seen})

@@ -15,8 +15,9 @@ import resource
 import signal
 import struct
 import sys
-import time
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypedDict
+
+from plumbline.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
+_CLOCK: Final = SystemClock()
 PIECE: Final = struct.Struct(">cI")
 KEEP_OPEN_S: Final = 5.0
 """A burst with longer pauses opens its camera anew for each picture: nothing is streamed that nobody looks at."""
@@ -73,7 +75,7 @@ def take(wish: Wish) -> Iterator[Image]:
         width, height = (capture.get(n) for n in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > wish["max_megapixels"] * 1e6:
             raise ValueError(f"a picture of {width:.0f} x {height:.0f}")
-        began, read, last = time.monotonic(), 0, None
+        began, read, last = _CLOCK.mono(), 0, None
         settling_s = _SETTLING_S if wish["backend"] == "v4l2" else 0.0
         for n in range(wish["frames"]):
             due = began + settling_s + n * wish["every_s"]
@@ -82,7 +84,7 @@ def take(wish: Wish) -> Iterator[Image]:
                 if not good:
                     break
                 last, read = frame, read + 1
-                if read >= _SETTLING_FRAMES and time.monotonic() >= due:
+                if read >= _SETTLING_FRAMES and _CLOCK.mono() >= due:
                     break
             if last is None:
                 return
@@ -144,13 +146,13 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not look like a picture
     wish: Wish = json.loads(sys.stdin.buffer.read())
-    count, began, reason = 0, time.monotonic(), Reason(code="", text="")
+    count, began, reason = 0, _CLOCK.mono(), Reason(code="", text="")
     try:
         for picture in take(wish):
             _write(out, b"J", as_jpeg(picture))
             count += 1
         if not count:
-            late = time.monotonic() - began > _LATE * wish["within_s"]
+            late = _CLOCK.mono() - began > _LATE * wish["within_s"]
             text = f"no picture within {wish['within_s']:g} s" if late else "it gave no picture"
             reason = Reason(code="TIMEOUT" if late else "PROTOCOL", text=text)
     except ValueError as error:
