@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError
-from plumbline_edge.vision import exif
+from plumbline_edge.camera.sources import exif
 
 PICTURES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
@@ -67,7 +67,7 @@ def found_at(path: Path, zone: ZoneInfo) -> Picture:
     """
     try:
         with path.open("rb") as file:
-            told = exif.taken(file.read(exif.HEAD_BYTES), zone)
+            told = exif.taken_at(file.read(exif.HEAD_BYTES), zone)
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone(zone)
     except (OSError, OverflowError, ValueError):
         return Picture(path=path, at=named_at(path.stem, zone, None))

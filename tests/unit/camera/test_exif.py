@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_edge.vision import exif
+from plumbline_edge.camera.sources import exif
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TAKEN, DIGITIZED, OFFSET, CHANGED, POINTER = 0x9003, 0x9004, 0x9011, 0x0132, 0x8769
@@ -41,30 +41,30 @@ def jpeg(first=(), inner=(), order="<"):
 def test_the_time_it_was_taken_counts_more_than_the_last_change(order):
     told = jpeg([(CHANGED, b"2027:01:01 00:00:00\0")], [(TAKEN, b"2026:05:12 14:05:30\0")], order)
 
-    assert exif.taken(told, ZONE) == datetime(2026, 5, 12, 14, 5, 30, tzinfo=ZONE)
+    assert exif.taken_at(told, ZONE) == datetime(2026, 5, 12, 14, 5, 30, tzinfo=ZONE)
 
 
 def test_its_own_offset_counts_more_than_the_sites_zone():
     told = jpeg(inner=[(TAKEN, b"2026:05:12 14:05:30\0"), (OFFSET, b"+02:00\0")])
 
-    assert exif.taken(told, ZONE).utcoffset() == timedelta(hours=2)
-    assert exif.taken(told, ZONE).astimezone(UTC).hour == 12
+    assert exif.taken_at(told, ZONE).utcoffset() == timedelta(hours=2)
+    assert exif.taken_at(told, ZONE).astimezone(UTC).hour == 12
 
 
 def test_digitized_and_changed_stand_in_where_that_is_all_there_is():
-    assert exif.taken(jpeg(inner=[(DIGITIZED, b"2026:05:12 14:05:30\0")]), ZONE).day == 12
-    assert exif.taken(jpeg([(CHANGED, b"2026:05:13 14:05:30\0")]), ZONE).day == 13
+    assert exif.taken_at(jpeg(inner=[(DIGITIZED, b"2026:05:12 14:05:30\0")]), ZONE).day == 12
+    assert exif.taken_at(jpeg([(CHANGED, b"2026:05:13 14:05:30\0")]), ZONE).day == 13
 
 
 @pytest.mark.parametrize("text", [b"0000:00:00 00:00:00\0", b"2026:13:12 14:05:30\0", b"yesterday\0", b""])
 def test_a_clock_that_was_never_set_says_nothing(text):
-    assert exif.taken(jpeg(inner=[(TAKEN, text)]), ZONE) is None
+    assert exif.taken_at(jpeg(inner=[(TAKEN, text)]), ZONE) is None
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_say_nothing(junk):
     for told in (junk, b"\xff\xd8" + junk, b"\xff\xd8\xff\xe1\x01\x2cExif\0\0II*\0" + junk):
-        assert exif.taken(told, ZONE) is None or exif.taken(told, ZONE).tzinfo is not None
+        assert exif.taken_at(told, ZONE) is None or exif.taken_at(told, ZONE).tzinfo is not None
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
@@ -72,4 +72,4 @@ def test_one_wrong_byte_harms_nobody(where, byte):
     told = bytearray(jpeg([(CHANGED, b"2026:05:13 14:05:30\0")], [(TAKEN, b"2026:05:12 14:05:30\0")]))
     told[where % len(told)] = byte
 
-    assert exif.taken(bytes(told), ZONE) is None or exif.taken(bytes(told), ZONE).tzinfo is not None
+    assert exif.taken_at(bytes(told), ZONE) is None or exif.taken_at(bytes(told), ZONE).tzinfo is not None
