@@ -53,7 +53,7 @@ train:
 
 screenshots: $(READY)
 	@deploy/test-tools.sh
-	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py
+	PLUMBLINE_SCREENSHOTS=1 $(BIN)/pytest -q tests/system/test_page.py tests/system/test_zone_page.py tests/unit/vision/test_strangers_photos.py
 
 meters: $(READY)
 	$(BIN)/python -m plumbline_edge.meters.profiles.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md

@@ -41,8 +41,8 @@ class StrictFile(Generic[T]):
     sense: Callable[[Path, Raw], Iterable[Found]]
     names_a_file: Callable[[str, str], bool]
 
-    def load(self, path: Path) -> T:
-        """The settings in the file at `path`.
+    def load(self, path: Path, *, completed: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> T:
+        """The settings in the file at `path`; `completed` may first add to its tables what a purpose needs no file for.
 
         Raises FaultyFile with every mistake: file, key, value, expectation. Raises ConfigError where there is no
         file, or where it is not TOML.
@@ -50,6 +50,8 @@ class StrictFile(Generic[T]):
         adapter = TypeAdapter(self.settings)
         try:
             raw = self._read(path)
+            if completed is not None:
+                raw = completed(raw)
             found = [*_shape(adapter, self.settings, raw), *self.sense(path.parent, raw)]
         except RecursionError:
             raise ConfigError(

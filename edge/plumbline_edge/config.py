@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +31,10 @@ from plumbline_edge.meters.dlt645.frames import as_address
 from plumbline_edge.meters.profiles import file as profile
 from plumbline_edge.settings import SiteSettings
 
+_PHOTOS: Final = frozenset({"cameras", "model", "timezone"})
+"""Tables that say how photos are judged; all others are the running gateway's."""
+_SOURCE: Final = frozenset({"url", "device", "folder", "folder_keep_days", "username", "password_file"})
+"""Keys of a camera that say how to fetch from it."""
 _OF_ONE_FACADE: Final = ("quad", "floors", "bays", "weights", "values")
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
@@ -38,6 +44,43 @@ _VIDEO_DEVICE: Final = re.compile(r"^/dev/(video\d+|v4l/by-(id|path)/[\w:.+-]+)$
 def load_site(path: Path) -> SiteSettings:
     """The settings in a site file. Raises FaultyFile with every mistake, ConfigError where there is no file."""
     return _SITE_FILE.load(path)
+
+
+def load_cameras(path: Path, *, day0_named: bool = False) -> SiteSettings:
+    """The cameras of a site file, to judge photos with that lie here already: it needs no more than
+    docs/photos.md shows, and what only a running gateway needs is not looked at.
+
+    `day0_named`: a photo from before the works is given besides, so that a renovation needs no `works_begin`.
+    """
+
+    def completed(raw: dict[str, Any]) -> dict[str, Any]:
+        if not raw.get("cameras"):
+            raise ConfigError(
+                f"{path}: no [[cameras]] in it", hint="docs/photos.md shows the lines it takes."
+            )
+        return _for_photos(raw, day0_named=day0_named)
+
+    return _SITE_FILE.load(path, completed=completed)
+
+
+def _for_photos(raw: dict[str, Any], *, day0_named: bool) -> dict[str, Any]:
+    """`raw` without what belongs to the running gateway, and with something harmless where that must not lack."""
+    gateways = {field.name for field in fields(SiteSettings)} - _PHOTOS
+    kept = {key: value for key, value in raw.items() if key not in gateways}
+    cameras = kept.get("cameras", [])
+    if isinstance(cameras, list):
+        kept["cameras"] = [
+            _without_source(camera, day0_named=day0_named) if isinstance(camera, dict) else camera
+            for camera in cameras
+        ]
+    return {**kept, "site": "photos", "gateway": "photos", "state_dir": "."}
+
+
+def _without_source(camera: dict[str, Any], *, day0_named: bool) -> dict[str, Any]:
+    kept = {key: value for key, value in camera.items() if key not in _SOURCE}
+    if day0_named:
+        kept.setdefault("works_begin", date(1970, 1, 1))
+    return {"name": "camera", **kept, "url": "http://camera.invalid/"}
 
 
 def _sense(folder: Path, raw: Raw) -> Iterator[Found]:

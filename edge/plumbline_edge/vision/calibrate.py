@@ -50,7 +50,8 @@ def calibrate(
         ),
     ],
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO...", help="The camera's photos, oldest first.")
+        list[Path],
+        typer.Argument(metavar="PHOTO...", help="The camera's photos, oldest first, or their folder."),
     ],
     site: Annotated[Path, typer.Option(help="The site file that describes the camera.")],
     camera: Annotated[str, typer.Option(help="The camera's name in the site file.")],
@@ -68,11 +69,11 @@ def calibrate(
     """
     from plumbline_edge.camera.capture import LazyModel  # noqa: PLC0415 - vision costs 100 MB
     from plumbline_edge.camera.memory import config_name  # noqa: PLC0415
-    from plumbline_edge.config import load_site  # noqa: PLC0415
+    from plumbline_edge.config import load_cameras  # noqa: PLC0415
     from plumbline_edge.vision import calibration, interval  # noqa: PLC0415
     from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
 
-    settings = load_site(site)
+    settings = load_cameras(site)
     chosen = next((one for one in settings.cameras if one.name == camera), None)
     if chosen is None:
         known = ", ".join(one.name for one in settings.cameras) or "none"
@@ -195,18 +196,20 @@ def _readings(
     photos: Sequence[Path], camera: CameraSettings, load_model: Any, zone: ZoneInfo
 ) -> dict[str, tuple[ZoneReading, ...]]:
     """What the model sees of each photo's zones, in the photos' order, as the gateway would from its first one on."""
-    from plumbline_edge.camera.capture import judge  # noqa: PLC0415
+    from plumbline_edge.camera.judge import judge  # noqa: PLC0415
     from plumbline_edge.camera.memory import Memory  # noqa: PLC0415
-    from plumbline_edge.vision.cli import taken_at  # noqa: PLC0415
+    from plumbline_edge.camera.source import PhotoRefused  # noqa: PLC0415
+    from plumbline_edge.vision import album, photo_file  # noqa: PLC0415
 
     begin = None if camera.works_begin is None else datetime.combine(camera.works_begin, time(), zone)
     memory, seen = Memory(), {}
-    for path in photos:
+    for picture in album.gathered(photos, zone):
+        path, at = picture.path, picture.at
         try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
-        judged = judge(raw, taken_at(path, zone), camera, load_model, memory, day0_until=begin)
+            raw = photo_file.read(path)
+        except PhotoRefused as why:
+            raise ConfigError(f"{path}: {why}", hint="Name photo files.") from None
+        judged = judge(raw, at or album.UNDATED, camera, load_model, memory, day0_until=begin)
         memory = judged.memory
         if not judged.readings:
             codes = ", ".join(judged.captured.progress.gate)

@@ -1,24 +1,30 @@
-"""`plumbline model run|card|check`: judge photos by hand, read the model's card, check the model on this machine."""
+"""`plumbline model run|zones|card|check`: judge photos by hand, draw their zones, look the model over."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
 
 from plumbline.errors import ConfigError, Refused
+from plumbline.terminal import printable
+
+if TYPE_CHECKING:
+    from plumbline_edge.camera.capture import LazyModel
+    from plumbline_edge.settings import CameraSettings, SiteSettings
+    from plumbline_edge.vision.sequence import Seen
 
 app = typer.Typer()
 
-_DATED: Final = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_ -]?(\d\d)[:h-]?(\d\d)(?:[:m-]?(\d\d))?)?")
-_NOON: Final = 12
 _GOLDEN_PP: Final = 0.3
+_MANY: Final = 5
 
 Folder = Annotated[
     Path | None,
@@ -27,67 +33,100 @@ Folder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
 
 
-@app.command(
-    epilog="Example: plumbline model run --site site.toml --camera east photos/*.jpg --overlay /tmp/seen"
-)
+@app.command(epilog="Example: plumbline model run --site site.toml --camera east photos/ --overlay seen")
 def run(
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO...", help="JPEG or PNG files, oldest first.")
+        list[Path],
+        typer.Argument(
+            metavar="PHOTO...", help="JPEG, PNG or WebP files, oldest first; a folder: its photos by time."
+        ),
     ],
-    site: Annotated[Path, typer.Option(help="The site file that describes the camera's facade.")],
-    camera: Annotated[str, typer.Option(help="The camera's name in the site file.")],
+    site: Annotated[
+        Path, typer.Option(help="The site file; docs/photos.md shows the few lines it needs for this.")
+    ],
+    camera: Annotated[
+        str | None, typer.Option(help="The camera's name in the site file; left out: its only one.")
+    ] = None,
     model: Folder = None,
     overlay: Annotated[
-        Path | None, typer.Option(help="Write each masked preview with its zones here.")
+        Path | None, typer.Option(help="Write here, for each judged photo, a picture that shows why.")
     ] = None,
+    day0: Annotated[
+        Path | None, typer.Option(help="The photo from before the works; left out: as the gateway finds it.")
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Judge each photo on its own: none remembers those before it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge photos of one camera in their order, as the gateway would from its first photo on.
 
-    A date in a file's name (2026-05-12, 20260512_1400) is when it was taken, in the site's time zone; else the
-    file's own time counts. Nothing is kept: the gateway's memory of this camera is neither read nor changed.
-    """
-    from plumbline_edge.camera.capture import LazyModel, judge  # noqa: PLC0415 - vision costs 100 MB
-    from plumbline_edge.camera.memory import Memory  # noqa: PLC0415
-    from plumbline_edge.config import load_site  # noqa: PLC0415
-    from plumbline_edge.vision import overlay as drawing  # noqa: PLC0415
-    from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
+    A photo's time is the date in its name (2026-05-12, 20260512_1400), else what its EXIF block says, else the
+    file's own time. Photos of several places, held by hand, need --each: the gateway's camera stands still. Nothing is kept: the gateway's memory of this camera is neither read nor changed.
 
-    settings = load_site(site)
-    chosen = next((c for c in settings.cameras if c.name == camera), None)
-    if chosen is None:
-        known = ", ".join(c.name for c in settings.cameras) or "none"
-        raise ConfigError(f"{site}: no camera {camera!r}", hint=f"Cameras in this file: {known}.")
-    named = settings.model.folder
-    load_model = LazyModel(model or (Path(named) if named else shipped_folder()))
-    load_model()  # a missing model ends the command here, instead of marking every photo
-    if overlay is not None:
-        overlay.mkdir(parents=True, exist_ok=True)
-    memory, zone = Memory(), ZoneInfo(settings.timezone)
-    for path in photos:
-        at = taken_at(path, zone)
-        judged = judge(_read(path), at, chosen, load_model, memory)
-        memory = judged.memory
-        progress = judged.captured.progress
-        if overlay is not None and judged.captured.photo.jpeg:
-            drawn = drawing.draw(judged.captured.photo, progress)
-            (overlay / f"{path.stem}.jpg").write_bytes(drawn)
-        line = {
-            "file": str(path),
-            "at": at.isoformat(),
-            "percent": progress.percent,
-            "low": progress.low,
-            "high": progress.high,
-            "gate": list(progress.gate),
-            "zones": [
-                {
-                    "id": z.id, "percent": z.percent, "low": z.low, "high": z.high,
-                    "visible": z.visible, "stage": z.stage,
-                }
-                for z in progress.zones
-            ],
-        }  # fmt: skip
-        print(json.dumps(_rounded(line)) if as_json else _sentence(line))
+    A photo that cannot be judged is a line with its reasons. Exit code: 0 where at least one photo got a percent, 1
+    where none did, 2 where a file or option must be edited.
+    """
+    from plumbline_edge.camera.memory import Memory  # noqa: PLC0415 - vision costs 100 MB
+    from plumbline_edge.config import load_cameras  # noqa: PLC0415
+    from plumbline_edge.vision import album, sequence  # noqa: PLC0415
+    from plumbline_edge.vision.photo_file import MAX_MEGAPIXELS  # noqa: PLC0415
+    from plumbline_edge.vision.sheet import Sheets  # noqa: PLC0415
+    from plumbline_edge.vision.witness import Witness  # noqa: PLC0415
+
+    settings = load_cameras(site, day0_named=day0 is not None)
+    chosen = replace(
+        _camera(site, settings, camera), max_megapixels=MAX_MEGAPIXELS
+    )  # a gateway's bound is its memory
+    witness = Witness(_loader(settings, model))
+    pictures = album.gathered(photos, zone := ZoneInfo(settings.timezone))
+    for late in album.backwards(pictures):
+        _note(
+            f"{late.path} is dated before the photo in front of it; the order given is kept"
+            + ("" if each else ", so it is refused with CLOCK as the gateway would")
+        )
+    start = (
+        sequence.start_from(day0, chosen, witness)
+        if day0 is not None
+        else sequence.Start(memory=Memory(), day0_until=_works_begin(chosen, zone))
+    )
+    sheets = Sheets(overlay, chosen, each=each) if overlay is not None else None
+    judged = 0
+    verdicts = sequence.in_order(pictures, chosen, witness, start, each=each)
+    if not (as_json and sys.stdout.isatty()):  # a bar on the same screen would break long lines
+        verdicts = _watched(verdicts, len(pictures))
+    for seen in verdicts:
+        judged += seen.progress.percent is not None
+        print(json.dumps(sequence.as_line(seen)) if as_json else printable(sequence.as_sentence(seen)))
+        if as_json and seen.why:
+            _note(f"{seen.picture.path}: {seen.why}")
+        if sheets is not None:
+            sheets.write(seen)
+    if not judged:
+        _note(f"none of {len(pictures)} photos could be judged")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: plumbline model zones day0.jpg --out zones.html")
+def zones(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the camera, best from day 0.")],
+    out: Annotated[Path, typer.Option(help="The page to write; it is replaced.")] = Path("zones.html"),
+) -> None:
+    """Write a page on which the facade's corners are clicked; it gives the block for the site file.
+
+    One file with the photo in it, for any browser, phones too. It asks no server for anything and sends nothing. The
+    photo is at full size with everybody in it: keep the page as you keep the photo.
+    """
+    from plumbline_edge.vision.zonepage.build import page  # noqa: PLC0415
+
+    content = page(photo)
+    try:
+        out.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror}", hint="Name a file you may write.") from None
+    print(
+        printable(f"{out}: open it in a browser, click the four corners, copy the block into the site file")
+    )
 
 
 @app.command(epilog="Example: plumbline model card")
@@ -132,42 +171,49 @@ def check(model: Folder = None, as_json: AsJson = False) -> None:
     )
 
 
-def taken_at(path: Path, zone: ZoneInfo) -> datetime:
-    """The date in a photo's name at its time of day, noon where it has none; else the file's own time."""
-    if found := _DATED.search(path.stem):
-        year, month, day, hour, minute, second = (int(text) if text else None for text in found.groups())
-        try:
-            return datetime(
-                year or 0, month or 0, day or 0,
-                _NOON if hour is None else hour, minute or 0, second or 0, tzinfo=zone,
-            )  # fmt: skip
-        except ValueError:
-            pass  # digits that are no date
-    try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
+def _loader(settings: SiteSettings, folder: Path | None) -> LazyModel:
+    """Loads it at once: a missing model ends the command, instead of marking every photo."""
+    from plumbline_edge.camera.capture import LazyModel  # noqa: PLC0415
+    from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
+
+    named = settings.model.folder
+    loader = LazyModel(folder or (Path(named) if named else shipped_folder()), threads=settings.model.threads)
+    loader()
+    return loader
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="Name photo files.") from None
+def _camera(path: Path, settings: SiteSettings, name: str | None) -> CameraSettings:
+    known = ", ".join(c.name for c in settings.cameras)
+    if name is None and len(settings.cameras) == 1:
+        return settings.cameras[0]
+    if name is None:
+        raise ConfigError(f"{path}: which camera?", hint=f"Name it with --camera: {known}.")
+    for camera in settings.cameras:
+        if camera.name == name:
+            return camera
+    raise ConfigError(f"{path}: no camera {name!r}", hint=f"Cameras in this file: {known}.")
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 3)
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
+def _works_begin(camera: CameraSettings, zone: ZoneInfo) -> datetime | None:
+    day = camera.works_begin
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-def _sentence(line: dict[str, Any]) -> str:
-    if line["percent"] is None:
-        return f"{line['file']}: no percent: {', '.join(line['gate'])}"
-    return f"{line['file']}: {line['percent']:.1f} % ({line['low']:.1f} to {line['high']:.1f})"
+def _watched(verdicts: Iterable[Seen], total: int) -> Iterator[Seen]:
+    """The same; with a bar on the error stream where a person watches and it takes a while."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    if total < _MANY or not console.is_terminal:
+        yield from verdicts
+        return
+    with Bar(console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield from bar.track(verdicts, total=total, description="judging photos")
+
+
+def _note(text: str) -> None:
+    typer.echo(printable(text), err=True)
 
 
 def _outline(value: dict[str, Any], depth: int = 0) -> Iterator[str]:

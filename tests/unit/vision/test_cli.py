@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from datetime import datetime
-from pathlib import Path
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from plumbline.errors import ConfigError
-from plumbline_edge.vision.cli import app, taken_at
+from plumbline.errors import ConfigError, Refused
+from plumbline_edge.camera.capture import LazyModel
+from plumbline_edge.camera.memory import Memory
+from plumbline_edge.config import load_cameras
+from plumbline_edge.vision.album import Picture
+from plumbline_edge.vision.cli import app
+from plumbline_edge.vision.sequence import Start, in_order
+from plumbline_edge.vision.witness import Witness
 
-ZONE = ZoneInfo("Asia/Shanghai")
 SITE = """
 site = "a12"
 gateway = "gw1"
@@ -84,13 +86,12 @@ def test_run_prints_one_line_a_photo_with_percent_or_reason(folder, site, photos
     assert [line["gate"] for line in lines] == [[], ["DARK"], ["UNREADABLE"]]
     assert [line["percent"] for line in lines] == [100, None, None]
     assert lines[0]["at"] == "2026-05-01T10:00:00+08:00"
-    assert set(lines[0]) == {"file", "at", "percent", "low", "high", "gate", "zones"}
+    assert set(lines[0]) == {"file", "at", "percent", "low", "high", "gate", "shift_px", "zones"}
     assert lines[0]["zones"][0] == {
-        "id": "f1b1", "percent": 100, "low": 96, "high": 100, "visible": 1, "stage": 7,
+        "id": "f1b1", "percent": 100, "low": 96, "high": 100, "visible": 1, "stage": 7, "raw": 100, "regress": False,
     }  # fmt: skip
     assert lines[1]["zones"] == []
     assert [path.name for path in seen.iterdir()] == ["2026-05-01_1000.jpg"]
-    assert cv2.imread(str(seen / "2026-05-01_1000.jpg")).shape == (180, 320, 3)
 
 
 def test_run_leaves_the_gateways_memory_alone(folder, site, photos, tmp_path):
@@ -118,23 +119,189 @@ def test_card_and_check_tell_what_the_model_is(folder):
     assert json.loads(run("check", "--model", folder, "--json").stdout)["size_hw"] == [32, 48]
 
 
+LEAST = """
+[[cameras]]
+track = "new"
+floors = 2
+bays = 2
+quad = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]
+"""
+
+
+@pytest.fixture
+def least(tmp_path):
+    path = tmp_path / "zones.toml"
+    path.write_text(LEAST)
+    return path
+
+
+def picture(path, size=(180, 320), seed=5):
+    """A photo of one place by daylight, another each seed; its kind follows from the name."""
+    coarse = np.random.default_rng(0).integers(60, 200, (45, 80, 3), np.uint8)
+    place = cv2.resize(coarse, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    place[: size[0] // 8] += np.uint8(seed)
+    cv2.imwrite(str(path), place)
+    return path
+
+
+def judged(*arguments):
+    done = run("run", "--json", *arguments)
+    return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "without_ending", "七月.jpg", "-dash.jpg"])
+def test_five_lines_of_a_site_file_judge_a_strangers_photo(folder, least, tmp_path, name):
+    kind = ".jpg" if "." not in name else name[name.index(".") :]
+    made = picture(tmp_path / f"made{kind}").rename(tmp_path / name)
+    done, (line,) = judged("--site", least, "--model", folder, "--", made)
+
+    assert (done.exit_code, line["file"], line["percent"], line["gate"]) == (0, str(made), 100, [])
+
+
+@pytest.mark.parametrize("size", [(3000, 4000), (48, 64), (4000, 900), (200, 3000)])
+def test_photos_of_any_size_are_judged(folder, least, tmp_path, size):
+    _, (line,) = judged("--site", least, "--model", folder, picture(tmp_path / "a.jpg", size))
+
+    assert line["percent"] == 100
+
+
+def test_a_phones_photo_of_many_megapixels_is_not_too_large(folder, least, tmp_path):
+    path = tmp_path / "a.jpg"
+    coarse = np.random.default_rng(1).integers(60, 200, (300, 400, 3), np.uint8)
+    cv2.imwrite(str(path), cv2.resize(coarse, (8000, 6000), interpolation=cv2.INTER_NEAREST))
+
+    assert judged("--site", least, "--model", folder, path)[1][0]["gate"] == []
+
+
+def test_a_photo_that_lies_on_its_side_is_judged_upright(folder, least, tmp_path):
+    path = picture(tmp_path / "a.jpg")
+    jpeg = path.read_bytes()
+    turned = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0"
+    path.write_bytes(jpeg[:2] + turned + jpeg[2:])
+    witness, (camera,) = Witness(LazyModel(folder)), load_cameras(least).cameras
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    (seen,) = in_order([Picture(path=path, at=at)], camera, witness, Start(memory=Memory(), day0_until=None))
+
+    assert seen.progress.percent == 100
+    assert (seen.photo.width_px, seen.photo.height_px) == (180, 320)
+
+
+def test_what_cannot_be_read_is_a_line_with_its_reason(folder, least, tmp_path):
+    bad = {"gone.jpg": None, "empty.jpg": b"", "film.jpg": b"\0\0\0\x18ftypmp42", "cut.jpg": b"\xff\xd8\xff"}
+    for name, content in bad.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    good = picture(tmp_path / "good.jpg")
+    done, lines = judged("--site", least, "--model", folder, *(tmp_path / name for name in bad), good)
+
+    assert done.exit_code == 0
+    assert [line["gate"] for line in lines] == [["UNREADABLE"]] * 4 + [[]]
+    assert [line["percent"] for line in lines] == [None] * 4 + [100]
+    assert lines[0]["at"] is None
+    assert "No such file" in done.stderr
+    assert "this is a film" in done.stderr
+
+
+def test_where_no_photo_could_be_judged_the_exit_code_says_so(folder, least, tmp_path):
+    done, lines = judged("--site", least, "--model", folder, tmp_path / "gone.jpg")
+
+    assert (done.exit_code, len(lines)) == (1, 1)
+    assert "none of 1 photos could be judged" in done.stderr
+
+
+def test_a_folder_is_judged_by_time_and_photos_against_it_are_named(folder, least, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    for i, name in enumerate(["b_2026-05-02.jpg", "a_2026-05-03.jpg", "c_2026-05-01.jpg"]):
+        picture(old / name, seed=i)
+    done, lines = judged("--site", least, "--model", folder, old)
+
+    assert [line["at"][:10] for line in lines] == ["2026-05-01", "2026-05-02", "2026-05-03"]
+    assert done.stderr == ""
+    done, lines = judged(
+        "--site", least, "--model", folder, old / "a_2026-05-03.jpg", old / "b_2026-05-02.jpg"
+    )
+    assert [line["at"][:10] for line in lines] == ["2026-05-03", "2026-05-02"]
+    assert "b_2026-05-02.jpg is dated before the photo in front of it" in done.stderr
+
+
+def test_each_photo_on_its_own_remembers_none_before_it(folder, least, tmp_path):
+    path = picture(tmp_path / "a.jpg")
+    _, in_order = judged("--site", least, "--model", folder, path, path)
+    _, alone = judged("--site", least, "--model", folder, "--each", path, path)
+
+    assert [line["gate"] for line in in_order] == [[], ["FROZEN"]]
+    assert [line["gate"] for line in alone] == [[], []]
+
+
+def test_a_renovation_is_judged_against_the_photo_that_is_named(folder, least, tmp_path):
+    least.write_text(LEAST.replace('"new"', '"reno"'))
+    before, after = picture(tmp_path / "a.jpg", seed=1), picture(tmp_path / "b.jpg", seed=2)
+    _, lines = judged("--site", least, "--model", folder, "--day0", before, before, after)
+
+    assert [line["gate"] for line in lines] == [[], []]
+    with pytest.raises(ConfigError, match="works_begin"):
+        judged("--site", least, "--model", folder, after)
+
+
+def test_a_day0_that_cannot_be_judged_ends_the_command(folder, least, tmp_path):
+    dark = tmp_path / "dark.jpg"
+    cv2.imwrite(str(dark), np.zeros((180, 320, 3), np.uint8))
+    with pytest.raises(Refused, match="too dark"):
+        judged("--site", least, "--model", folder, "--day0", dark, picture(tmp_path / "b.jpg"))
+
+
+def test_photos_from_before_the_works_are_their_own_day0(folder, least, tmp_path):
+    least.write_text(LEAST.replace('track = "new"', 'track = "reno"\nworks_begin = 2026-05-02'))
+    first, second = picture(tmp_path / "2026-05-01.jpg", seed=1), picture(tmp_path / "2026-05-03.jpg", seed=2)
+    out = tmp_path / "seen"
+    judged("--site", least, "--model", folder, "--overlay", out, first, second)
+
+    assert sorted(path.name for path in out.iterdir()) == ["2026-05-01.jpg", "2026-05-03.jpg"]
+
+
+def test_photos_of_one_name_in_two_folders_keep_an_overlay_each(folder, least, tmp_path):
+    for i in (1, 2):
+        (tmp_path / str(i)).mkdir()
+        picture(tmp_path / str(i) / "a.jpg", seed=i)
+    out = tmp_path / "seen"
+    judged("--site", least, "--model", folder, "--overlay", out, tmp_path / "1", tmp_path / "2")
+
+    assert sorted(path.name for path in out.iterdir()) == ["a-2.jpg", "a.jpg"]
+
+
+def test_a_gateways_whole_site_file_will_do_where_its_files_are_not(folder, tmp_path):
+    path = tmp_path / "site.toml"
+    path.write_text(
+        SITE.replace('state_dir = "state"', 'state_dir = "/no/such/folder/state"')
+        .replace('host = "127.0.0.1"', 'host = "broker.example"\nca_file = "ca.pem"')
+        .replace('track = "new"', 'track = "new"\nusername = "u"\npassword_file = "secret"')
+        + '[[meters]]\nname = "m1"\nprofile = "none_such"\n'
+    )
+
+    assert judged("--site", path, "--model", folder, picture(tmp_path / "a.jpg"))[1][0]["percent"] == 100
+
+
 @pytest.mark.parametrize(
-    ("name", "at"),
+    ("text", "said"),
     [
-        ("2026-05-12.jpg", (2026, 5, 12, 12, 0)),
-        ("cam1_20260512_1405.jpg", (2026, 5, 12, 14, 5)),
-        ("20260512T140530Z.png", (2026, 5, 12, 14, 5, 30)),
-        ("north 2026-05-12 07h30.jpeg", (2026, 5, 12, 7, 30)),
+        ("", "no .*cameras"),
+        (LEAST.replace("cameras", "camera"), "cameras"),
+        (LEAST.replace("floors", "flors"), "floors"),
+        (LEAST.replace("[0.8, 0.2]", "[0.3, 0.6]"), "clockwise"),
+        (LEAST + '[[cameras]]\nname = "b"\n' + LEAST.split("]]", 1)[1].split("\n", 1)[1], "which camera"),
     ],
 )
-def test_a_photos_name_tells_when_it_was_taken(name, at):
-    assert taken_at(Path(name), ZONE) == datetime(*at, tzinfo=ZONE)
+def test_a_wrong_file_says_what_is_wrong(folder, least, tmp_path, text, said):
+    least.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        judged("--site", least, "--model", folder, picture(tmp_path / "a.jpg"))
 
 
-@pytest.mark.parametrize("name", ["photo.jpg", "20269912.jpg"])
-def test_without_a_date_in_its_name_the_files_time_counts(tmp_path, name):
-    path = tmp_path / name
-    path.write_bytes(b"")
-    os.utime(path, (1_777_777_777, 1_777_777_777))
+def test_for_a_person_a_line_says_percent_or_why_not(folder, least, tmp_path):
+    good, dark = picture(tmp_path / "2026-05-01_1000.jpg"), tmp_path / "2026-05-02_1000.jpg"
+    cv2.imwrite(str(dark), np.zeros((180, 320, 3), np.uint8))
+    lines = run("run", "--site", least, "--model", folder, good, dark).stdout.splitlines()
 
-    assert taken_at(path, ZONE).timestamp() == 1_777_777_777
+    assert lines[0].endswith("2026-05-01 10:00   100.0 %  (96.0 to 100.0)")
+    assert lines[1].endswith("2026-05-02 10:00   no percent: DARK: too dark to see the facade")
