@@ -29,10 +29,12 @@ def batch(
     """The tensors of a step. `styles` are small real photos, see photos.styles."""
     mirror(samples, rng.random(len(samples)) < 0.5)
     now, day0 = (_picture(samples[name]) for name in ("now", "day0"))
-    for picture in (now, day0):
-        if styles is not None:
-            _restyle(picture, styles, rng)
-        _tint(picture, rng)
+    if styles is not None:
+        # what a picture's light says of its faults must stay true
+        _restyle(now, styles, rng, samples["quality"].max(1) <= 0)
+        _restyle(day0, styles, rng, np.ones(len(samples), bool))
+    _tint(now, rng)
+    _tint(day0, rng)
     _shift(day0, rng)
     day0[torch.from_numpy((rng.random(len(samples)) < DAY0_LOST) | ~samples["day0"].any((1, 2, 3)))] = 0
     made = {
@@ -59,8 +61,10 @@ def mirror(samples: Samples, which: NDArray[np.bool_]) -> None:
 
 
 def relit(picture: Tensor, style: Tensor) -> Tensor:
-    """`picture` [3,H,W] with the strength of its lowest frequencies taken from `style` [3,h,w] (Fourier domain
-    adaptation, Yang and Soatto 2020); what they change is smooth, so it is worked out on a small copy."""
+    """`picture` [3,H,W] with the strength of its lowest frequencies taken from `style` [3,h,w].
+
+    Fourier domain adaptation, Yang and Soatto 2020; what it changes is smooth, so it is worked out on a small copy.
+    """
     small = functional.interpolate(picture[None], size=style.shape[1:], mode="area")[0]
     own, other = torch.fft.rfft2(small), torch.fft.rfft2(style)
     rows = torch.arange(style.shape[1])
@@ -79,8 +83,10 @@ def _picture(stack: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(stack)).permute(0, 3, 1, 2).float().div_(255)
 
 
-def _restyle(pictures: Tensor, styles: NDArray[np.float32], rng: np.random.Generator) -> None:
-    for index in np.flatnonzero(rng.random(len(pictures)) < STYLED).tolist():
+def _restyle(
+    pictures: Tensor, styles: NDArray[np.float32], rng: np.random.Generator, fit: NDArray[np.bool_]
+) -> None:
+    for index in np.flatnonzero(fit & (rng.random(len(pictures)) < STYLED)).tolist():
         style = torch.from_numpy(styles[int(rng.integers(len(styles)))]).permute(2, 0, 1)
         pictures[index] = relit(pictures[index], style)
 

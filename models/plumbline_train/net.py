@@ -56,13 +56,10 @@ class Strips(nn.Module):
 
     def __init__(self, wide: int) -> None:
         super().__init__()
-        self.row = nn.Sequential(
-            nn.Conv2d(wide, wide // 2, (5, 1), padding=(2, 0)), nn.ReLU(), nn.Conv2d(wide // 2, wide, 1)
-        )
-        self.column = nn.Sequential(
-            nn.Conv2d(wide, wide // 2, (1, 5), padding=(0, 2)), nn.ReLU(), nn.Conv2d(wide // 2, wide, 1)
-        )
-        self.whole = nn.Sequential(nn.Conv2d(wide, wide // 2, 1), nn.ReLU(), nn.Conv2d(wide // 2, wide, 1))
+        thin = wide // 4
+        self.row = _context(wide, thin, (5, 1))
+        self.column = _context(wide, thin, (1, 5))
+        self.whole = _context(wide, thin, (1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         row = self.row(x.mean(3, keepdim=True))
@@ -70,12 +67,19 @@ class Strips(nn.Module):
         return x + row + column + self.whole(x.mean((2, 3), keepdim=True))
 
 
+def _context(wide: int, thin: int, kernel: tuple[int, int]) -> nn.Sequential:
+    first = nn.Conv2d(wide, thin, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
+    return nn.Sequential(first, nn.ReLU(), nn.Conv2d(thin, wide, 1))
+
+
 class Quality(nn.Module):
     """Is today's picture fit to be judged: how sharp it is at three scales, and what a few small layers make of it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.look = nn.Sequential(Unit(4, 12, 3, 2), Unit(12, 16, 3, 2), Unit(16, 24, 3, 2), Unit(24, 40, 3, 2))
+        self.look = nn.Sequential(
+            Unit(4, 12, 3, 2), Unit(12, 16, 3, 2), Unit(16, 24, 3, 2), Unit(24, 40, 3, 2)
+        )
         self.measured = nn.BatchNorm1d(3 * 5 + 5)
         self.judge = nn.Sequential(
             nn.Linear(2 * 40 + 3 * 5 + 5, 48), nn.ReLU(), nn.Linear(48, len(QUALITY_CLASSES))
