@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from plumbline import codec
 from plumbline.clock import from_us, to_us
-from plumbline.messages import Progress, ZoneProgress
+from plumbline.messages import Facade, Progress, ZoneProgress
 from plumbline_central.deviation import deviation_pp
 from plumbline_central.plan_store import PROGRESS, Baseline, PlanStore
 from plumbline_central.schema import Database
@@ -50,6 +50,8 @@ class Observation:
     zones: tuple[ZoneProgress, ...]
     quad: tuple[tuple[float, float], ...]
     grid: tuple[int, int]
+    facades: tuple[Facade, ...]
+    """In place of `quad` and `grid` where the camera looks at several."""
     model: str
 
     @property
@@ -169,5 +171,6 @@ def _observation(row: _Row) -> Observation:
         zones=progress.zones,
         quad=progress.quad,
         grid=progress.grid,
+        facades=progress.facades,
         model=progress.model,
     )

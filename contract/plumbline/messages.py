@@ -1,7 +1,8 @@
 """The frozen values that travel between gateway and centre; docs/wire.md tells their bytes.
 
 A new field gets a default and a new golden file; a renamed one is a new version. Fields at their default are
-left out of the bytes, so that yesterday's record keeps yesterday's hash.
+left out of the bytes, so that yesterday's record keeps yesterday's hash. For the same reason a struct has at most
+15 entries, its kind among them: with more msgspec writes another header, however many are left out.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Frame(_Body, frozen=True, kw_only=True):
 
 
 class ZoneProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One zone of one photo. percent 0..100 or None where nothing could be seen; `visible` is a share 0..1."""
+    """One zone of one photo. percent 0..100 or None where nothing could be seen; `visible` is a share 0..1.
+
+    `id` is `f1b1`, or `east.f1b1` where the camera looks at several facades.
+    """
 
     id: str
     percent: float | None
@@ -48,6 +52,29 @@ class ZoneProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     high: float | None
     visible: float
     stage: int | None = None
+    raw: float | None = None
+    """What this photo alone shows of it, before the days are brought into line; None where it shows nothing."""
+    regress: bool = False
+    """It has fallen below what it was, and has not come back to it."""
+
+
+class Facade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of several facades in a picture: its corners in shares of it, clockwise from top left; floors and bays."""
+
+    name: str
+    quad: tuple[tuple[float, float], ...]
+    grid: tuple[int, int]
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a percent rests on besides the model and the picture."""
+
+    config: str
+    """Names the settings that zones and percents follow from; the same name is the same settings."""
+    calibration: int = 0
+    """Number of the calibration file that was applied; 0: none."""
+    frames: int = 1
+    """Pictures of one burst that this was judged from."""
 
 
 class Progress(_Body, frozen=True, kw_only=True):
@@ -65,6 +92,11 @@ class Progress(_Body, frozen=True, kw_only=True):
     """Facade corners in shares of the photo's width and height, clockwise from top left."""
     grid: tuple[int, int] = (0, 0)
     """Floors and bays that the facade is divided into."""
+    facades: tuple[Facade, ...] = ()
+    """In place of `quad` and `grid` where the camera looks at several facades; then zones are named after them."""
+    shift_px: float | None = None
+    """How far the facade lay from where it was on day 0, in pixels of the judged picture; already taken out."""
+    basis: Basis | None = None
 
 
 class Photo(_Body, frozen=True, kw_only=True):
@@ -115,6 +147,8 @@ class EventCode(StrEnum):
     """Another meter, or the same one with its counters set back: energy goes on from a new level."""
     METER_SUSPECT = "meter_suspect"
     """What the values say is probably wrong with wiring or settings; the text names it."""
+    ZONE_REGRESS = "zone_regress"
+    """Zones of a camera stayed below what they were: rework, demolition, a moved camera, a cover; the text names them."""
 
 
 class Event(_Body, frozen=True, kw_only=True):

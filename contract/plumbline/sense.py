@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from plumbline import chain
 from plumbline.errors import Refused
-from plumbline.messages import Anchor, Body, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
+from plumbline.messages import Anchor, Basis, Body, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
 from plumbline.topics import is_name
 
 LATEST_US: Final = 4_102_444_800_000_000  # the year 2100
@@ -16,6 +16,7 @@ _LOWEST: Final = -(1 << 63)
 _HIGHEST: Final = (1 << 63) - 1
 _INT64: Final = range(_LOWEST + 1, _HIGHEST + 1)
 _SEQS: Final = range(1 << 53)
+_NO_BASIS: Final = Basis(config="")
 _MAX_ZONES: Final = 4096
 _MAX_ENTRIES: Final = 512
 _MAX_TEXT: Final = 4096
@@ -79,28 +80,40 @@ def _frame_doubts(frame: Frame) -> Iterator[str]:
 
 
 def _progress_doubts(progress: Progress) -> Iterator[str]:
-    yield from _names([progress.camera, *(zone.id for zone in progress.zones)])
-    yield from _texts([progress.photo, progress.model, *progress.gate])
+    basis = progress.basis or _NO_BASIS
+    yield from _names([progress.camera, *(facade.name for facade in progress.facades)])
+    if not all(_is_zone(zone.id) for zone in progress.zones):
+        yield "a device, camera or zone whose name is none"
+    yield from _texts([progress.photo, progress.model, basis.config, *progress.gate])
+    quads = [progress.quad, *(facade.quad for facade in progress.facades)]
     if (
         len(progress.zones) > _MAX_ZONES
-        or len(progress.gate) > _MAX_ENTRIES
-        or len(progress.quad) > _MAX_ENTRIES
+        or max(len(progress.gate), len(quads), *(len(quad) for quad in quads)) > _MAX_ENTRIES
     ):
         yield "too many zones, reasons or corners"
     numbers = [
         progress.percent,
         progress.low,
         progress.high,
-        *(x for corner in progress.quad for x in corner),
+        progress.shift_px,
+        *(x for quad in quads for corner in quad for x in corner),
     ]
     for zone in progress.zones:
-        numbers += [zone.percent, zone.low, zone.high, zone.visible]
+        numbers += [zone.percent, zone.low, zone.high, zone.visible, zone.raw]
         if zone.stage is not None and zone.stage not in range(8):
             yield "a stage that there is none of"
     if not _finite(numbers):
         yield "a number that is none"
-    if any(side not in range(_MAX_ZONES) for side in progress.grid):
+    grids = [progress.grid, *(facade.grid for facade in progress.facades)]
+    if any(side not in range(_MAX_ZONES) for grid in grids for side in grid):
         yield "an impossible grid"
+    if any(count not in _INT64 for count in (basis.calibration, basis.frames)):
+        yield "a count beyond 64 bits"
+
+
+def _is_zone(name: str) -> bool:
+    """`f1b1`, or `east.f1b1` for a zone of the facade `east`."""
+    return name.count(".") <= 1 and all(is_name(part) for part in name.split("."))
 
 
 def _photo_doubts(photo: Photo) -> Iterator[str]:

@@ -193,6 +193,8 @@ def _bounds(settings: type, where: list[int | str]) -> str | None:
     if not is_dataclass(holder) or not names:
         return None
     hint = get_type_hints(holder, include_extras=True).get(names[-1])
+    if type(None) in get_args(hint):
+        hint = get_args(hint)[0]
     while get_origin(hint) is tuple:
         hint = get_args(hint)[0]
     marks = getattr(hint, "__metadata__", ())

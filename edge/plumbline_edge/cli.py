@@ -45,7 +45,10 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         print(f"  meter  {meter.name}: {meter.profile} {where}, {number}, every {meter.every_s:g} s")
     for camera in settings.cameras:
         times = ", ".join(camera.at)
-        print(f"  camera {camera.name}: {camera.floors} floors x {camera.bays} bays, photos at {times}")
+        facades = "; ".join(
+            f"{f.name}{' ' if f.name else ''}{f.floors} floors x {f.bays} bays" for f in camera.all_facades()
+        )
+        print(f"  camera {camera.name}: {facades}, photos at {times}")
     print(
         f"  outbox {settings.outbox.max_mb:g} MB: about {days_offline(settings):.0f} days without a network"
         " before readings are thinned"

@@ -29,6 +29,7 @@ from plumbline_edge.meters.dlt645.frames import as_address
 from plumbline_edge.meters.profiles import file as profile
 from plumbline_edge.settings import SiteSettings
 
+_OF_ONE_FACADE: Final = ("quad", "floors", "bays", "weights", "values")
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
@@ -56,13 +57,13 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield from prefixed(f"meters.{where}", _meter_faults(folder, meter))
         yield from prefixed(f"meters.{where}", _wire_faults(folder, meter, kinds))
     for where, camera in cameras:
-        yield from prefixed(f"cameras.{where}", _camera_faults(camera))
+        yield from prefixed(f"cameras.{where}", _camera_faults(folder, camera))
     yield from missing_files(folder, raw)
 
 
 def _names_a_file(key: str, value: str) -> bool:
     own_profile = key == "profile" and value.endswith(".toml")
-    return own_profile or key.endswith("_file") or key in ("state_dir", "folder")
+    return own_profile or key.endswith("_file") or key in ("state_dir", "folder", "calibration")
 
 
 _SITE_FILE: Final = StrictFile(
@@ -173,7 +174,7 @@ def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:
     yield "profile", wanted, f"a shipped profile or a .toml file of your own; {hint}"
 
 
-def _camera_faults(camera: Raw) -> Iterator[Found]:
+def _camera_faults(folder: Path, camera: Raw) -> Iterator[Found]:
     if isinstance(url := camera.get("url"), str) and not _is_snapshot_url(url):
         yield "url", url, "an http:// or https:// address without a password in it"
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
@@ -187,12 +188,37 @@ def _camera_faults(camera: Raw) -> Iterator[Found]:
             None,
             "the day the works begin: a renovation is judged against a photo from before it",
         )
-    yield from _facade_faults(camera)
+    if isinstance(calibration := camera.get("calibration"), str) and not (folder / calibration).is_file():
+        yield "calibration", calibration, "a file that exists; `plumbline model calibrate` makes it"
+    if "facades" not in camera:
+        yield from ((key, None, "a value here") for key in ("quad", "floors", "bays") if camera.get(key) is None)
+        yield from _facade_faults(camera)
+        return
+    yield from (
+        (key, camera[key], "nothing: it belongs into each of [[cameras.facades]]")
+        for key in _OF_ONE_FACADE
+        if camera.get(key) is not None
+    )
+    facades = tables(camera["facades"])
+    if camera["facades"] == []:
+        yield "facades", camera["facades"], "at least one facade"
+    yield from name_faults("facades", facades)
+    for where, facade in facades:
+        yield from prefixed(f"facades.{where}", _facade_faults(facade))
+    yield from _share_faults([facade.get("share") for _, facade in facades])
+
+
+def _share_faults(shares: list[object]) -> Iterator[Found]:
+    given = [share for share in shares if isinstance(share, (int, float))]
+    if given and len(given) < len(shares):
+        yield "facades", given, "a share for each facade, or for none"
+    elif given and not math.isclose(sum(given), 1, abs_tol=0.001):
+        yield "facades", sum(given), "shares that add up to 1"
 
 
 def _facade_faults(camera: Raw) -> Iterator[Found]:
     quad = camera.get("quad")
-    if _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
+    if quad is not None and _is_numbers(quad, 4, 2) and not _is_clockwise(quad):
         yield "quad", quad, "four corners clockwise from the top left"
     values: Any = camera.get("values")
     if _is_numbers([values], 1, 8) and not (

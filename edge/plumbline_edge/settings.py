@@ -56,18 +56,49 @@ class MeterSettings:
     """The longest wait for one answer; where a meter answers faster, it is waited for less long."""
 
 
+Quad = Annotated[tuple[tuple[Share, Share], ...], Len(4, 4)]
+"""Facade corners in shares of the picture, clockwise from top left."""
+Count = Annotated[int, Ge(1), Le(40)]
+"""Floors or bays of a facade."""
+Values = Annotated[tuple[float, ...], Len(8, 8)]
+"""Cumulative value of the stages 0..7."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacadeSettings:
+    """One of several facades in a camera's picture; its zones are named `east.f1b1` after it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: Name
+    quad: Quad
+    floors: Count
+    bays: Count
+    weights: tuple[tuple[float, ...], ...] | None = None
+    """Share of this facade's works per zone, floor by floor from the ground; equal where absent."""
+    values: Values | None = None
+    """plumbline.stages.DEFAULT_VALUES where absent."""
+    share: Annotated[float, Gt(0), Le(1)] | None = None
+    """Share of the camera's works that this facade is; in proportion to its zones where absent."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the zones' names."""
+        return f"{self.name}." if self.name else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSettings:
-    """One fixed camera and the facade it looks at."""
+    """One fixed camera and the facade it looks at, or several of them as tables of their own."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: Name
     url: str
     track: Track
-    quad: Annotated[tuple[tuple[Share, Share], ...], Len(4, 4)]
-    """Facade corners in shares of the picture, clockwise from top left."""
-    floors: Annotated[int, Ge(1), Le(40)]
-    bays: Annotated[int, Ge(1), Le(40)]
+    quad: Quad | None = None
+    floors: Count | None = None
+    bays: Count | None = None
+    facades: tuple[FacadeSettings, ...] = ()
+    """In place of quad, floors, bays, weights and values where the picture shows more than one facade."""
     at: Annotated[tuple[str, ...], MinLen(1)] = ("10:00", "14:00")
     """Local times of day when a photo is taken."""
     works_begin: date | None = None
@@ -75,14 +106,33 @@ class CameraSettings:
     be judged without. Where absent, one of the first photos is taken for that, if it can be."""
     weights: tuple[tuple[float, ...], ...] | None = None
     """Share of the visible works per zone, floor by floor from the ground; equal where absent."""
-    values: Annotated[tuple[float, ...], Len(8, 8)] | None = None
-    """Cumulative value of the stages 0..7; plumbline.stages.DEFAULT_VALUES where absent."""
+    values: Values | None = None
+    """plumbline.stages.DEFAULT_VALUES where absent."""
+    crew_rate: Annotated[float, Gt(0), Le(100)] | None = None
+    """The fastest that the plan lets a zone rise, in percentage points a day: three times that is believed."""
+    calibration: str | None = None
+    """A file made by `plumbline model calibrate` from photos that a person corrected."""
     username: str | None = None
     password_file: str | None = None
     hfov_deg: Annotated[float, Gt(5), Le(150)] = 70.0
     distance_m: Annotated[float, Gt(1), Le(500)] = 30.0
     max_megapixels: Annotated[float, Gt(0), Le(64)] = 24.0
     timeout_s: Annotated[float, Gt(0), Le(120)] = 10.0
+
+    def all_facades(self) -> tuple[FacadeSettings, ...]:
+        """The facades to judge: those of the tables, else the camera's own one, whose name is empty."""
+        if self.facades or self.quad is None or self.floors is None or self.bays is None:
+            return self.facades
+        return (
+            FacadeSettings(
+                name="",
+                quad=self.quad,
+                floors=self.floors,
+                bays=self.bays,
+                weights=self.weights,
+                values=self.values,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from plumbline_central.web.curve import Chart, chart
 from plumbline_central.web.meters import POWER, Meter, Spark, meters, spark
 from plumbline_central.web.summary import TO_ACKNOWLEDGE, Facts, Summary, alert_title, summarise
 from plumbline_central.web.texts import Texts
-from plumbline_central.web.zones import ZoneShape, zone_shapes
+from plumbline_central.web.zones import ZoneShape, all_shapes
 
 _SPARK_STEP_S: Final = 1800.0
 _ALERTS_SHOWN: Final = 20
@@ -120,7 +120,11 @@ class SiteView:
             return PhotoView(info=None, seen=newest, zones=()) if newest else None
         info = max(pictures, key=lambda picture: picture.at)
         seen = next((one for one in reversed(self.curve.actual) if one.photo == info.photo), None)
-        zones = zone_shapes(seen.quad, seen.grid, seen.zones, info.width, info.height) if seen else []
+        zones = (
+            all_shapes(seen.quad, seen.grid, seen.facades, seen.zones, info.width, info.height)
+            if seen
+            else []
+        )
         return PhotoView(info=info, seen=seen, zones=zones)
 
     @cached_property

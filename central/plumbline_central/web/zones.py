@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from plumbline.messages import ZoneProgress
+from plumbline.messages import Facade, ZoneProgress
 
 Quad = Sequence[tuple[float, float]]
 _Point = tuple[float, float]
 
 _ZONE_ID: Final = re.compile(r"f(\d{1,3})b(\d{1,3})")
 _LEVELS: Final = 5
+_MOST_FACADES: Final = 20
 _MOST_ZONES: Final = 2_500
 
 
@@ -38,12 +39,34 @@ class ZoneShape:
         return 0 if self.percent is None else min(int(self.percent / 100 * _LEVELS), _LEVELS - 1)
 
 
+def all_shapes(
+    quad: Quad,
+    grid: tuple[int, int],
+    facades: Sequence[Facade],
+    zones: Sequence[ZoneProgress],
+    width: int,
+    height: int,
+) -> list[ZoneShape]:
+    """The shapes of every facade of a picture: the only one's, or those of `facades`, whose zones bear its name."""
+    shapes = zone_shapes(quad, grid, zones, width, height)
+    for facade in facades[:_MOST_FACADES]:
+        shapes += zone_shapes(facade.quad, facade.grid, zones, width, height, prefix=f"{facade.name}.")
+    return shapes
+
+
 def zone_shapes(
-    quad: Quad, grid: tuple[int, int], zones: Sequence[ZoneProgress], width: int, height: int
+    quad: Quad,
+    grid: tuple[int, int],
+    zones: Sequence[ZoneProgress],
+    width: int,
+    height: int,
+    *,
+    prefix: str = "",
 ) -> list[ZoneShape]:
     """A shape for each zone that the grid has; none where the quad is no convex shape clockwise from top left.
 
-    `quad` in shares of the picture, `grid` is (floors, bays), zone `f1b1` is the ground floor's left bay.
+    `quad` in shares of the picture, `grid` is (floors, bays), zone `f1b1` after `prefix` is the ground floor's left
+    bay.
     """
     floors, bays = grid
     if len(quad) != 4 or not 0 < floors * bays <= _MOST_ZONES or not _is_convex(quad):
@@ -56,7 +79,7 @@ def zone_shapes(
 
     shapes = []
     for zone in zones:
-        named = _ZONE_ID.fullmatch(zone.id)
+        named = _ZONE_ID.fullmatch(zone.id.removeprefix(prefix)) if zone.id.startswith(prefix) else None
         if named is None:
             continue
         floor, bay = int(named[1]), int(named[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,32 @@ from plumbline.stages import AUX_CLASSES
 from plumbline_edge.vision.zones import Quad
 
 if TYPE_CHECKING:
+    from plumbline_edge.vision.view import View
+
     Image = NDArray[np.uint8]
 
 MAX_WIDTH_PX: Final = 960
 MAX_JPEG_BYTES: Final = 120_000
 FACE_M: Final = 0.16
 FACE_PX: Final = 8.0
-LIKELY: Final = 0.3
+PERSON_M: Final = 1.7
+LIKELY: Final = 0.15
+"""From this probability on a place counts as a person's or vehicle's: low, because a false one costs a block of the
+picture, a missed one somebody's privacy."""
 GROWTH: Final = 0.15
-METHOD: Final = "pixelate-1"
+METHOD: Final = "pixelate-2"
 
 _PRIVATE: Final = tuple(AUX_CLASSES.index(name) for name in ("machine_vehicle", "person"))
 _BLOCKS_ACROSS: Final = 60
-"""A person at the facade is then two or three blocks tall."""
+_DAY0_BLOCKS_ACROSS: Final = 20
+_MIN_BLOCK_PX: Final = 8
+_COLOUR_STEP: Final = 16
+"""Blocks lie on a grid that is fixed in the picture, are as tall as a person at the facade and have 16 levels a colour:
+pictures of one place averaged, or laid over each other after a move of the camera, give no finer one."""
 _GROWN_CELLS: Final = 1
 """Cells of the model's output that the mask grows on each side: its edges are no sharper than that."""
+_UNSEEN: Final = 2
+_WHOLLY: Final = 0.999
 _QUALITIES: Final = (82, 70, 58, 45, 32)
 
 
@@ -51,8 +62,11 @@ def preview_width_px(width_px: int, *, hfov_deg: float, distance_m: float) -> in
 
 
 def private_cells(aux: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where in the model's output [9, h, w] a person or vehicle may be, grown by a cell on each side: [h, w]."""
-    found = aux[list(_PRIVATE)].sum(axis=0) > LIKELY
+    """Where in the model's output [9, h, w] a person or vehicle may be, grown by a cell on each side: [h, w].
+
+    What is no number counts as a person.
+    """
+    found = ~(aux[list(_PRIVATE)].sum(axis=0) <= LIKELY)  # in this sense NaN is found
     grown = np.pad(found, _GROWN_CELLS)
     rows, columns = found.shape
     span = range(2 * _GROWN_CELLS + 1)
@@ -69,34 +83,73 @@ def grown_quad(quad: Quad, share: float = GROWTH) -> tuple[tuple[float, float], 
     )
 
 
+def clear_mask(facades: Sequence[tuple[View, NDArray[Any]]]) -> NDArray[np.bool_]:
+    """Where one camera's picture may be shown sharp, from each facade's view and the model's `aux` of it: [H, W].
+
+    Inside a grown facade, seen by the model, and nobody found there in any of the views. Nothing is clear where
+    there are no facades.
+    """
+    width, height = facades[0][0].picture_wh if facades else (0, 0)
+    clear, found = np.zeros((2, height, width), np.bool_)
+    for view, aux in facades:
+        seen = view.lay_back(private_cells(aux).astype(np.uint8), _UNSEEN)
+        clear |= (seen == 0) & _inside(grown_quad(view.quad), (height, width))
+        found |= seen == 1
+    return clear & ~found
+
+
+@overload
+def mask(picture: Image, clear: NDArray[np.bool_], *, hfov_deg: float, distance_m: float) -> Preview: ...
+
+
+@overload
 def mask(
-    image: Image,
-    aux: NDArray[Any] | None,
+    picture: Image,
+    clear: NDArray[Any] | None,
     *,
     quad: Quad,
     box: tuple[int, int, int, int],
     hfov_deg: float,
     distance_m: float,
-) -> Preview | None:
-    """The preview of a BGR picture, or None where nobody can say who is in it (`aux` None): no aux, no picture.
+) -> Preview | None: ...
 
-    `aux` is the model's view of `box` (x0, y0, x1, y1 in pixels of `image`); `quad` in shares of `image`. Outside the
-    grown quad, and outside what the model saw, everything is pixelated.
+
+def mask(
+    picture: Image,
+    clear: NDArray[Any] | None,
+    *,
+    quad: Quad | None = None,
+    box: tuple[int, int, int, int] | None = None,
+    hfov_deg: float,
+    distance_m: float,
+) -> Preview | None:
+    """The preview of a BGR picture: sharp where `clear` [H, W] says so, in blocks elsewhere; at most FACE_PX a face.
+
+    Raises ValueError for a mask that is none, so that no picture leaves. With `quad` and `box`, `clear` is the model's
+    `aux` of that box, or None, which gives None.
     """
-    if aux is None:
-        return None
+    if quad is not None and box is not None:
+        if clear is None:
+            return None
+        clear = _clear_in_box(picture.shape[:2], clear, quad, box)
+    if clear is None or clear.dtype != np.bool_ or clear.shape != picture.shape[:2]:
+        raise ValueError("no mask of the picture's size: nothing may be shown")
     import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
 
-    height, width = image.shape[:2]
+    height, width = picture.shape[:2]
     new_width = preview_width_px(width, hfov_deg=hfov_deg, distance_m=distance_m)
-    new_height = max(1, round(height * new_width / width))
-    small = np.asarray(cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA), np.uint8)
-    shrunk = (new_width / width, new_height / height)
-    clear = _clear_mask(
-        (new_height, new_width), aux, quad, [round(n * shrunk[i % 2]) for i, n in enumerate(box)]
-    )
-    covered = np.where(clear[..., None], small, pixelated(small))
-    return _encoded(np.asarray(covered, np.uint8))
+    size = (new_width, max(1, round(height * new_width / width)))
+    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # a pixel of the preview is clear where every pixel it was made of is
+    sharp = cv2.resize(clear.astype(np.float32), size, interpolation=cv2.INTER_AREA) > _WHOLLY
+    blocks = pixelated(small, block_px(new_width, hfov_deg=hfov_deg, distance_m=distance_m))
+    return _encoded(np.asarray(np.where(sharp[..., None], small, blocks), np.uint8))
+
+
+def block_px(width_px: int, *, hfov_deg: float, distance_m: float) -> int:
+    """The side of a block in a preview `width_px` wide: a person at `distance_m` is no taller."""
+    px_per_m = width_px / (2 * distance_m * math.tan(math.radians(hfov_deg) / 2))
+    return max(_MIN_BLOCK_PX, math.ceil(width_px / _BLOCKS_ACROSS), math.ceil(PERSON_M * px_per_m))
 
 
 def hide_people(image: Image, aux: NDArray[Any]) -> Image:
@@ -107,36 +160,41 @@ def hide_people(image: Image, aux: NDArray[Any]) -> Image:
     private = cv2.resize(
         private_cells(aux).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
-    return np.asarray(np.where(private[..., None] > 0, pixelated(image), image), np.uint8)
+    blocks = pixelated(image, max(_MIN_BLOCK_PX, math.ceil(width / _DAY0_BLOCKS_ACROSS)))
+    return np.asarray(np.where(private[..., None] > 0, blocks, image), np.uint8)
 
 
-def pixelated(image: Image) -> Image:
-    """The whole picture in blocks of its width's sixtieth, at least 8 pixels."""
+def pixelated(image: Image, block: int) -> Image:
+    """The whole picture in blocks of at least `block` pixels a side, in few colours."""
     import cv2  # noqa: PLC0415
 
     height, width = image.shape[:2]
-    block = max(8, round(width / _BLOCKS_ACROSS))
     blocks = (max(1, width // block), max(1, height // block))
-    small = cv2.resize(image, blocks, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    means = cv2.resize(image, blocks, interpolation=cv2.INTER_AREA) // _COLOUR_STEP * _COLOUR_STEP
+    coarse = np.asarray(means + _COLOUR_STEP // 2, np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _clear_mask(
-    size_hw: tuple[int, int], aux: NDArray[Any], quad: Quad, box: Sequence[int]
-) -> NDArray[np.bool_]:
-    """Where the picture may be shown sharp: inside the grown facade, seen by the model, nobody found there."""
+def _inside(quad: Quad, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
     import cv2  # noqa: PLC0415
 
     height, width = size_hw
-    x0, y0 = min(box[0], width - 1), min(box[1], height - 1)
-    x1, y1 = max(box[2], x0 + 1), max(box[3], y0 + 1)
+    sheet = np.zeros(size_hw, np.uint8)
+    cv2.fillConvexPoly(sheet, (np.asarray(quad) * (width, height)).round().astype(np.int32), 1)
+    return sheet > 0
+
+
+def _clear_in_box(
+    size_hw: tuple[int, ...], aux: NDArray[Any], quad: Quad, box: Sequence[int]
+) -> NDArray[np.bool_]:
+    """As `clear_mask`, for a model that saw an upright box (x0, y0, x1, y1) of the picture."""
+    import cv2  # noqa: PLC0415
+
+    x0, y0, x1, y1 = box
     public = np.where(private_cells(aux), 0, 1).astype(np.uint8)
     seen = np.zeros(size_hw, np.uint8)
     seen[y0:y1, x0:x1] = cv2.resize(public, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
-    outline = (np.asarray(grown_quad(quad)) * (width, height)).round().astype(np.int32)
-    facade = np.zeros(size_hw, np.uint8)
-    cv2.fillConvexPoly(facade, outline, 1)
-    return np.asarray((seen & facade) > 0, np.bool_)
+    return (seen > 0) & _inside(grown_quad(quad), (size_hw[0], size_hw[1]))
 
 
 def _encoded(image: Image) -> Preview:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from plumbline.messages import ZoneProgress
-from plumbline_edge.vision.zones import ZoneReading
+from plumbline_edge.settings import FacadeSettings
+from plumbline_edge.vision.course import MAX_RISE_PP, Course, Regress, step
+from plumbline_edge.vision.interval import DRIFT_PP_PER_DAY, LEAST_VISIBLE, Widths, bounds
+from plumbline_edge.vision.zones import ZoneReading, doubt
 
 MIN_KNOWN: Final = 0.5
 """Share of the weight that must have been seen, now or before, for a site percent."""
 MIN_SEEN_NOW: Final = 0.1
 """Share of the weight that must be seen now: else the photo would only repeat yesterday's."""
-DRIFT_PP_PER_DAY: Final = 1.0
-"""How much wider a held value's interval grows each day on each side [E]."""
 MOST_ZERO: Final = 30.0
 _TOE: Final = 4.0
-_LEAST_VISIBLE: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """The last time a zone could be seen: its percent then, and when."""
-
-    percent: float
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """The site's percent 0..100 with its 90 % interval, or None with reasons; `held` is for the next photo.
+    """The camera's percent 0..100 with its 90 % interval, or None with reasons; `courses` is for the next photo.
 
-    A zone with `visible` 0 and no stage but a percent repeats its last value.
+    A zone with `visible` 0 and no stage but a percent repeats its last value. `fallen` are the zones that were just
+    found to have fallen back for good.
     """
 
     percent: float | None
@@ -42,7 +35,8 @@ class Combined:
     high: float | None
     gate: tuple[str, ...]
     zones: tuple[ZoneProgress, ...]
-    held: dict[str, Held]
+    courses: dict[str, Course]
+    fallen: dict[str, Regress]
 
 
 def flat_weights(weights: Sequence[Sequence[float]] | None, floors: int, bays: int) -> tuple[float, ...]:
@@ -69,59 +63,115 @@ def _from_zero(reading: ZoneReading, zero: float) -> ZoneReading:
     return replace(reading, percent=min(reading.percent, max(_TOE * (reading.percent - zero), 0.0)))
 
 
+def all_weights(facades: Sequence[FacadeSettings]) -> tuple[float, ...]:
+    """One weight per zone of all facades in their order, adding up to 1."""
+    zones = [facade.floors * facade.bays for facade in facades]
+    shares = [
+        facade.share if facade.share is not None else count / sum(zones)
+        for facade, count in zip(facades, zones, strict=True)
+    ]
+    return tuple(
+        share * weight / math.fsum(shares)
+        for facade, share in zip(facades, shares, strict=True)
+        for weight in flat_weights(facade.weights, facade.floors, facade.bays)
+    )
+
+
 def combine(
     readings: Sequence[ZoneReading],
     weights: Sequence[float],
-    last: Mapping[str, Held],
+    last: Mapping[str, Course],
     at: datetime,
     *,
-    interval_pp: float,
-    zone_interval_pp: float | None = None,
+    widths: Widths,
+    max_rise_pp: float = MAX_RISE_PP,
 ) -> Combined:
-    """The weighted percent of all zones at `at`.
+    """The weighted percent of all zones at `at`, in the site's time zone; each zone in line with its days before.
 
-    `interval_pp` is the model's 90 % half width for a whole site fully seen, `zone_interval_pp` for one zone. Both
-    grow by 1/sqrt of the visible share. A hidden zone counts with its last value, drifting; a zone never seen counts
-    as the others' mean, give or take 50. Below MIN_KNOWN known or MIN_SEEN_NOW seen weight there is no percent.
+    A hidden zone counts with its last value, drifting; a zone never seen counts as the others' mean, give or take 50.
+    Below MIN_KNOWN known or MIN_SEEN_NOW seen weight there is no percent.
     """
-    half_zone = zone_interval_pp if zone_interval_pp is not None else interval_pp
-    zones, held = [], dict(last)
-    known_weight = seen_weight = clear_weight = total = extra = 0.0
-    for reading, weight in zip(readings, weights, strict=True):
-        before = last.get(reading.id)
-        if reading.percent is not None:
-            half = half_zone / math.sqrt(max(reading.visible, _LEAST_VISIBLE))
-            held[reading.id] = Held(percent=reading.percent, at=at)
-            seen_weight += weight
-            clear_weight += weight * min(reading.visible, 1.0)
-            total += weight * reading.percent
-            zones.append(_zone(reading.id, reading.percent, half, reading.visible, reading.stage))
-        elif before is not None:
-            days = max((at - before.at) / timedelta(days=1), 0.0)
-            half = half_zone / math.sqrt(_LEAST_VISIBLE) + DRIFT_PP_PER_DAY * days
-            extra += weight * DRIFT_PP_PER_DAY * days
-            total += weight * before.percent
-            zones.append(_zone(reading.id, before.percent, half, 0.0, None))
-        else:
-            zones.append(
-                ZoneProgress(id=reading.id, percent=None, low=None, high=None, visible=reading.visible)
-            )
-            continue
-        known_weight += weight
-    if known_weight < MIN_KNOWN or seen_weight < MIN_SEEN_NOW:
+    judged = [
+        _judged(reading, last.get(reading.id, Course()), at, widths, max_rise_pp) for reading in readings
+    ]
+    pairs = list(zip(judged, weights, strict=True))
+    zones = tuple(one.zone for one in judged)
+    courses = {**last, **{one.zone.id: one.course for one in judged if one.course.at is not None}}
+    fallen = {one.zone.id: one.regress for one in judged if one.regress is not None}
+    known = math.fsum(weight for one, weight in pairs if one.zone.percent is not None)
+    seen = math.fsum(weight for one, weight in pairs if one.seen)
+    if known < MIN_KNOWN or seen < MIN_SEEN_NOW:
         return Combined(
-            percent=None, low=None, high=None, gate=("NOT_VISIBLE",), zones=tuple(zones), held=held
-        )
-    percent = min(total / known_weight, 100.0)
-    half = interval_pp / math.sqrt(max(clear_weight, _LEAST_VISIBLE)) + extra + 50 * max(1 - known_weight, 0)
-    low, high = _bounds(percent, half)
-    return Combined(percent=percent, low=low, high=high, gate=(), zones=tuple(zones), held=held)
+            percent=None, low=None, high=None, gate=("NOT_VISIBLE",), zones=zones, courses=courses, fallen=fallen
+        )  # fmt: skip
+
+    def mean(of: Callable[[_Judged], float]) -> float:
+        return math.fsum(weight * of(one) for one, weight in pairs if one.zone.percent is not None) / known
+
+    percent = min(mean(lambda one: one.zone.percent or 0.0), 100.0)
+    clear = math.fsum(weight * one.zone.visible for one, weight in pairs if one.seen)
+    half = widths.site(percent, clear, mean(lambda one: one.doubt))
+    half += known * mean(lambda one: one.drift_pp) + 50 * max(1 - known, 0)
+    low, high = bounds(percent, half, also_below=percent - mean(lambda one: one.sunk_pp))
+    return Combined(
+        percent=percent, low=low, high=high, gate=(), zones=zones, courses=courses, fallen=fallen
+    )
 
 
-def _zone(name: str, percent: float, half: float, visible: float, stage: int | None) -> ZoneProgress:
-    low, high = _bounds(percent, half)
-    return ZoneProgress(id=name, percent=percent, low=low, high=high, visible=visible, stage=stage)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """One zone of one photo. `sunk_pp` is how far below the held level it shows itself, if that is not believed yet."""
+
+    zone: ZoneProgress
+    course: Course
+    seen: bool
+    doubt: float = 1.0
+    drift_pp: float = 0.0
+    sunk_pp: float = 0.0
+    regress: Regress | None = None
 
 
-def _bounds(percent: float, half: float) -> tuple[float, float]:
-    return max(percent - half, 0.0), min(percent + half, 100.0)
+def _judged(
+    reading: ZoneReading, course: Course, at: datetime, widths: Widths, max_rise_pp: float
+) -> _Judged:
+    if reading.percent is None:
+        return _hidden(reading, course, at, widths)
+    undecided = doubt(reading.reached) if reading.reached else 0.0
+    half = widths.zone(reading.percent, reading.visible, undecided)
+    late = course.at is not None and at < course.at
+    after, regress = step(
+        course, reading.percent, reading.visible, at, half_pp=half, max_rise_pp=max_rise_pp
+    )
+    percent = reading.percent if late or after.level is None else after.level
+    sunk = percent - reading.percent if after.doubted and not late else 0.0
+    low, high = bounds(percent, half, also_below=min(reading.percent, percent) if sunk > 0 else None)
+    zone = ZoneProgress(
+        id=reading.id,
+        percent=percent,
+        low=low,
+        high=high,
+        visible=reading.visible,
+        stage=reading.stage,
+        raw=reading.percent,
+        regress=after.fell_from is not None and not late,
+    )
+    return _Judged(
+        zone=zone, course=after, seen=True, doubt=undecided, sunk_pp=max(sunk, 0.0), regress=regress
+    )
+
+
+def _hidden(reading: ZoneReading, course: Course, at: datetime, widths: Widths) -> _Judged:
+    if course.level is None or course.at is None or at < course.at:
+        unknown = ZoneProgress(id=reading.id, percent=None, low=None, high=None, visible=reading.visible)
+        return _Judged(zone=unknown, course=course, seen=False)
+    drift = DRIFT_PP_PER_DAY * ((at - course.at) / timedelta(days=1))
+    low, high = bounds(course.level, widths.zone(course.level, LEAST_VISIBLE, 0.0) + drift)
+    held = ZoneProgress(
+        id=reading.id,
+        percent=course.level,
+        low=low,
+        high=high,
+        visible=0.0,
+        regress=course.fell_from is not None,
+    )
+    return _Judged(zone=held, course=course, seen=False, doubt=0.0, drift_pp=drift)

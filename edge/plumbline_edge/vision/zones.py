@@ -29,11 +29,30 @@ class ZoneReading:
     percent: float | None
     visible: float
     stage: int | None
+    reached: tuple[float, ...] = ()
+    """Mean P(stage >= 1..7) over its visible part, where `percent` and `stage` come from."""
 
 
-def zone_ids(floors: int, bays: int) -> tuple[str, ...]:
+def zone_ids(floors: int, bays: int, prefix: str = "") -> tuple[str, ...]:
     """`f1b1` is the ground floor's left bay; floor by floor from the ground, as weights are written."""
-    return tuple(f"f{floor}b{bay}" for floor in range(1, floors + 1) for bay in range(1, bays + 1))
+    return tuple(f"{prefix}f{floor}b{bay}" for floor in range(1, floors + 1) for bay in range(1, bays + 1))
+
+
+def percent_of(reached: Sequence[float], values: Sequence[float]) -> float:
+    """0..100 from P(stage >= 1..7) and the 8 cumulative values of the stages."""
+    gained = np.diff(np.asarray(values, np.float64)) @ np.asarray(reached, np.float64)
+    return float(np.clip(100.0 * gained, 0, 100))
+
+
+def likeliest(reached: Sequence[float]) -> int:
+    """The likeliest stage 0..7 where P(stage >= 1..7) is `reached`."""
+    return int((-np.diff([1.0, *reached, 0.0])).argmax())
+
+
+def doubt(reached: Sequence[float]) -> float:
+    """How undecided the model is between the stages, 0..1: the mean binary entropy of P(stage >= 1..7) in bits."""
+    p = np.clip(np.asarray(reached, np.float64), 1e-9, 1 - 1e-9)
+    return float(np.clip(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean(), 0, 1)) if p.size else 1.0
 
 
 def square_to_quad(quad: Quad) -> NDArray[np.float64]:
@@ -88,16 +107,27 @@ def zone_corners(quad: Quad, floors: int, bays: int) -> NDArray[np.float64]:
 
 
 def pool(
-    stage: NDArray[Any], aux: NDArray[Any], quad: Quad, floors: int, bays: int, values: Sequence[float]
+    stage: NDArray[Any],
+    aux: NDArray[Any],
+    quad: Quad,
+    floors: int,
+    bays: int,
+    values: Sequence[float],
+    *,
+    prefix: str = "",
+    shown: NDArray[Any] | None = None,
 ) -> tuple[ZoneReading, ...]:
     """What the model's maps say of each zone, in the order of `zone_ids`.
 
     `stage` [7, h, w] is P(stage >= k), `aux` [9, h, w] the class probabilities, `quad` in shares of the same view,
-    `values` the 8 cumulative values of the stages. A part of a zone outside the view counts as not visible.
+    `values` the 8 cumulative values of the stages. A part of a zone outside the view, or where `shown` [h, w] is
+    false, counts as not visible. `prefix` stands before each zone's name.
     """
     count = floors * bays
     zone = zone_map(quad, floors, bays, (stage.shape[1], stage.shape[2])).ravel()
     seen = (zone >= 0) & ~np.isin(aux.argmax(axis=0).ravel(), HIDING)
+    if shown is not None:
+        seen &= np.asarray(shown, np.bool_).ravel()
     seen_px = np.bincount(zone[seen], minlength=count)
     held_px = np.bincount(zone[zone >= 0], minlength=count)
     whole_px = np.maximum(held_px, _expected_px(quad, floors, bays, (stage.shape[1], stage.shape[2])))
@@ -105,23 +135,22 @@ def pool(
     maps = stage.reshape(7, -1).astype(np.float64)
     sums = np.stack([np.bincount(zone[seen], maps[k][seen], minlength=count) for k in range(7)])
     means: NDArray[np.float64] = np.clip(sums / np.maximum(seen_px, 1), 0, 1)
-    percents = 100.0 * (np.diff(np.asarray(values, np.float64)) @ means)
-    stages = _likeliest(means)
     return tuple(
-        ZoneReading(
-            id=name,
-            percent=float(np.clip(percents[i], 0, 100)) if visible[i] >= MIN_VISIBLE else None,
-            visible=float(visible[i]),
-            stage=int(stages[i]) if visible[i] >= MIN_VISIBLE else None,
-        )
-        for i, name in enumerate(zone_ids(floors, bays))
+        _reading(name, float(visible[i]), means[:, i].tolist(), values)
+        for i, name in enumerate(zone_ids(floors, bays, prefix))
     )
 
 
-def _likeliest(means: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The likeliest stage 0..7 of each column of P(stage >= 1..7)."""
-    ones, zeros = np.ones((1, means.shape[1])), np.zeros((1, means.shape[1]))
-    return np.asarray((-np.diff(np.concatenate([ones, means, zeros]), axis=0)).argmax(axis=0))
+def _reading(name: str, visible: float, reached: list[float], values: Sequence[float]) -> ZoneReading:
+    if visible < MIN_VISIBLE:
+        return ZoneReading(id=name, percent=None, visible=visible, stage=None)
+    return ZoneReading(
+        id=name,
+        percent=percent_of(reached, values),
+        visible=visible,
+        stage=likeliest(reached),
+        reached=tuple(reached),
+    )
 
 
 def _expected_px(quad: Quad, floors: int, bays: int, size_hw: tuple[int, int]) -> NDArray[np.float64]:

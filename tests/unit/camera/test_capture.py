@@ -68,7 +68,7 @@ async def test_a_photo_becomes_a_percent_per_zone_and_a_masked_preview(watch, cl
     assert progress.model == "colour-1.0.0-00000000"
     assert photo.photo == progress.photo == photo_name("east", clock.wall())
     assert photo.source == server.oplog.shots[0].sha256
-    assert photo.mask == "pixelate-1 colour-1.0.0-00000000"
+    assert photo.mask == "pixelate-2 colour-1.0.0-00000000"
     image = cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (photo.height_px, photo.width_px, 3)
 

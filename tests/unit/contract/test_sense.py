@@ -10,8 +10,10 @@ from plumbline import sense
 from plumbline.errors import Refused
 from plumbline.messages import (
     Anchor,
+    Basis,
     DeviceHealth,
     Event,
+    Facade,
     Frame,
     Gap,
     Health,
@@ -82,6 +84,16 @@ def test_a_clock_that_was_never_set_may_say_anything(at_us):
         changed(PROGRESS, quad=((float("inf"), 0.0),)),
         changed(PROGRESS, zones=(changed(PROGRESS.zones[0], visible=float("nan")),)),
         changed(PROGRESS, zones=PROGRESS.zones * 5000),
+        changed(PROGRESS, zones=(changed(PROGRESS.zones[0], raw=float("nan")),)),
+        changed(PROGRESS, zones=(changed(PROGRESS.zones[0], id="a.b.f1b1"),)),
+        changed(PROGRESS, zones=(changed(PROGRESS.zones[0], id=".f1b1"),)),
+        changed(PROGRESS, shift_px=float("inf")),
+        changed(PROGRESS, basis=Basis(config="y" * 5000)),
+        changed(PROGRESS, basis=Basis(config="", frames=2**63)),
+        changed(PROGRESS, facades=(Facade(name="a.b", quad=(), grid=(1, 1)),)),
+        changed(PROGRESS, facades=(Facade(name="a", quad=((float("nan"), 0.0),), grid=(1, 1)),)),
+        changed(PROGRESS, facades=(Facade(name="a", quad=(), grid=(-1, 1)),)),
+        changed(PROGRESS, facades=(Facade(name="a", quad=(), grid=(1, 1)),) * 600),
         changed(HEALTH, gauges={"waiting_data": float("inf")}),
         changed(HEALTH, counters={"x": 2**63}),
         changed(PHOTO, width_px=2**63),
@@ -100,6 +112,13 @@ def test_a_clock_that_was_never_set_may_say_anything(at_us):
 def test_what_makes_no_sense_is_named(body):
     with pytest.raises(Refused, match="record 7"):
         sense.check(record(body))
+
+
+def test_zones_of_named_facades_make_sense():
+    facade = Facade(name="east", quad=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), grid=(1, 1))
+    zone = changed(PROGRESS.zones[0], id="east.f1b1", raw=3.0, regress=True)
+
+    sense.check(record(changed(PROGRESS, quad=(), facades=(facade,), zones=(zone,), shift_px=2.5)))
 
 
 def first_doubt(check, *args):

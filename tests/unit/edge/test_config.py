@@ -223,3 +223,74 @@ def test_one_serial_port_is_one_bus(tmp_path):
     assert faults(tmp_path, text) == [
         "buses.hut.device: expected another port than riser: put their meters on one bus, got '/dev/ttyUSB0'"
     ]
+
+
+FACADES = """
+[[cameras.facades]]
+name = "south"
+quad = [[0.1, 0.2], [0.4, 0.2], [0.4, 0.8], [0.1, 0.8]]
+floors = 2
+bays = 3
+share = 0.75
+[[cameras.facades]]
+name = "gable"
+quad = [[0.5, 0.2], [0.9, 0.2], [0.9, 0.8], [0.5, 0.8]]
+floors = 2
+bays = 1
+share = 0.25
+"""
+SEVERAL = "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+
+
+def test_a_camera_has_its_one_facade_or_several_named_ones(tmp_path):
+    (alone,) = load_site(write(tmp_path, GOOD)).cameras[0].all_facades()
+    south, gable = load_site(write(tmp_path, SEVERAL)).cameras[0].all_facades()
+
+    assert (alone.name, alone.prefix, alone.floors) == ("", "", 2)
+    assert (south.prefix, south.bays, south.share) == ("south.", 3, 0.75)
+    assert gable.quad[0] == (0.5, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("share = 0.75\n", "", "cameras.east.facades: expected a share for each facade, or for none"),
+        ("share = 0.75", "share = 0.5", "cameras.east.facades: expected shares that add up to 1"),
+        ('name = "gable"', 'name = "south"', "facades.south.name: expected a name used only once"),
+        ('name = "gable"', 'name = "The gable"', "facades.The gable.name: expected a name like"),
+        ('name = "gable"\n', "", "facades.1.name: expected a value here"),
+        ("floors = 2\nbays = 1", "bays = 1", "facades.gable.floors: expected a value here"),
+        ("bays = 1", "bays = 41", "facades.gable.bays: expected 1-40, got 41"),
+        ("bays = 1", "bays = 1\ncorners = 4", "facades.gable.corners: expected no such key"),
+        ("bays = 1", "bays = 1\nweights = [[1.0]]", "facades.gable.weights: expected 2 rows (floors) of 1 numbers"),
+        ("[[0.5, 0.2], [0.9, 0.2]", "[[0.9, 0.2], [0.5, 0.2]", "facades.gable.quad: expected four corners clockwise"),
+        ('track = "new"', 'track = "new"\nfloors = 2', "cameras.east.floors: expected nothing: it belongs into each"),
+        (FACADES, "", "cameras.east.quad: expected a value here"),
+        (FACADES, "\nfacades = []\n", "cameras.east.facades: expected at least one facade"),
+        (FACADES, "\nfacades = 3\n", "cameras.east.facades: expected"),
+        ('track = "new"', 'track = "new"\ncalibration = "east.json"', "cameras.east.calibration: expected a file that exists"),
+    ],
+)  # fmt: skip
+def test_a_facade_that_makes_no_sense_is_named(tmp_path, old, new, said):
+    assert SEVERAL.count(old) >= 1
+
+    assert any(said in line for line in faults(tmp_path, SEVERAL.replace(old, new, 1)))
+
+
+def test_a_number_of_floors_out_of_bounds_says_the_bounds(tmp_path):
+    (line,) = faults(tmp_path, GOOD.replace("floors = 2", "floors = 90"))
+
+    assert "cameras.east.floors: expected 1-40, got 90" in line
+
+
+def test_a_calibration_file_is_found_beside_the_site_file(tmp_path):
+    (tmp_path / "east.json").write_text("{}")
+    settings = load_site(write(tmp_path, GOOD.replace("floors = 2", 'floors = 2\ncalibration = "east.json"')))
+
+    assert settings.cameras[0].calibration == str(tmp_path / "east.json")
+
+
+def test_facades_survive_the_way_into_the_running_gateway(tmp_path):
+    settings = load_site(write(tmp_path, SEVERAL))
+
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=SiteSettings) == settings

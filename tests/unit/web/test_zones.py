@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.messages import ZoneProgress
-from plumbline_central.web.zones import zone_shapes
+from plumbline.messages import Facade, ZoneProgress
+from plumbline_central.web.zones import all_shapes, zone_shapes
 from plumbline_edge.vision.zones import zone_corners, zone_ids
 
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -61,6 +61,18 @@ def test_what_is_no_facade_draws_nothing(quad, grid):
 @pytest.mark.parametrize("name", ["", "roof", "f0b1", "f3b1", "f1b5", "f1b1<script>"])
 def test_a_zone_outside_the_grid_is_left_out(name):
     assert zone_shapes(SQUARE, (2, 4), [zone(name)], 400, 200) == []
+
+
+def test_each_of_several_facades_gets_its_own_zones():
+    left, right = (Facade(name=name, quad=SQUARE, grid=(1, 2)) for name in ("left", "right"))
+    zones = [zone(name) for name in ("left.f1b1", "left.f1b2", "right.f1b1", "other.f1b1", "f1b1")]
+    shapes = all_shapes((), (0, 0), (left, right), zones, 400, 200)
+
+    assert [shape.id for shape in shapes] == ["left.f1b1", "left.f1b2", "right.f1b1"]
+
+
+def test_the_only_facade_needs_no_name():
+    assert [s.id for s in all_shapes(SQUARE, (1, 1), (), [zone("f1b1")], 400, 200)] == ["f1b1"]
 
 
 @given(st.floats(0, 100))
