@@ -1,8 +1,10 @@
-"""`plumbline model train` and `plumbline model evaluate`."""
+"""`plumbline model train`, `plumbline model ablate` and `plumbline model evaluate`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,21 +23,68 @@ _SHIPPED = Path(__file__).parents[1] / "stage_seg"
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints and the model.")],
-    minutes: Annotated[float, typer.Option(help="How long to train.")] = 40.0,
+    minutes: Annotated[float, typer.Option(help="How long to learn, besides rendering.")] = 60.0,
+    steps: Annotated[int | None, typer.Option(help="Learn for so many steps instead.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of samples and weights.")] = 1,
-    shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render at most.")] = 130,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+    shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render.")] = 140,
+    workers: Annotated[int, typer.Option(help="Processes that render; 0: one per core.")] = 0,
+    samples: Annotated[Path | None, typer.Option(help="Folder of samples; default: OUT/samples.")] = None,
 ) -> None:
-    """Render samples, train, and write OUT/model.onnx.
+    """Render samples, train, and write OUT/model.onnx. Cut off, the same command goes on where it was.
 
-    Example: plumbline model train --out /tmp/run --minutes 40
+    Example: plumbline model train --out build/train --minutes 60
     """
     try:
         from plumbline_train import export  # noqa: PLC0415 - torch is in no gateway
         from plumbline_train import train as training  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise MissingExtra("model train", "train", missing.name or "torch") from None
-    settings = training.Settings(seed=seed, minutes=minutes, shards=shards, first_shards=min(12, shards))
+    settings = training.Settings(seed=seed, minutes=minutes, steps=steps, shards=shards)
+    with _told(out) as report:
+        training.train(out, settings, report, samples=samples, workers=workers)
+    apart = export.export(out / "weights.pt", out / "model.onnx")
+    typer.echo(
+        f"{out / 'model.onnx'} written, {apart:.1g} from torch at most; "
+        f"judge it: plumbline model evaluate --model {out / 'model.onnx'}"
+    )
+
+
+@app.command()
+def ablate(
+    out: Annotated[Path, typer.Option(help="Folder for samples and the variants' models.")],
+    minutes: Annotated[float, typer.Option(help="How long each variant learns.")] = 15.0,
+    steps: Annotated[
+        int | None, typer.Option(help="Learn for so many steps instead: fair on a busy machine.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of samples and weights.")] = 1,
+    shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render.")] = 60,
+    sites: Annotated[int, typer.Option(help="Sites per track and split to judge on.")] = 8,
+    shots: Annotated[int, typer.Option(help="Photos per site.")] = 6,
+    workers: Annotated[int, typer.Option(help="Processes that render; 0: one per core.")] = 0,
+) -> None:
+    """Train without each ingredient in turn and print what it is worth on families never seen.
+
+    Example: plumbline model ablate --out build/ablate --steps 2000
+    """
+    try:
+        from plumbline_train import ablate as ablation  # noqa: PLC0415 - torch is in no gateway
+        from plumbline_train.train import Settings  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("model ablate", "train", missing.name or "torch") from None
+    settings = Settings(seed=seed, minutes=minutes, steps=steps, shards=shards)
+    with _told(out) as report:
+        tables = ablation.ablate(out, settings, sites=sites, shots=shots, workers=workers, report=report)
+    (out / "ablation.json").write_text(json.dumps(tables, indent=1), encoding="utf-8")
+    header, *body = ablation.rows(tables)
+    table = Table(*header, title="unseen families")
+    for row in body:
+        table.add_row(*row)
+    Console().print(table)
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar, and the same lines in OUT/train.log."""
     out.mkdir(parents=True, exist_ok=True)
     columns = (
         BarColumn(),
@@ -51,11 +100,7 @@ def train(
             log.write(f"{share:.3f} {line}\n")
             log.flush()
 
-        training.train(out, settings, resume=resume, report=report)
-    export.export(out / "weights.pt", out / "model.onnx")
-    typer.echo(
-        f"{out / 'model.onnx'} written; judge it: plumbline model evaluate --model {out / 'model.onnx'}"
-    )
+        yield report
 
 
 @app.command()

@@ -1,34 +1,43 @@
-"""From nothing to a trained net: render shards beside the training, learn, keep the averaged weights."""
+"""From nothing to a trained net: render what is missing, learn, keep the averaged weights."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import json
-import multiprocessing
 import os
+import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from plumbline.stages import TRACKS
-from plumbline_sim.scene.facade import MACHINE, NET, PERSON
-from plumbline_train import dataset
-from plumbline_train.net import StageNet, stage_steps
+from plumbline.errors import ConfigError
+from plumbline_train import dataset, photos
+from plumbline_train.augment import Samples, batch
+from plumbline_train.dataset import Recipe, Shards
+from plumbline_train.losses import Weights, losses
+from plumbline_train.monitor import judge
+from plumbline_train.net import StageNet
 
-_BATCH: Final = 8
 _AVERAGING: Final = 0.998
-_AUX_WEIGHTS: Final = (1.0, 1.2, 1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 5.0)
-_PEAK_RATE: Final = 2.5e-3
-_RENO_SHARE: Final = 0.62  # stages of a renovation differ less to the eye and take longer to learn
+_DECAY: Final = 1e-4
+_CLIP: Final = 3.0
+_WARM_UP: Final = 150
 _CHECKPOINT_S: Final = 60.0
+_TOLD_EVERY: Final = 20
+_MARKED_SHARE: Final = 0.06
+"""Of the samples of a step that are facades with marked windows instead of renders."""
+_MONITOR_SEED: Final = 9
+"""Of the hold-out samples a run is watched with; the card's are drawn from other seeds."""
 
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -38,38 +47,254 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a run is asked for; the same settings render the same samples."""
+    """What a run is asked for."""
 
     seed: int = 1
-    minutes: float = 40.0
-    shards: int = 120
-    first_shards: int = 12
+    minutes: float = 60.0
+    steps: int | None = None
+    """Learn for so many steps instead of minutes: the same settings then give the same weights, on the same machine."""
+    shards: int = 140
+    batch: int = 8
+    peak_rate: float = 2.5e-3
+    day0: bool = True
+    real: bool = True
+    """Mix in real photos, where they are here: marked windows, and the low frequencies of their light."""
+    weights: Weights = field(default_factory=Weights)
+    watch_minutes: float = 5.0
+    """How often the hold-out samples are judged; 0 for never."""
+
+    def __post_init__(self) -> None:
+        if self.batch < 2 or self.batch % 2:
+            raise ConfigError(
+                f"batch: expected an even number, got {self.batch}", hint="Samples come in pairs."
+            )
 
 
 @dataclass(slots=True)
 class Run:
-    """What a run has come to; saved with the weights, so that `--resume` goes on."""
+    """What a run has come to; saved with the weights, so that the same command goes on."""
 
     spent_s: float = 0.0
     steps: int = 0
-    samples: int = 0
+    prepared_s: float = 0.0
+    """Of `spent_s`: waiting for batches."""
+    curve: list[list[float]] = field(default_factory=list)
+    """Share done, and the smoothed loss there."""
+    watched: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(out: Path, settings: Settings, *, resume: bool, report: Report) -> Run:
-    """Train for `settings.minutes` and leave `out/weights.pt`; `report` hears the share done and one line of figures."""
-    cache = out / "samples"
-    pool = multiprocessing.get_context("spawn").Pool(
-        1, initializer=os.nice, initargs=(5,)
-    )  # the learner goes first
-    try:
-        jobs = [
-            pool.apply_async(dataset.write_shard, (cache, number, settings.seed))
-            for number in range(settings.shards)
-        ]
-        return _learn(out, settings, jobs, resume=resume, report=report)
-    finally:
-        pool.terminate()
-        pool.join()
+def train(
+    out: Path, settings: Settings, report: Report, *, samples: Path | None = None, workers: int = 0
+) -> Run:
+    """Leave `out/weights.pt` and `out/trained.json`, going on from `out/checkpoint.pt` where there is one.
+
+    `report` hears the share done and one line of figures. Samples are kept in `samples`, `out/samples` by default.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    workers = workers or len(os.sched_getaffinity(0))
+    _keep_memory()  # before any big block is asked for
+    recipe = Recipe(seed=settings.seed)
+    folder = samples or out / "samples"
+
+    def rendering(what: str, count: int) -> Callable[[int], None]:
+        return lambda done: report(0.0, f"rendering {what}: {done} of {count} shards")
+
+    shown = rendering("samples", settings.shards)
+    paths = dataset.render_shards(folder, recipe, settings.shards, workers=workers, report=shown)
+    kept = Recipe(seed=_MONITOR_SEED, split="holdout", fault_share=0.0)
+    watch = dataset.render_shards(folder, kept, 2, workers=workers, report=rendering("hold-out", 2))
+    return _Trainer(out, settings, recipe, Shards.opened(paths), Shards.opened(watch), report).run()
+
+
+class _Trainer:
+    """One run: what is learned, from what, and how far it has come."""
+
+    def __init__(
+        self, out: Path, settings: Settings, recipe: Recipe, shards: Shards, watch: Shards, report: Report
+    ) -> None:
+        self._out, self._settings, self._recipe, self._report = out, settings, recipe, report
+        self._shards, self._watch = shards, watch
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_flush_denormal(True)
+        torch.manual_seed(settings.seed)
+        self._net, self._mean = (StageNet(sees_day0=settings.day0).to(self._device) for _ in range(2))
+        self._mean.load_state_dict(self._net.state_dict())
+        self._net = self._net.to(memory_format=torch.channels_last)
+        self._optimiser = torch.optim.AdamW(_decaying(self._net), lr=settings.peak_rate)
+        self._made = Run()
+        source = photos.photo_folder() if settings.real else None
+        self._styles = photos.styles(source) if source else None
+        self._marked = photos.marked_facades(source, settings.seed) if source else None
+        self._photos = (photos.photos_hash(source), photos.credits_of(source)) if source else ("", [])
+
+    def run(self) -> Run:
+        self._go_on()
+        run, smooth, saved, seen = self._made, 0.0, time.monotonic(), time.monotonic()
+        prepared = self._batches()
+        while (share := self._share()) < 1:
+            began = time.monotonic()
+            ready = next(prepared)
+            run.prepared_s += time.monotonic() - began
+            parts = self._step(ready, self._rate(share))
+            run.steps += 1
+            run.spent_s += time.monotonic() - began
+            smooth = parts["total"] if not smooth else 0.98 * smooth + 0.02 * parts["total"]
+            if run.steps % _TOLD_EVERY == 0:
+                told = " ".join(f"{name} {value:.3f}" for name, value in parts.items())
+                self._report(
+                    share, f"step {run.steps} ({self._ms():.0f} ms/sample): mean {smooth:.3f} {told}"
+                )
+            if share >= len(run.curve) / 20:
+                run.curve.append([round(share, 3), round(smooth, 4)])
+            if time.monotonic() - saved > _CHECKPOINT_S:
+                saved = time.monotonic()
+                self._save()
+            if 0 < self._settings.watch_minutes * 60 < time.monotonic() - seen:
+                self._look(share)
+                seen = time.monotonic()
+        if self._settings.watch_minutes:
+            self._look(1.0)
+        self._save()
+        kept = {"mean": self._mean.state_dict(), "sees_day0": self._settings.day0}
+        torch.save(kept, self._out / "weights.pt")
+        (self._out / "trained.json").write_text(json.dumps(self._facts(), indent=1), encoding="utf-8")
+        return run
+
+    def _share(self) -> float:
+        if self._settings.steps is not None:
+            return self._made.steps / max(self._settings.steps, 1)
+        return self._made.spent_s / max(self._settings.minutes * 60, 1e-9)
+
+    def _rate(self, share: float) -> float:
+        """Warm up, then fall to nothing along a cosine."""
+        falling = 0.5 + 0.5 * float(np.cos(np.pi * min(share, 1.0)))
+        return self._settings.peak_rate * min(1.0, (self._made.steps + 1) / _WARM_UP) * falling + 1e-5
+
+    def _ms(self) -> float:
+        return 1000 * self._made.spent_s / max(self._made.steps * self._settings.batch, 1)
+
+    def _batches(self) -> Iterator[dict[str, Tensor]]:
+        """The steps' batches from the present step on; a GPU has the next ones prepared while it works."""
+        wanted = dataset.batches(self._shards, self._settings.seed, self._settings.batch, self._made.steps)
+        if self._device.type == "cpu":  # both cores are busy with the step itself
+            yield from (self._prepared(step, numbers) for step, numbers in wanted)
+            return
+        with ThreadPoolExecutor(4) as pool:
+            ahead: deque[Future[dict[str, Tensor]]] = deque(
+                pool.submit(self._prepared, *job) for job in islice(wanted, 8)
+            )
+            for job in wanted:
+                yield ahead.popleft().result()
+                ahead.append(pool.submit(self._prepared, *job))
+
+    def _prepared(self, step: int, numbers: list[int]) -> dict[str, Tensor]:
+        """What step `step` is shown; everything random follows from the seed and its number."""
+        rng = np.random.default_rng([self._settings.seed, step, 7])
+        samples = self._shards.pick(numbers)
+        if self._marked is not None:
+            mix_in(samples, self._marked, rng, _MARKED_SHARE)
+        made = batch(samples, rng, self._styles)
+        return (
+            made if self._device.type == "cpu" else {name: part.pin_memory() for name, part in made.items()}
+        )
+
+    def _step(self, ready: dict[str, Tensor], rate: float) -> dict[str, float]:
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        ready = {name: part.to(self._device, non_blocking=True) for name, part in ready.items()}
+        self._net.train()
+        # bf16 helps on a GPU only: AVX2 has no such unit
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
+            stage, aux, quality = self._net.logits(ready["x"], ready["track"])
+        parts = losses(stage.float(), aux.float(), quality.float(), ready, self._settings.weights)
+        total = torch.stack(list(parts.values())).sum()
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self._net.parameters(), _CLIP)
+        self._optimiser.step()
+        average(self._mean, self._net, min(_AVERAGING, (1 + self._made.steps) / (20 + self._made.steps)))
+        return {
+            "total": float(total.detach()),
+            **{name: float(part.detach()) for name, part in parts.items()},
+        }
+
+    def _look(self, share: float) -> None:
+        """Judge the hold-out samples for the log; nothing is chosen by it."""
+        figures = judge(self._mean, self._watch, self._device)
+        self._made.watched.append({"share": round(share, 3), **{k: round(v, 3) for k, v in figures.items()}})
+        told = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        self._report(share, f"hold-out after step {self._made.steps}: {told}")
+
+    def _save(self) -> None:
+        """Whole or not at all: a run may be cut off while it writes."""
+        state = {
+            "settings": json.dumps(self._alike()), "run": asdict(self._made), "net": self._net.state_dict(),
+            "mean": self._mean.state_dict(), "optimiser": self._optimiser.state_dict(),
+        }  # fmt: skip
+        unfinished = self._out / "checkpoint.tmp"
+        torch.save(state, unfinished)
+        unfinished.replace(self._out / "checkpoint.pt")
+
+    def _go_on(self) -> None:
+        path = self._out / "checkpoint.pt"
+        if not path.exists():
+            return
+        kept = torch.load(path, weights_only=True, map_location=self._device)
+        if kept["settings"] != json.dumps(self._alike()):
+            raise ConfigError(
+                f"{path} is of a run with other settings or samples",
+                hint="Name another --out, or remove the checkpoint to begin anew.",
+            )
+        self._net.load_state_dict(kept["net"])
+        self._mean.load_state_dict(kept["mean"])
+        self._optimiser.load_state_dict(kept["optimiser"])
+        self._made = Run(**kept["run"])
+
+    def _alike(self) -> dict[str, Any]:
+        """What must be the same for a run to go on; how long it goes on may differ."""
+        asked = asdict(self._settings)
+        for free in ("minutes", "steps", "watch_minutes"):
+            del asked[free]
+        return asked | {"samples": dataset.dataset_hash(self._recipe, self._photos[0])}
+
+    def _facts(self) -> dict[str, Any]:
+        """Everything a card says of the run."""
+        run, settings = self._made, self._settings
+        return {
+            "seed": settings.seed, "minutes": round(run.spent_s / 60, 1), "steps": run.steps, "batch": settings.batch,
+            "samples_shown": run.steps * settings.batch, "samples_distinct": len(self._shards),
+            "ms_per_sample": round(self._ms(), 1), "share_preparing": round(run.prepared_s / max(run.spent_s, 1e-9), 3),
+            "dataset_hash": dataset.dataset_hash(self._recipe, self._photos[0]), "renderer_hash": dataset.renderer_hash(),
+            "photos_hash": self._photos[0], "photos": self._photos[1], "state_taken": "the last, averaged; none was chosen",
+            "sees_day0": settings.day0, "loss_weights": json.dumps(asdict(settings.weights)),
+            "loss_curve": [loss for _, loss in run.curve], "watched": json.dumps(run.watched[-1:]),
+            "git": _git_state(), "device": self._device.type, "cpus": len(os.sched_getaffinity(0)), "torch": torch.__version__,
+        }  # fmt: skip
+
+
+def mix_in(samples: Samples, marked: Samples, rng: np.random.Generator, share: float) -> None:
+    """Put a facade with marked windows in the place of `share` of the samples."""
+    for index in np.flatnonzero(rng.random(len(samples)) < share).tolist():
+        samples[index] = marked[int(rng.integers(len(marked)))]
+
+
+def average(mean: StageNet, net: StageNet, keep: float) -> None:
+    """Move `mean` towards `net`, keeping `keep` of it."""
+    slow = list(mean.state_dict().values())
+    fast = [value.detach() for value in net.state_dict().values()]
+    with torch.no_grad():
+        for old, new in zip(slow, fast, strict=True):
+            if old.dtype.is_floating_point:
+                old.lerp_(new, 1 - keep)
+            else:
+                old.copy_(new)
+
+
+def _decaying(net: StageNet) -> list[dict[str, Any]]:
+    """Weights of convolutions decay, norms and biases do not."""
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    vectors = [p for p in net.parameters() if p.dim() <= 1]
+    return [{"params": matrices, "weight_decay": _DECAY}, {"params": vectors, "weight_decay": 0.0}]
 
 
 def _keep_memory() -> None:
@@ -80,189 +305,18 @@ def _keep_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _learn(out: Path, settings: Settings, jobs: list[Any], *, resume: bool, report: Report) -> Run:
-    _keep_memory()
-    torch.set_flush_denormal(True)
-    torch.manual_seed(settings.seed)
-    rng = np.random.default_rng(settings.seed)
-    net, mean = StageNet(), StageNet()
-    mean.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=_PEAK_RATE, weight_decay=1e-4)
-    run, checkpoint = Run(), out / "checkpoint.pt"
-    if resume and checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(kept["net"])
-        mean.load_state_dict(kept["mean"])
-        optimiser.load_state_dict(kept["optimiser"])
-        run = Run(**kept["run"])
-    net, budget = net.to(memory_format=torch.channels_last), settings.minutes * 60
-    shards, saved, smooth = _Shards(jobs), time.monotonic(), 0.0
-    order: list[int] = []
-    for number in range(min(settings.first_shards, len(jobs))):
-        jobs[number].wait()
-        report(0.0, f"rendering: {number + 1} of {settings.first_shards} shards before the first step")
-    shards.load_ready()
-    while run.spent_s < budget:
-        began = time.monotonic()
-        if len(order) < _BATCH:
-            shards.load_ready()
-            order = shards.draw(rng).tolist()
-        picked, order = order[:_BATCH], order[_BATCH:]
-        share = run.spent_s / budget
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(run.steps, share)
-        loss = _step(net, mean, optimiser, _batch(shards.pick(picked), rng), run.steps)
-        run.steps, run.samples = run.steps + 1, run.samples + _BATCH
-        run.spent_s += time.monotonic() - began
-        smooth = loss["total"] if not smooth else 0.98 * smooth + 0.02 * loss["total"]
-        if run.steps % 20 == 0:
-            figures = " ".join(f"{name} {value:.3f}" for name, value in loss.items())
-            report(share, f"step {run.steps} of {shards.count} samples: mean {smooth:.3f} {figures}")
-        if time.monotonic() - saved > _CHECKPOINT_S or run.spent_s >= budget:
-            saved = time.monotonic()
-            state = {"net": net.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
-            torch.save({**state, "run": asdict(run)}, checkpoint)
-    torch.save({"mean": mean.state_dict(), "run": asdict(run)}, out / "weights.pt")
-    facts = {
-        "seed": settings.seed, "minutes": round(run.spent_s / 60, 1), "steps": run.steps,
-        "samples_shown": run.samples, "samples_distinct": shards.count,
-    }  # fmt: skip
-    (out / "trained.json").write_text(json.dumps(facts), encoding="utf-8")
-    return run
-
-
-class _Shards:
-    """The samples rendered so far, in memory."""
-
-    def __init__(self, jobs: list[Any]) -> None:
-        self._waiting = list(jobs)
-        self._shards: list[dict[str, Any]] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._shards) * dataset.SHARD
-
-    def load_ready(self) -> None:
-        ready = [job for job in self._waiting if job.ready()]
-        for job in ready:
-            with np.load(job.get()) as columns:
-                self._shards.append({name: columns[name] for name in columns.files})
-        self._waiting = [job for job in self._waiting if job not in ready]
-
-    def draw(self, rng: np.random.Generator) -> Any:
-        """An epoch's worth of sample numbers, renovations more often than their share."""
-        reno = np.concatenate([shard["track"] for shard in self._shards]) == TRACKS.index("reno")
-        odds = np.where(reno, _RENO_SHARE / max(reno.sum(), 1), (1 - _RENO_SHARE) / max((~reno).sum(), 1))
-        return rng.choice(self.count, self.count, p=odds / odds.sum())
-
-    def pick(self, numbers: list[int]) -> dict[str, Any]:
-        places = [divmod(number, dataset.SHARD) for number in numbers]
-        return {name: np.stack([self._shards[s][name][i] for s, i in places]) for name in self._shards[0]}
-
-
-def _rate(step: int, share: float) -> float:
-    """Warm up, hold, fall to nothing along a cosine."""
-    return (
-        _PEAK_RATE * min(1.0, (step + 1) / 150) * (0.5 + 0.5 * float(np.cos(np.pi * min(share, 1.0)))) + 1e-5
-    )
-
-
-def _batch(columns: dict[str, Any], rng: np.random.Generator) -> dict[str, Tensor]:
-    """Tensors of a batch, mirrored, tinted, shifted and with day-0 left out at random."""
-    pictures = ("now", "day0", "stage", "aux", "zone")
-    flip = rng.random(len(columns["now"])) < 0.5
-    for name in pictures:
-        columns[name][flip] = columns[name][flip][:, :, ::-1]
-    size = len(flip)
-    now, day0 = (
-        torch.from_numpy(columns[name]).permute(0, 3, 1, 2).float() / 255 for name in ("now", "day0")
-    )
-    now, day0 = _tinted(now, rng), _tinted(day0, rng)
-    for index in np.flatnonzero(rng.random(size) < 0.4).tolist():
-        moves = tuple(int(v) for v in rng.integers(-4, 5, 2))
-        day0[index] = torch.roll(day0[index], moves, (1, 2))
-    day0[torch.from_numpy(rng.random(size) < 0.15)] = 0
-    batch = {
-        name: torch.from_numpy(columns[name])
-        for name in ("stage", "aux", "zone", "percent", "weight", "quality")
-    }
-    batch["x"] = torch.cat([now, day0], 1).contiguous(memory_format=torch.channels_last)
-    batch["track"] = functional.one_hot(torch.from_numpy(columns["track"]).long(), len(TRACKS)).float()
-    return batch
-
-
-def _tinted(image: Tensor, rng: np.random.Generator) -> Tensor:
-    size = image.shape[0]
-    gain = torch.from_numpy(
-        rng.normal(1, 0.1, (size, 1, 1, 1)) * rng.normal(1, 0.05, (size, 3, 1, 1))
-    ).float()
-    shift = torch.from_numpy(rng.normal(0, 0.03, (size, 1, 1, 1))).float()
-    return (image * gain + shift).clamp_(0, 1)
-
-
-def _step(
-    net: StageNet, mean: StageNet, optimiser: Any, batch: dict[str, Tensor], step: int
-) -> dict[str, float]:
-    net.train()
-    losses = _losses(net, batch)
-    total = sum(losses.values(), torch.zeros(()))
-    optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 3.0)
-    optimiser.step()
-    keep = min(_AVERAGING, (1 + step) / (20 + step))
-    with torch.no_grad():
-        for slow, fast in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-            if slow.dtype.is_floating_point:
-                slow.mul_(keep).add_(fast, alpha=1 - keep)
-            else:
-                slow.copy_(fast)
-    return {"total": float(total.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
-
-
-def _losses(net: StageNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    stage, aux, quality = net.logits(batch["x"], batch["track"])
-    hidden = (
-        (batch["aux"] == NET) | (batch["aux"] == MACHINE) | (batch["aux"] == PERSON) | (batch["aux"] == 255)
-    )
-    usable = ((batch["stage"] != 255) & ~hidden).float()[:, None]
-    visible = functional.avg_pool2d(usable, 2)
-    reached = (batch["stage"][:, None] >= torch.arange(1, 8)[None, :, None, None]).float() * usable
-    wanted = functional.avg_pool2d(reached, 2) / visible.clamp_min(1e-6)
-    chained = functional.logsigmoid(stage).cumsum(1)
-    unreached = torch.log(-torch.expm1(chained.clamp_max(-1e-5)))
-    ordinal = -(wanted * chained + (1 - wanted) * unreached.clamp_min(-12))
-    share = visible / visible.sum((2, 3), keepdim=True).clamp_min(1.0)  # every picture counts alike
-    zone, project = _pooled_losses(torch.exp(chained), (visible[:, 0] > 0.5).float(), batch)
-    return {
-        "stage": (ordinal * share).sum((1, 2, 3)).mean(), "zone": 2.0 * zone, "project": 3.0 * project,
-        "aux": 0.5 * _aux_loss(aux, batch["aux"]),
-        "quality": 0.2 * functional.binary_cross_entropy_with_logits(quality, batch["quality"]),
-    }  # fmt: skip
-
-
-def _aux_loss(logits: Tensor, aux: Tensor) -> Tensor:
-    fine = aux[:, ::2, ::2].long()
-    known = fine != 255
-    costs = functional.cross_entropy(
-        logits, fine.clamp_max(len(_AUX_WEIGHTS) - 1), torch.tensor(_AUX_WEIGHTS), reduction="none"
-    )
-    return (costs * known).sum() / known.sum().clamp_min(1)
-
-
-def _pooled_losses(reached: Tensor, visible: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """L1 of each visible zone's pooled percent, and of the picture's, as shares of 1."""
-    steps = batch["track"] @ stage_steps()
-    percent = (reached * steps[:, :, None, None]).sum(1).flatten(1)
-    zone = batch["zone"].long().flatten(1)
-    inside = (zone < dataset.MAX_ZONES).float() * visible.flatten(1)
-    slot = zone.clamp_max(dataset.MAX_ZONES - 1)
-    empty = torch.zeros(len(zone), dataset.MAX_ZONES)
-    area = empty.scatter_add(1, slot, inside)
-    whole = empty.scatter_add(1, slot, (zone < dataset.MAX_ZONES).float())
-    pooled = empty.scatter_add(1, slot, inside * percent) / area.clamp_min(1.0)
-    seen = ((area > 0.35 * whole) & (area >= 4)).float()
-    zone_loss = ((pooled - batch["percent"]).abs() * seen).sum() / seen.sum().clamp_min(1)
-    weight = batch["weight"] * seen
-    off = ((pooled - batch["percent"]) * weight).sum(1) / weight.sum(1).clamp_min(1e-6)
-    return zone_loss, off.abs().mean()
+def _git_state() -> str:
+    """The commit the trainer ran from, `+` where files were changed; empty outside a checkout."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        where = Path(__file__).parent
+        head, changed = (
+            subprocess.run(
+                ["git", *asked], cwd=where, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for asked in (
+                ("rev-parse", "--short=12", "HEAD"),
+                ("status", "--porcelain", "--untracked-files=no"),
+            )
+        )
+        return head + ("+" if changed else "")
+    return ""
