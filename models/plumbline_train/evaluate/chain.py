@@ -1,4 +1,4 @@
-"""A course's sightings through the gateway's second half: zero point, held and filtered zones, the site's percent.
+"""A course's sightings through the gateway's second half: zero point, zones through time, the site's percent.
 
 Only arithmetic: what was seen once can be replayed with other intervals, or photo by photo without any memory.
 """
@@ -13,14 +13,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline_edge.vision.progress import Held, combine, from_zero
-from plumbline_edge.vision.zones import ZoneReading
-from plumbline_train.evaluate.intervals import Intervals
-from plumbline_train.evaluate.sightings import Course
+from plumbline_edge.vision import course as zone_course
+from plumbline_edge.vision.interval import Widths
+from plumbline_edge.vision.progress import combine, from_zero
+from plumbline_edge.vision.zones import ZoneReading, doubt
+from plumbline_train.evaluate.sightings import Course, Shot
 
 Floats = NDArray[np.float64]
 BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
-_UNUSED_PP: Final = 10.0
+UNMEASURED: Final = Widths(site_pp=(10.0,), zone_pp=(10.0,))
+"""Before any interval is known: only how far a zone must fall to be doubted depends on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,33 +53,32 @@ def photo_by_photo(course: Course) -> Said:
     )  # fmt: skip
 
 
-def through_time(course: Course, intervals: Intervals | None = None) -> Said:
-    """Each accepted photo after the ones before it, as the gateway tells it; with `intervals` also how sure it is."""
-    zero = _zero(course.before)
-    held: dict[str, Held] = {}
-    site = np.full(len(course.shots), np.nan)
-    zones = np.full((len(course.shots), course.weights.size), np.nan)
+def through_time(course: Course, widths: Widths = UNMEASURED) -> Said:
+    """Each accepted photo after the ones before it, as the gateway tells it, and how sure it is by `widths`."""
+    zero = zero_point(course.before)
+    before: dict[str, zone_course.Course] = {}
+    shots, zones = len(course.shots), course.weights.size
+    site, low, high = (np.full(shots, np.nan) for _ in range(3))
+    zone, zone_low, zone_high = (np.full((shots, zones), np.nan) for _ in range(3))
     for i, shot in enumerate(course.shots):
         if shot.gate:
             continue
-        readings = from_zero(shot.readings(course.floors, course.bays), zero)
         combined = combine(
-            readings, course.weights.tolist(), held, BEGIN + timedelta(days=shot.day), interval_pp=_UNUSED_PP
-        )
-        held = combined.held
-        site[i] = np.nan if combined.percent is None else combined.percent
-        zones[i] = [np.nan if zone.percent is None else zone.percent for zone in combined.zones]
+            from_zero(shot.readings(course.floors, course.bays), zero), course.weights.tolist(), before,
+            BEGIN + timedelta(days=shot.day), widths=widths,
+        )  # fmt: skip
+        before = combined.courses
+        site[i], low[i], high[i] = map(_number, (combined.percent, combined.low, combined.high))
+        zone[i] = [_number(one.percent) for one in combined.zones]
+        zone_low[i] = [_number(one.low) for one in combined.zones]
+        zone_high[i] = [_number(one.high) for one in combined.zones]
     seen = course.accepted[:, None] & ~np.isnan(course.stacked("percent"))
-    nothing = np.full(site.shape, np.nan), np.full(site.shape, np.nan)
-    low, high = intervals.site(site) if intervals else nothing
-    blank = np.full(zones.shape, np.nan), np.full(zones.shape, np.nan)
-    zones_low, zones_high = intervals.zone(zones) if intervals else blank
     return Said(
-        site=site, site_low=low, site_high=high, zones=zones, zones_low=zones_low, zones_high=zones_high, seen=seen
+        site=site, site_low=low, site_high=high, zones=zone, zones_low=zone_low, zones_high=zone_high, seen=seen
     )  # fmt: skip
 
 
-def _zero(before: Sequence[Sequence[ZoneReading]]) -> dict[str, float]:
+def zero_point(before: Sequence[Sequence[ZoneReading]]) -> dict[str, float]:
     """What the model says of each zone before the works, the newest photo counting as much as all earlier ones."""
     zero: dict[str, float] = {}
     for readings in before:
@@ -85,3 +86,17 @@ def _zero(before: Sequence[Sequence[ZoneReading]]) -> dict[str, float]:
             if reading.percent is not None:
                 zero[reading.id] = (reading.percent + zero.get(reading.id, reading.percent)) / 2
     return zero
+
+
+def zone_doubts(shot: Shot) -> Floats:
+    """How undecided the model is of each zone it saw; NaN for those it did not."""
+    return np.array(
+        [
+            doubt(shot.reached[i].tolist()) if not np.isnan(shot.percent[i]) else np.nan
+            for i in range(shot.percent.size)
+        ]
+    )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)

@@ -120,6 +120,7 @@ def _shot(
         percent=np.array([np.nan if r.percent is None else r.percent for r in readings]),
         visible=np.array([r.visible for r in readings]),
         stage=np.array([-1 if r.stage is None else r.stage for r in readings]),
+        reached=np.array([r.reached or (np.nan,) * 7 for r in readings]),
         true_zones=project.zone_percents(day).ravel(), true_stages=majority_stage(project.zone_stages(day)).ravel(),
         true=project.percent(day), changed=changed_percent(canvas, day0), hits=_hits(outputs, photo, view),
     )  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from statistics import median
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plumbline_edge.camera import gate
-from plumbline_edge.camera.memory import Memory
 from plumbline_edge.vision.preprocess import roi_box
 from plumbline_edge.vision.view import View
+
+_KEPT: Final = 20
+_ENOUGH: Final = 5
 
 
 class Doorkeeper:
@@ -20,7 +23,7 @@ class Doorkeeper:
         width, height = view.picture_wh
         pixels = [(x * width, y * height) for x, y in view.quad]
         self._box = roi_box(pixels, view.picture_wh)
-        self._memory = Memory()
+        self._sharpness: tuple[float, ...] = ()
         self._last: NDArray[np.uint8] | None = None
 
     def meet_day0(self, picture: NDArray[np.uint8]) -> None:
@@ -33,7 +36,8 @@ class Doorkeeper:
             return ("FROZEN",)
         crop = self._crop(picture)
         sharp = gate.sharpness(crop)
-        reasons = gate.judge(crop, sharp, sharpness_median=self._memory.sharpness_median)
+        usual = median(self._sharpness) if len(self._sharpness) >= _ENOUGH else None
+        reasons = gate.judge(crop, sharp, sharpness_median=usual)
         self._remember(picture, sharp)
         return reasons or gate.judge_quality(np.asarray(quality).tolist())
 
@@ -42,5 +46,5 @@ class Doorkeeper:
         return picture[y0:y1, x0:x1]
 
     def _remember(self, picture: NDArray[np.uint8], sharp: float) -> None:
-        self._memory = self._memory.noticing(sharp)
+        self._sharpness = (*self._sharpness, sharp)[-_KEPT:]
         self._last = picture

@@ -7,16 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from plumbline.stages import STAGES, TRACKS, Track
+from plumbline.stages import STAGES, TRACKS
 from plumbline_train.evaluate import slips
 from plumbline_train.evaluate.chain import Said, photo_by_photo, through_time
-from plumbline_train.evaluate.intervals import (
-    EDGES,
-    Intervals,
-    Promised,
-    half_widths,
-    kept_for_calibration,
-)
+from plumbline_train.evaluate.intervals import EDGES, Promised, kept_for_calibration, measured
 from plumbline_train.evaluate.scores import (
     abs_quantile,
     correlation,
@@ -33,29 +27,22 @@ Tables = dict[str, Table]
 _FEWEST_SITES: Final = 2
 
 
-def promised(courses: Sequence[Course]) -> Promised:
-    """The intervals these courses' calibration half measures, by track."""
-    found: dict[Track, Intervals] = {}
-    for track in TRACKS:
-        kept = [c for c in courses if c.track == track and kept_for_calibration(c)]
-        said = [through_time(c) for c in kept]
-        found[track] = Intervals(
-            site_pp=half_widths(_over(said, lambda s: s.site), _over(kept, lambda c: c.column("true"))),
-            zone_pp=half_widths(
-                _over(said, lambda s: s.zones), _over(kept, lambda c: c.stacked("true_zones"))
-            ),
-        )
-    return found
+def promised(courses: Sequence[Course], *, plain: bool = False) -> Promised:
+    """The interval widths these courses' calibration half measures, by track; `plain` is one width for all percents."""
+    kept = {track: [c for c in courses if c.track == track and kept_for_calibration(c)] for track in TRACKS}
+    if plain:
+        return {track: measured(mine, edges=(), doubt_weights=(0.0,)) for track, mine in kept.items()}
+    return {track: measured(mine) for track, mine in kept.items()}
 
 
-def group_tables(name: str, courses: Sequence[Course], intervals: Promised) -> Tables:
+def group_tables(name: str, courses: Sequence[Course], widths: Promised) -> Tables:
     """Everything about one group of courses, a table per track and per way to cut it; names begin with `name`."""
     tables: Tables = {}
     for track in TRACKS:
         mine = [c for c in courses if c.track == track]
         if not mine:
             continue
-        said = [(c, through_time(c, intervals[track])) for c in mine]
+        said = [(c, through_time(c, widths[track])) for c in mine]
         where = f"{name}.{track}"
         tables[where] = headline(said)
         for cut in (by_stage, by_band, by_family):
@@ -152,12 +139,12 @@ def by_family(said: Sequence[tuple[Course, Said]]) -> Tables:
     }
 
 
-def alert_tables(name: str, courses: Sequence[Course], intervals: Promised) -> Tables:
+def alert_tables(name: str, courses: Sequence[Course], widths: Promised) -> Tables:
     """Slips on the sites that did not measure the intervals, by track, for the model and the three baselines."""
     tables: Tables = {}
     for track in TRACKS:
         tested = [c for c in courses if c.track == track and not kept_for_calibration(c)]
-        said = [(c, through_time(c, intervals[track])) for c in tested]
+        said = [(c, through_time(c, widths[track])) for c in tested]
         if not said:
             continue
         for who, tally in slips.judged(said).items():

@@ -39,10 +39,13 @@ QUICK: Final = Size(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What was found: the tables by dotted name, and the intervals to promise."""
+    """What was found: the tables by dotted name, and the interval widths to promise."""
 
+    size: Size
     tables: figures.Tables
-    intervals: Promised
+    widths: Promised
+    plain: Promised
+    """One width for all percents, for readers that know no bands."""
 
 
 def evaluate(
@@ -73,10 +76,10 @@ def evaluate(
     refused = list(workers.run(gates, model, workers=processes, report=one_more))
     first, second = watched[: len(unseen)], watched[len(unseen) : len(unseen) + len(seen)]
     rest = watched[len(unseen) + len(seen) :]
-    intervals = figures.promised(first)
-    tables = figures.group_tables("unseen_families", first, intervals)
-    tables |= figures.alert_tables("unseen_families", first, intervals)
-    tables |= figures.group_tables("unseen_seeds", second, intervals)
+    widths = figures.promised(first)
+    tables = figures.group_tables("unseen_families", first, widths)
+    tables |= figures.alert_tables("unseen_families", first, widths)
+    tables |= figures.group_tables("unseen_seeds", second, widths)
     for b in BLINDS:
         mine, rest = rest[: len(blind[b])], rest[len(blind[b]) :]
         tables[f"blind.{b}"] = figures.blind_table(mine)
@@ -84,4 +87,26 @@ def evaluate(
     tables |= {f"good_photos.{name}": t for name, t in gatecheck.false_alarms([*first, *second]).items()}
     if photos is not None:
         tables |= {f"real.{name}": table for name, table in real.figures(model, photos).items()}
-    return Evaluation(tables=tables, intervals=intervals)
+    return Evaluation(size=size, tables=tables, widths=widths, plain=figures.promised(first, plain=True))
+
+
+def unseen_tables(model: Path, *, sites: int, every: int, processes: int = 1) -> figures.Tables:
+    """Only the tables of families never seen: what an ablation compares."""
+    jobs_ = jobs(sites, split="holdout", every=every)
+    courses = list(workers.run(jobs_, model, workers=processes, report=lambda: None))
+    return figures.group_tables("unseen_families", courses, figures.promised(courses))
+
+
+def blinded(
+    model: Path, size: Size, blind: Blind, processes: int, report: Callable[[int, int], None]
+) -> figures.Table:
+    """Only a blinded model's figures: it must know next to nothing."""
+    todo = jobs(size.blind_sites, split="holdout", every=size.blind_every, blind=blind)
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        report(done, len(todo))
+
+    return figures.blind_table(list(workers.run(todo, model, workers=processes, report=one_more)))

@@ -46,6 +46,8 @@ class Shot:
     percent: Floats
     visible: Floats
     stage: NDArray[np.int64]
+    reached: Floats
+    """Mean P(stage >= 1..7) of each zone, [zones, 7]."""
     true_zones: Floats
     """Percent of each zone."""
     true_stages: NDArray[np.int64]
@@ -64,6 +66,7 @@ class Shot:
                 percent=None if np.isnan(self.percent[i]) else float(self.percent[i]),
                 visible=float(self.visible[i]),
                 stage=None if self.stage[i] < 0 else int(self.stage[i]),
+                reached=() if self.stage[i] < 0 else tuple(self.reached[i].tolist()),
             )
             for i, name in enumerate(zone_ids(floors, bays))
         )
