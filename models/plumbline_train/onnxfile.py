@@ -56,7 +56,7 @@ def read(content: bytes) -> Graph:
     for number, value in _fields(content):
         if number == 8:
             fields = dict(_fields(value))
-            opsets[_text(fields.get(1, b""))] = int(fields.get(2, 0))
+            opsets[_text(fields.get(1, b""))] = _count(fields.get(2, 0))
         elif number == 7:
             for part, inner in _fields(value):
                 if part == 1:
@@ -106,7 +106,7 @@ def _measured(content: bytes, names: set[str]) -> dict[str, tuple[int, ...]]:
     more = b"".join(_packed(7, _packed(12, _packed(1, name.encode()))) for name in inner)
     session = ort.InferenceSession(content + more, options, providers=["CPUExecutionProvider"])
     asked = sorted(names - set(given))
-    values = session.run(asked, given)
+    values = session.run(asked, given) if asked else []
     shapes = {name: tuple(np.shape(value)) for name, value in zip(asked, values, strict=True)}
     return shapes | {name: value.shape for name, value in given.items()}
 
@@ -134,9 +134,9 @@ def _weight(content: bytes) -> tuple[str, Weight]:
     element, name, is_external = 0, "", False
     for number, value in _fields(content):
         if number == 1:
-            shape += [value] if isinstance(value, int) else list(_varints(value))
+            shape += [value] if isinstance(value, int) else _varints(value)
         elif number == 2:
-            element = value
+            element = _count(value)
         elif number == 8:
             name = _text(value)
         elif number == 14:
@@ -144,8 +144,10 @@ def _weight(content: bytes) -> tuple[str, Weight]:
     return name, Weight(shape=tuple(shape), element=element, is_external=is_external)
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
+def _fields(content: Any) -> Iterator[tuple[int, Any]]:
     """Field number and value of each field of a message: whole numbers, or bytes."""
+    if not isinstance(content, bytes):
+        raise ValueError(f"not an ONNX file: a number where a message belongs: {content}")  # noqa: TRY004 - the file's fault
     at = 0
     while at < len(content):
         key, at = _varint(content, at)
@@ -178,14 +180,23 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
             return number, at
 
 
-def _varints(content: bytes) -> Iterator[int]:
-    at = 0
+def _varints(content: bytes) -> list[int]:
+    numbers, at = [], 0
     while at < len(content):
         number, at = _varint(content, at)
-        yield number
+        numbers.append(number)
+    return numbers
 
 
-def _text(content: bytes) -> str:
+def _count(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"not an ONNX file: bytes where a number belongs: {value!r}")  # noqa: TRY004
+    return value
+
+
+def _text(content: Any) -> str:
+    if not isinstance(content, bytes):
+        raise ValueError(f"not an ONNX file: a number where a name belongs: {content}")  # noqa: TRY004
     return content.decode("utf-8", "replace")
 
 
