@@ -45,8 +45,12 @@ class Judge:
 
     def look(self, now: Image, day0: Image | None, track: Track) -> Outputs:
         """What the model says of one canvas beside its day-0 canvas, both BGR."""
+        return self.run(to_input(now, day0, self.size_hw), track)
+
+    def run(self, x: NDArray[np.float32], track: Track) -> Outputs:
+        """What the model says of an input that `to_input` made."""
         one_hot = np.array([[float(track == name) for name in TRACKS]], np.float32)
-        feed = {"x": to_input(now, day0, self.size_hw), "track": one_hot}
+        feed = {"x": x, "track": one_hot}
         stage, aux, quality = self._session.run(["stage", "aux", "quality"], feed)
         return Outputs(stage=stage[0], aux=aux[0], quality=quality[0])
 

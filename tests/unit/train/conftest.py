@@ -61,7 +61,7 @@ def make_shot():
     return _shot
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shipped():
     """The model file that is shipped."""
     return Path(__file__).parents[3] / "models" / "stage_seg" / "model.onnx"
