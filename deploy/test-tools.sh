@@ -8,6 +8,11 @@ command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 [ -d /usr/share/fonts/opentype/noto ] || wanted="$wanted fonts-noto-cjk"
 command -v mbpoll >/dev/null 2>&1 || wanted="$wanted mbpoll"
 command -v socat >/dev/null 2>&1 || wanted="$wanted socat"
+# An RTSP camera: GStreamer's server and its own Python; -bad brings the H.264 encoder.
+if ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' >/dev/null 2>&1; then
+    wanted="$wanted python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+    wanted="$wanted gstreamer1.0-plugins-bad"
+fi
 # The fault harness breaks file systems and links; without root it could not, whatever is installed.
 command -v nft >/dev/null 2>&1 || [ -x /usr/sbin/nft ] || wanted="$wanted nftables"
 command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || wanted="$wanted iproute2"

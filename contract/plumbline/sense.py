@@ -8,7 +8,19 @@ from typing import Any, Final
 
 from plumbline import chain
 from plumbline.errors import Refused
-from plumbline.messages import Anchor, Basis, Body, Event, Frame, Gap, Health, Photo, Progress, Record, Summary
+from plumbline.messages import (
+    Anchor,
+    Basis,
+    Body,
+    Event,
+    Frame,
+    Gap,
+    Health,
+    Photo,
+    Progress,
+    Record,
+    Summary,
+)
 from plumbline.topics import is_name
 
 LATEST_US: Final = 4_102_444_800_000_000  # the year 2100

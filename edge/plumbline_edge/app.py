@@ -226,13 +226,13 @@ async def _photograph(
 
 async def _take(watch: CameraWatch, now: Moment, recorder: Recorder) -> None:
     """One photo, judged and kept."""
-    captured = await watch.capture(now.at)
+    captured = await watch.capture(now.at, clock_set=now.trust != "unset")
     progress, photo = captured.progress, captured.photo
     if now.trust not in TRUSTED:  # the same wall time may come again with the next boot
         name = f"{photo.photo}-{recorder.boot[:8]}"
         progress, photo = replace(progress, photo=name), replace(photo, photo=name)
     with contextlib.suppress(Unreachable):  # the cycle has said that the card fails
-        await recorder.keep([now.saw(progress), now.saw(photo)])
+        await recorder.keep([now.saw(progress), now.saw(photo), *map(now.saw, captured.events)])
 
 
 async def _report_health(

@@ -32,6 +32,8 @@ from plumbline_edge.settings import SiteSettings
 _OF_ONE_FACADE: Final = ("quad", "floors", "bays", "weights", "values")
 _TIME_OF_DAY: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
+_VIDEO_DEVICE: Final = re.compile(r"^/dev/(video\d+|v4l/by-(id|path)/[\w:.+-]+)$")
+
 
 def load_site(path: Path) -> SiteSettings:
     """The settings in a site file. Raises FaultyFile with every mistake, ConfigError where there is no file."""
@@ -57,6 +59,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield from prefixed(f"meters.{where}", _meter_faults(folder, meter))
         yield from prefixed(f"meters.{where}", _wire_faults(folder, meter, kinds))
     for where, camera in cameras:
+        yield from prefixed(f"cameras.{where}", _source_faults(folder, camera))
         yield from prefixed(f"cameras.{where}", _camera_faults(folder, camera))
     yield from missing_files(folder, raw)
 
@@ -174,14 +177,37 @@ def _meter_faults(folder: Path, meter: Raw) -> Iterator[Found]:
     yield "profile", wanted, f"a shipped profile or a .toml file of your own; {hint}"
 
 
+def _source_faults(folder: Path, camera: Raw) -> Iterator[Found]:
+    """Where a camera's pictures come from: one place, and nothing that belongs to another kind of place."""
+    named = [key for key in ("url", "device", "folder") if camera.get(key) is not None]
+    if len(named) != 1:
+        yield (
+            "url",
+            None,
+            f"one of `url`, `device` (USB) and `folder`, not {' and '.join(named) or 'none of them'}",
+        )
+    url, device, dropped = (camera.get(key) for key in ("url", "device", "folder"))
+    if isinstance(url, str) and not _is_camera_url(url):
+        shown = re.sub(r"(//)[^/]*@", r"\1…@", url)  # a password that stands there is not said again
+        yield "url", shown, "an http://, https:// or rtsp:// address without a user or password in it"
+    if isinstance(device, str) and not _VIDEO_DEVICE.match(device):
+        yield "device", device, "a camera like /dev/video0 or one of /dev/v4l/by-id/"
+    if isinstance(dropped, str) and not (folder / dropped).is_dir():
+        yield "folder", dropped, "a folder that exists"
+    if camera.get("username") and not camera.get("password_file"):
+        yield "password_file", None, "a file with the password, since there is a username"
+    if camera.get("password_file") and not camera.get("username"):
+        yield "username", None, "the user whose password stands in password_file"
+    if "url" not in named and camera.get("username"):
+        yield "username", camera["username"], "nothing: only a camera with a `url` asks who one is"
+    if "folder" not in named and camera.get("folder_keep_days") is not None:
+        yield "folder_keep_days", camera["folder_keep_days"], "nothing: it belongs to a `folder`"
+
+
 def _camera_faults(folder: Path, camera: Raw) -> Iterator[Found]:
-    if isinstance(url := camera.get("url"), str) and not _is_snapshot_url(url):
-        yield "url", url, "an http:// or https:// address without a password in it"
     for time in camera.get("at", ()) if isinstance(camera.get("at"), list) else ():
         if isinstance(time, str) and not _TIME_OF_DAY.match(time):
             yield "at", time, "a time of day like 10:00"
-    if camera.get("username") and not camera.get("password_file"):
-        yield "password_file", None, "a file with the password, since there is a username"
     if camera.get("track") == "reno" and camera.get("works_begin") is None:
         yield (
             "works_begin",
@@ -241,12 +267,14 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
-def _is_snapshot_url(url: str) -> bool:
+def _is_camera_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.password is None
+    known = parts.scheme in ("http", "https", "rtsp") and bool(parts.hostname) and port != 0
+    return known and "@" not in parts.netloc and url.isprintable() and " " not in url
 
 
 def _is_numbers(rows: object, count: int, width: int) -> bool:

@@ -92,7 +92,17 @@ class CameraSettings:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: Name
-    url: str
+    url: str | None = None
+    """Where it answers: http(s):// with one picture, rtsp:// with a stream. One of `url`, `device`, `folder`."""
+    device: str | None = None
+    """A USB camera, like /dev/video0."""
+    folder: str | None = None
+    """Where another system drops photos; the newest that was not judged yet is taken, none is deleted."""
+    folder_keep_days: Annotated[float, Gt(0), Le(3650)] | None = None
+    """Photos in `folder` that are older are deleted; never where absent."""
+    burst_frames: Annotated[int, Ge(1), Le(9)] = 3
+    """Pictures taken each time: what moves in them is not on the facade."""
+    burst_every_s: Annotated[float, Ge(0), Le(600)] = 5.0
     track: Track
     quad: Quad | None = None
     floors: Count | None = None

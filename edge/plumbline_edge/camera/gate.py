@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plumbline.stages import QUALITY_CLASSES
+from plumbline_edge.camera.align import Alignment
+from plumbline_edge.camera.baseline import Baseline
 
 REASONS: Final[dict[str, str]] = {
     "TIMEOUT": "the camera did not deliver a whole picture in time",
@@ -27,8 +31,11 @@ REASONS: Final[dict[str, str]] = {
     "OBSTRUCTED": "something stands before the lens",
     "LENS_DIRT": "the lens is dirty",
     "NOT_A_SITE": "this does not look like the site",
+    "MOVED": "the camera no longer looks where it did on day 0",
     "FROZEN": "the very same picture as last time",
+    "CLOCK": "taken before the last one, or by a clock nobody has set",
     "MODEL": "the model is missing or failed",
+    "CALIBRATION": "the calibration file is missing, damaged or made for another model",
     "NOT_VISIBLE": "too little of the facade can be seen",
     "FAULT": "a mistake in the program; see the gateway's log",
 }
@@ -51,7 +58,82 @@ _GREY: Final = (100, 156)
 _LOST_SHARE: Final = 0.2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What can be said of one photo without knowing what it should show.
+
+    "Static" is all that is not facade: it looks the same from month to month, whatever is built.
+    """
+
+    width_px: int
+    height_px: int
+    luma_p5: float
+    luma_p50: float
+    luma_p95: float
+    """Of the facade, 0..255."""
+    clipped: float
+    """Share of the facade that is burnt out in all channels."""
+    sharpness: float
+    """Variance of the Laplacian around the facade."""
+    contrast_static: float
+    contrast_facade: float
+    """Luma's typical standard deviation within small tiles, over the static part and over the facade."""
+    haze: float
+    """How much of the light comes from the air between, 0..1, as the darkest spots tell."""
+    colourfulness: float
+    blank: float
+    """Share of the picture's tiles without any structure."""
+    lost: float
+    """Share of rows at the bottom that were never encoded."""
+    digest: str = ""
+    """Of the photo's bytes."""
+    at: datetime | None = None
+
+
+def measure(
+    picture_bgr: NDArray[np.uint8],
+    facade_mask: NDArray[Any],
+    *,
+    digest: str = "",
+    at: datetime | None = None,
+) -> Measures:
+    """What `judge` needs to know of a picture [h, w, 3]; `facade_mask` [h, w] is true on the facade (or facades)."""
+    raise NotImplementedError
+
+
+@overload
 def judge(
+    measures: Measures,
+    baseline: Baseline,
+    alignment: Alignment | None,
+    at: datetime | None,
+    last_at: datetime | None,
+) -> tuple[str, ...]: ...
+@overload
+def judge(
+    measures: NDArray[np.uint8], baseline: float, *, sharpness_median: float | None = None
+) -> tuple[str, ...]: ...
+def judge(
+    measures: Measures | NDArray[np.uint8],
+    baseline: Baseline | float,
+    alignment: Alignment | None = None,
+    at: datetime | None = None,
+    last_at: datetime | None = None,
+    *,
+    sharpness_median: float | None = None,
+) -> tuple[str, ...]:
+    """The reasons why a photo cannot be judged; empty where it can.
+
+    `baseline` is from before this photo, `alignment` on day 0's or None where there is no day 0 yet, `at` when it was
+    taken or None where the clock was never set, `last_at` when the photo before it was.
+    """
+    if isinstance(measures, Measures):
+        raise NotImplementedError
+    assert isinstance(baseline, float)
+    return _judge_picture(measures, baseline, sharpness_median=sharpness_median)
+
+
+def _judge_picture(
     image_bgr: NDArray[np.uint8], sharp: float, *, sharpness_median: float | None = None
 ) -> tuple[str, ...]:
     """The reasons why this picture [h, w, 3] of the facade cannot be judged; empty where it can.

@@ -1,8 +1,9 @@
-"""What a camera's earlier photos left behind: held zones, day-0, usual sharpness; never a raw picture."""
+"""What a camera's earlier photos left behind: zones' courses, day-0, what is usual; never a raw picture."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,58 +12,62 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from plumbline.errors import ConfigError
+from plumbline_edge.camera.align import Reference
+from plumbline_edge.camera.baseline import Baseline
 from plumbline_edge.settings import CameraSettings
-from plumbline_edge.vision.progress import Held
+from plumbline_edge.vision.course import Course, restarted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_KEEP_SHARPNESS: Final = 20
-_ENOUGH_SHARPNESS: Final = 5
+LATE_PHOTOS: Final = 6
+"""After so many photos in a row that claim to be older than the newest, it is the newest whose date was wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The state between two photos of one camera."""
+    """The state between two photos of one camera. The empty one knows nothing."""
 
     accepted: int = 0
-    digest: str = ""
-    """Of the last bytes the camera sent."""
-    sharpness: tuple[float, ...] = ()
-    held: dict[str, Held] = field(default_factory=dict)
-    day0: NDArray[np.uint8] | None = None
-    """BGR, the facade's crop at the model's size, people and vehicles pixelated."""
-    zero: dict[str, float] = field(default_factory=dict)
-    """What the model says of each zone before the works begin, when the truth is 0 percent."""
+    last_at: datetime | None = None
+    """When the newest accepted photo was taken."""
+    late: int = 0
+    """Photos in a row that were refused because they are older."""
+    baseline: Baseline = field(default_factory=Baseline)
+    courses: dict[str, Course] = field(default_factory=dict)
+    day0: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """By facade: BGR, its canvas at the model's size, people and vehicles unrecognisable."""
+    zero: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """P(stage >= 1..7) that the model gives each zone before the works begin, when the truth is 0 percent."""
+    reference: Reference | None = None
+    """Where the camera looked on day 0, else when its first photo was accepted."""
 
-    @property
-    def sharpness_median(self) -> float | None:
-        """None until there were enough photos."""
-        if len(self.sharpness) < _ENOUGH_SHARPNESS:
-            return None
-        return sorted(self.sharpness)[len(self.sharpness) // 2]
+    def noticing_late(self, at: datetime) -> Memory:
+        """After one more photo older than the newest; at the LATE_PHOTOS-th the dates begin anew."""
+        if self.late + 1 < LATE_PHOTOS:
+            return replace(self, late=self.late + 1)
+        courses = {zone: restarted(course, at) for zone, course in self.courses.items()}
+        return replace(self, late=0, last_at=None, courses=courses)
 
-    def noticing(self, sharpness: float) -> Memory:
-        """Rejected photos count too: a facade that changed its look for good must not be blurred for ever."""
-        return replace(self, sharpness=(*self.sharpness, sharpness)[-_KEEP_SHARPNESS:])
-
-
-class _HeldOnDisk(msgspec.Struct):
-    percent: float
-    at: datetime
+    def of_day0_only(self) -> Memory:
+        """What was there before the works, and nothing of the photos judged so far."""
+        return Memory(day0=self.day0, zero=self.zero, reference=self.reference)
 
 
 class _OnDisk(msgspec.Struct):
-    """`view` says which facade in which grid this was; another view makes all of it void."""
+    """`view` says which facades in which grids this was; another view makes all of it void."""
 
     view: str
     accepted: int
-    digest: str
-    sharpness: tuple[float, ...]
-    held: dict[str, _HeldOnDisk]
-    has_day0: bool
-    zero: dict[str, float] = {}
+    last_at: datetime | None
+    late: int
+    baseline: Baseline
+    courses: dict[str, Course]
+    day0: list[str]
+    zero: dict[str, tuple[float, ...]]
+    has_reference: bool
 
 
 class MemoryFile:
@@ -70,8 +75,10 @@ class MemoryFile:
 
     def __init__(self, state_dir: Path, camera: CameraSettings) -> None:
         self._json = state_dir / "cameras" / f"{camera.name}.json"
-        self._png = state_dir / "day0" / f"{camera.name}.png"
-        self._view = f"{camera.track} {camera.floors}x{camera.bays} {camera.quad}"
+        self._reference = state_dir / "cameras" / f"{camera.name}.reference"
+        self._day0 = state_dir / "day0"
+        self._camera = camera.name
+        self._view = _view(camera)
 
     def load(self) -> Memory:
         try:
@@ -84,34 +91,62 @@ class MemoryFile:
             return Memory()
         if kept.view != self._view:
             return Memory()
+        pictures = {facade: _read_png(self._png(facade)) for facade in kept.day0}
         return Memory(
             accepted=kept.accepted,
-            digest=kept.digest,
-            sharpness=kept.sharpness,
-            held={name: Held(percent=h.percent, at=h.at) for name, h in kept.held.items()},
-            day0=_read_png(self._png) if kept.has_day0 else None,
+            last_at=kept.last_at,
+            late=kept.late,
+            baseline=kept.baseline,
+            courses=kept.courses,
+            day0={facade: picture for facade, picture in pictures.items() if picture is not None},
             zero=kept.zero,
+            reference=self._read_reference() if kept.has_reference else None,
         )
 
-    def save(self, memory: Memory, *, new_day0: bool = False) -> None:
+    def save(self, memory: Memory, *, new_day0: bool = False, new_reference: bool = False) -> None:
         """Replace what was kept; complete or not at all. Raises OSError where the card fails."""
-        if new_day0 and memory.day0 is not None:
-            _replace(self._png, _png(memory.day0))
+        if new_day0:
+            for facade, picture in memory.day0.items():
+                _replace(self._png(facade), _png(picture))
+        if new_reference and memory.reference is not None:
+            _replace(self._reference, memory.reference.to_bytes())
         kept = _OnDisk(
             view=self._view,
             accepted=memory.accepted,
-            digest=memory.digest,
-            sharpness=memory.sharpness,
-            held={name: _HeldOnDisk(percent=h.percent, at=h.at) for name, h in memory.held.items()},
-            has_day0=memory.day0 is not None,
+            last_at=memory.last_at,
+            late=memory.late,
+            baseline=memory.baseline,
+            courses=memory.courses,
+            day0=list(memory.day0),
             zero=memory.zero,
+            has_reference=memory.reference is not None,
         )
         _replace(self._json, msgspec.json.encode(kept))
+
+    def _png(self, facade: str) -> Path:
+        return self._day0 / f"{self._camera}{'.' if facade else ''}{facade}.png"
+
+    def _read_reference(self) -> Reference | None:
+        try:
+            return Reference.from_bytes(self._reference.read_bytes())
+        except (OSError, ConfigError):
+            return None
+
+
+def config_name(camera: CameraSettings) -> str:
+    """Names the settings that a camera's percents follow from: 16 hex digits, the same for the same settings."""
+    return hashlib.sha256(msgspec.json.encode([camera.track, camera.all_facades()])).hexdigest()[:16]
+
+
+def _view(camera: CameraSettings) -> str:
+    """What must be the same for the zones' courses and day-0 to mean the same; weights may change."""
+    facades = [(f.name, f.quad, f.floors, f.bays, f.values) for f in camera.all_facades()]
+    return f"canvas 1 {camera.track} {facades}"
 
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
+    unfinished = path.with_suffix(f"{path.suffix}.part")
     try:
         with unfinished.open("wb") as file:
             file.write(content)

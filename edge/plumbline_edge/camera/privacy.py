@@ -1,4 +1,4 @@
-"""Makes people and vehicles unrecognisable and everything but the facade a blur, before a picture leaves memory."""
+"""Makes people and vehicles a spot of colour and everything but the facade a blur, before a picture leaves memory."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LIKELY: Final = 0.15
 """From this probability on a place counts as a person's or vehicle's: low, because a false one costs a block of the
 picture, a missed one somebody's privacy."""
 GROWTH: Final = 0.15
-METHOD: Final = "pixelate-2"
+METHOD: Final = "mean-1"
 
 _PRIVATE: Final = tuple(AUX_CLASSES.index(name) for name in ("machine_vehicle", "person"))
 _BLOCKS_ACROSS: Final = 60
-_DAY0_BLOCKS_ACROSS: Final = 20
 _MIN_BLOCK_PX: Final = 8
 _COLOUR_STEP: Final = 16
-"""Blocks lie on a grid that is fixed in the picture, are as tall as a person at the facade and have 16 levels a colour:
-pictures of one place averaged, or laid over each other after a move of the camera, give no finer one."""
+"""What is hidden within the facade gets one colour, in 16 levels a channel: however many pictures somebody lays over each
+other, one mean is all there is. Around the facade lie blocks, as tall as a person there, on a grid fixed in the picture:
+averaging gives nothing finer either; who knows to the pixel how a thing moved through fifty pictures gets a faint idea."""
 _GROWN_CELLS: Final = 1
 """Cells of the model's output that the mask grows on each side: its edges are no sharper than that."""
 _UNSEEN: Final = 2
@@ -143,7 +143,8 @@ def mask(
     # a pixel of the preview is clear where every pixel it was made of is
     sharp = cv2.resize(clear.astype(np.float32), size, interpolation=cv2.INTER_AREA) > _WHOLLY
     blocks = pixelated(small, block_px(new_width, hfov_deg=hfov_deg, distance_m=distance_m))
-    return _encoded(np.asarray(np.where(sharp[..., None], small, blocks), np.uint8))
+    covered = np.where(sharp[..., None], small, blocks)
+    return _encoded(_filled(np.asarray(covered, np.uint8), small, _islands(~sharp)))
 
 
 def block_px(width_px: int, *, hfov_deg: float, distance_m: float) -> int:
@@ -153,15 +154,14 @@ def block_px(width_px: int, *, hfov_deg: float, distance_m: float) -> int:
 
 
 def hide_people(image: Image, aux: NDArray[Any]) -> Image:
-    """The picture with every person and vehicle pixelated; `aux` is the model's view of all of it."""
+    """The picture with one colour for each place where people or vehicles are; `aux` is the model's view of it all."""
     import cv2  # noqa: PLC0415
 
     height, width = image.shape[:2]
     private = cv2.resize(
         private_cells(aux).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
-    blocks = pixelated(image, max(_MIN_BLOCK_PX, math.ceil(width / _DAY0_BLOCKS_ACROSS)))
-    return np.asarray(np.where(private[..., None] > 0, blocks, image), np.uint8)
+    return _filled(image, image, _numbered(private > 0))
 
 
 def pixelated(image: Image, block: int) -> Image:
@@ -170,9 +170,35 @@ def pixelated(image: Image, block: int) -> Image:
 
     height, width = image.shape[:2]
     blocks = (max(1, width // block), max(1, height // block))
-    means = cv2.resize(image, blocks, interpolation=cv2.INTER_AREA) // _COLOUR_STEP * _COLOUR_STEP
-    coarse = np.asarray(means + _COLOUR_STEP // 2, np.uint8)
+    coarse = _few_colours(cv2.resize(image, blocks, interpolation=cv2.INTER_AREA))
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _few_colours(colours: NDArray[Any]) -> Image:
+    return np.asarray(colours // _COLOUR_STEP * _COLOUR_STEP + _COLOUR_STEP // 2, np.uint8)
+
+
+def _numbered(places: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Each connected place gets a number from 1 on; the rest is 0."""
+    import cv2  # noqa: PLC0415
+
+    return np.asarray(cv2.connectedComponents(places.astype(np.uint8), connectivity=8)[1], np.int32)
+
+
+def _islands(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The hidden places that do not reach the picture's edge, numbered; those that do lie around the facade."""
+    numbers = _numbered(hidden)
+    edges = (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1])
+    numbers[np.isin(numbers, np.unique(np.concatenate(edges)))] = 0
+    return numbers
+
+
+def _filled(onto: Image, picture: Image, numbers: NDArray[np.int32]) -> Image:
+    """`onto` with each numbered place in its mean colour in `picture`."""
+    flat = numbers.ravel()
+    areas = np.maximum(np.bincount(flat), 1)
+    means = np.stack([np.bincount(flat, picture[..., c].ravel()) / areas for c in range(3)], axis=-1)
+    return np.asarray(np.where((numbers > 0)[..., None], _few_colours(means)[numbers], onto), np.uint8)
 
 
 def _inside(quad: Quad, size_hw: tuple[int, int]) -> NDArray[np.bool_]:

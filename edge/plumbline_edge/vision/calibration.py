@@ -24,7 +24,9 @@ _MAX_LOG_TEMPERATURE: Final = 1.5
 _MAX_SHIFT: Final = 6.0
 _STEPS: Final = 60
 _EDGE: Final = 1e-6
-_MADE_BY: Final = "Make a new one with `plumbline model calibrate`, or take `calibration` out of the site file."
+_MADE_BY: Final = (
+    "Make a new one with `plumbline model calibrate`, or take `calibration` out of the site file."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

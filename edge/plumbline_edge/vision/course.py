@@ -103,6 +103,14 @@ def step(
     ), None
 
 
+def restarted(course: Course, at: datetime) -> Course:
+    """The zone at its last level as of `at`, for when the days before cannot be dated."""
+    if course.level is None:
+        return Course()
+    today = Day(on=at.date(), percent=course.level, weight=1.0)
+    return Course(level=course.level, at=at, days=(today,), fell_from=course.fell_from)
+
+
 def isotonic_end(days: Sequence[Day]) -> float:
     """The last value of the weighted least-squares fit that never falls. Pool adjacent violators."""
     blocks: list[tuple[float, float]] = []

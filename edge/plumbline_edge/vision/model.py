@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import plumbline
 from plumbline.errors import ConfigError, Refused
 from plumbline.stages import AUX_CLASSES, QUALITY_CLASSES, TRACKS, Track
+from plumbline_edge.vision.interval import of_card
 
 MAX_MODEL_BYTES: Final = 8_000_000
 _TOLERANCE: Final = 1e-3
@@ -33,6 +34,8 @@ class Card:
     zone_interval_pp: dict[Track, float]
     """The same for one zone."""
     quality_limits: dict[str, float] = field(default_factory=dict)
+    interval: dict[str, Any] = field(default_factory=dict)
+    """The card's finer intervals, by kind of works; see interval.of_card."""
 
     @property
     def id(self) -> str:
@@ -129,16 +132,20 @@ def load(folder: Path, *, threads: int = 1) -> Model:
 
 def _card(folder: Path, raw: dict[str, Any]) -> Card:
     try:
-        return Card(
+        card = Card(
             name=str(raw["name"]),
             version=str(raw["version"]),
             sha256=str(raw["sha256"]).lower(),
             interval_pp={track: float(raw["interval_pp"][track]) for track in TRACKS},
             zone_interval_pp={track: float(raw["zone_interval_pp"][track]) for track in TRACKS},
             quality_limits={str(k): float(v) for k, v in raw.get("quality_limits", {}).items()},
+            interval=dict(raw.get("interval", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{folder / 'card.toml'}: missing or wrong: {error}", hint=_REINSTALL) from None
+    for track in TRACKS:
+        of_card(card.interval, track, site_pp=card.interval_pp[track], zone_pp=card.zone_interval_pp[track])
+    return card
 
 
 def _session(path: Path, content: bytes, threads: int) -> Any:

@@ -113,9 +113,7 @@ def combine(
     half = widths.site(percent, clear, mean(lambda one: one.doubt))
     half += known * mean(lambda one: one.drift_pp) + 50 * max(1 - known, 0)
     low, high = bounds(percent, half, also_below=percent - mean(lambda one: one.sunk_pp))
-    return Combined(
-        percent=percent, low=low, high=high, gate=(), zones=zones, courses=courses, fallen=fallen
-    )
+    return Combined(percent=percent, low=low, high=high, gate=(), zones=zones, courses=courses, fallen=fallen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +137,7 @@ def _judged(
     undecided = doubt(reading.reached) if reading.reached else 0.0
     half = widths.zone(reading.percent, reading.visible, undecided)
     late = course.at is not None and at < course.at
-    after, regress = step(
-        course, reading.percent, reading.visible, at, half_pp=half, max_rise_pp=max_rise_pp
-    )
+    after, regress = step(course, reading.percent, reading.visible, at, half_pp=half, max_rise_pp=max_rise_pp)
     percent = reading.percent if late or after.level is None else after.level
     sunk = percent - reading.percent if after.doubted and not late else 0.0
     low, high = bounds(percent, half, also_below=min(reading.percent, percent) if sunk > 0 else None)

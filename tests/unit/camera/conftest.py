@@ -82,7 +82,7 @@ BEGIN = datetime(2026, 5, 1, 16, tzinfo=UTC)
 def camera_settings(**changed):
     usual = {
         "name": "east", "url": "http://127.0.0.1:1/snapshot.jpg", "track": "new", "quad": QUAD,
-        "floors": 2, "bays": 3, "timeout_s": 2.0,
+        "floors": 2, "bays": 3, "timeout_s": 2.0, "burst_frames": 1,
     }  # fmt: skip
     return CameraSettings(**usual | changed)
 

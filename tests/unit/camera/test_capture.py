@@ -27,16 +27,19 @@ def watch(server, model, paint, tmp_path):
 
 
 class Album:
-    """A source that hands out pictures in order; None is a camera that is away."""
+    """A source that hands out bursts in order; None is a camera that is away."""
 
-    def __init__(self, *pictures):
-        self.pictures = list(pictures)
+    kind = "folder"
+    taken_at = None
 
-    async def snapshot(self):
-        picture = self.pictures.pop(0)
-        if picture is None:
+    def __init__(self, *bursts):
+        self.bursts = list(bursts)
+
+    async def burst(self, frames, every_s):
+        burst = self.bursts.pop(0)
+        if burst is None:
             raise PhotoUnreachable("gone", code="CONNECT")
-        return picture
+        return [burst] if isinstance(burst, bytes) else burst
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ async def test_a_photo_becomes_a_percent_per_zone_and_a_masked_preview(watch, cl
     assert progress.model == "colour-1.0.0-00000000"
     assert photo.photo == progress.photo == photo_name("east", clock.wall())
     assert photo.source == server.oplog.shots[0].sha256
-    assert photo.mask == "pixelate-2 colour-1.0.0-00000000"
+    assert photo.mask == "mean-1 colour-1.0.0-00000000"
     image = cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (photo.height_px, photo.width_px, 3)
 
@@ -240,7 +243,10 @@ async def test_a_restart_remembers_held_zones_day_0_and_the_last_picture(album, 
 class Hostile:
     """A camera whose answer trips the client in a way that nobody foresaw."""
 
-    async def snapshot(self):
+    kind = "http"
+    taken_at = None
+
+    async def burst(self, frames, every_s):
         raise KeyError("FOO")
 
 
@@ -328,7 +334,9 @@ async def test_no_unmasked_picture_ever_reaches_the_disk(album, paint, clock, tm
     raws = [paint.jpeg(image) for image in images]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
 
-    assert {path.relative_to(tmp_path).as_posix() for path in files} == {"cameras/east.json", "day0/east.png"}
+    assert {path.relative_to(tmp_path).as_posix() for path in files} == {
+        "cameras/east.json", "cameras/east.reference", "day0/east.png",
+    }  # fmt: skip
     for path in files:
         content = path.read_bytes()
         assert not any(raw[600:1100] in content for raw in raws)

@@ -1,33 +1,51 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from plumbline_edge.camera.memory import Memory, MemoryFile
-from plumbline_edge.vision.progress import Held
+from plumbline_edge.camera import align
+from plumbline_edge.camera.baseline import Baseline
+from plumbline_edge.camera.memory import LATE_PHOTOS, Memory, MemoryFile, config_name
+from plumbline_edge.vision.course import Course, Day
 
+AT = datetime(2026, 5, 1, 10, tzinfo=UTC)
 MEMORY = Memory(
     accepted=2,
-    digest="d" * 64,
-    sharpness=(1.0, 9.0, 3.0, 5.0, 7.0),
-    held={"f1b1": Held(percent=12.5, at=datetime(2026, 5, 1, tzinfo=UTC))},
+    last_at=AT,
+    baseline=Baseline(digest="d" * 64, sharpness=(1.0, 9.0), inliers=(40, 50), low_inlier_on=AT.date()),
+    courses={
+        "f1b1": Course(
+            level=12.5, at=AT, days=(Day(on=AT.date(), percent=12.5, weight=1.5),), base=10.0, base_on=AT.date()
+        )
+    },
+    zero={"f1b1": (0.2, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)},
 )
 
 
 def test_what_is_kept_comes_back(tmp_path, paint):
-    day0 = paint.facade()[:40, :60]
-    MemoryFile(tmp_path, paint.settings()).save(replace(MEMORY, day0=day0), new_day0=True)
+    day0 = {"south": paint.facade()[:40, :60], "gable": paint.facade(90)[:40, :60]}
+    reference = align.reference(paint.facade(), None)
+    MemoryFile(tmp_path, paint.settings()).save(
+        replace(MEMORY, day0=day0, reference=reference), new_day0=True, new_reference=True
+    )
     back = MemoryFile(tmp_path, paint.settings()).load()
 
-    assert np.array_equal(back.day0, day0)
-    assert replace(back, day0=None) == MEMORY
+    assert all(np.array_equal(back.day0[facade], day0[facade]) for facade in day0)
+    assert np.array_equal(back.reference.points, reference.points)
+    assert replace(back, day0={}, reference=None) == MEMORY
+
+
+def test_the_only_facades_day0_lies_under_the_cameras_name(tmp_path, paint):
+    MemoryFile(tmp_path, paint.settings()).save(replace(MEMORY, day0={"": paint.facade()}), new_day0=True)
+
+    assert [path.name for path in (tmp_path / "day0").iterdir()] == ["east.png"]
 
 
 @pytest.mark.parametrize(
-    "changed", [{"floors": 3}, {"bays": 4}, {"track": "reno"}, {"quad": ((0, 0), (1, 0), (1, 1), (0, 1))}]
+    "changed", [{"floors": 3}, {"bays": 4}, {"track": "reno"}, {"quad": ((0, 0), (1, 0), (1, 1), (0, 1))}, {"values": (0.0,) * 7 + (1.0,)}]
 )
 def test_another_view_of_the_camera_begins_with_an_empty_memory(tmp_path, paint, changed):
     MemoryFile(tmp_path, paint.settings()).save(MEMORY)
@@ -46,21 +64,30 @@ def test_a_damaged_file_is_an_empty_memory(tmp_path, paint, content):
     assert file.load() == Memory()
 
 
-def test_a_lost_day0_picture_costs_only_itself(tmp_path, paint):
+def test_a_lost_day0_picture_or_reference_costs_only_itself(tmp_path, paint):
     file = MemoryFile(tmp_path, paint.settings())
-    file.save(replace(MEMORY, day0=paint.facade()), new_day0=True)
+    whole = replace(MEMORY, day0={"": paint.facade()}, reference=align.reference(paint.facade(), None))
+    file.save(whole, new_day0=True, new_reference=True)
     (tmp_path / "day0" / "east.png").write_bytes(b"not a picture")
+    (tmp_path / "cameras" / "east.reference").write_bytes(b"no features")
 
     assert file.load() == MEMORY
 
 
-def test_the_usual_sharpness_needs_five_photos_and_forgets_old_ones():
-    memory = Memory()
-    for sharpness in (8.0, 8.0, 8.0, 8.0):
-        memory = memory.noticing(sharpness)
+def test_new_weights_leave_the_memory_as_it_is(tmp_path, paint):
+    MemoryFile(tmp_path, paint.settings()).save(MEMORY)
+    weighed = paint.settings(weights=((0.5, 0.0, 0.0), (0.5, 0.0, 0.0)))
 
-    assert memory.sharpness_median is None
-    assert memory.noticing(8.0).sharpness_median == 8.0
-    for _ in range(20):
-        memory = memory.noticing(2.0)
-    assert memory.sharpness_median == 2.0
+    assert MemoryFile(tmp_path, weighed).load() == MEMORY
+    assert config_name(weighed) != config_name(paint.settings())
+
+
+def test_one_late_photo_is_late_but_six_in_a_row_say_that_the_newest_was_misdated():
+    memory, early = MEMORY, AT - timedelta(days=300)
+    for _ in range(LATE_PHOTOS - 1):
+        memory = memory.noticing_late(early)
+
+    assert (memory.last_at, memory.courses) == (AT, MEMORY.courses)
+    memory = memory.noticing_late(early)
+    assert (memory.last_at, memory.late) == (None, 0)
+    assert (memory.courses["f1b1"].level, memory.courses["f1b1"].at) == (12.5, early)

@@ -312,7 +312,14 @@ FULL_PROGRESS = Record(
         zones=(
             ZoneProgress(id="east.f1b1", percent=58.0, low=50.0, high=66.0, visible=0.9, stage=4, raw=57.25),
             ZoneProgress(
-                id="north.f1b1", percent=25.0, low=15.0, high=35.0, visible=1.0, stage=2, raw=24.5, regress=True
+                id="north.f1b1",
+                percent=25.0,
+                low=15.0,
+                high=35.0,
+                visible=1.0,
+                stage=2,
+                raw=24.5,
+                regress=True,
             ),
         ),
         model="stage_seg-0.2.0-01234567",

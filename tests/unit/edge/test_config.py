@@ -31,6 +31,8 @@ floors = 2
 bays = 2
 """
 
+URL = 'url = "http://127.0.0.1:8080/snapshot.jpg"'
+
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "site.toml"
@@ -51,6 +53,20 @@ def test_a_good_file_is_read_and_its_files_are_found_beside_it(tmp_path):
     assert settings.meters[0].unit == 1
     assert settings.cameras[0].at == ("10:00", "14:00")
     assert settings.state_dir == str(tmp_path / "state")
+
+
+def test_a_camera_is_a_url_a_usb_device_or_a_folder_beside_the_file(tmp_path):
+    (tmp_path / "photos").mkdir()
+    usb = load_site(write(tmp_path, GOOD.replace(URL, 'device = "/dev/video0"'))).cameras[0]
+    folder = load_site(write(tmp_path, GOOD.replace(URL, 'folder = "photos"'))).cameras[0]
+    rtsp = load_site(write(tmp_path, GOOD.replace("http://", "rtsp://"))).cameras[0]
+
+    assert (usb.url, usb.device, folder.folder) == (None, "/dev/video0", str(tmp_path / "photos"))
+    assert rtsp.url == "rtsp://127.0.0.1:8080/snapshot.jpg"
+
+
+def test_a_password_in_an_address_is_not_said_again(tmp_path):
+    assert "s3cret" not in str(faults(tmp_path, GOOD.replace("//127", "//me:s3cret@127")))
 
 
 def test_five_mistakes_are_five_lines(tmp_path):
@@ -90,7 +106,17 @@ host = "127.0.0.1"
         ("floors = 2", "floors = 2\nweights = [[0.5, 0.5], [0.5, 0.5]]", "weights: expected shares that add up to 1"),
         ("floors = 2", 'floors = 2\nat = ["25:00"]', "cameras.east.at: expected a time of day like 10:00"),
         ("[[0.1, 0.2], [0.9, 0.2]", "[[0.9, 0.2], [0.1, 0.2]", "quad: expected four corners clockwise"),
-        ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http:// or https:// address"),
+        ("http://127.0.0.1", "ftp://127.0.0.1", "url: expected an http://, https:// or rtsp:// address"),
+        (URL, 'url = "rtsp://me:s3cret@10.0.0.5/live"', "got 'rtsp://…@10.0.0.5/live'"),
+        (URL, 'url = "rtsp://10.0.0.5:99999/live"', "url: expected an http://, https:// or rtsp:// address"),
+        (URL, "", "url: expected one of `url`, `device` (USB) and `folder`, not none of them"),
+        (URL, URL + '\ndevice = "/dev/video0"', "expected one of `url`, `device` (USB) and `folder`, not url and device"),
+        (URL, 'device = "/dev/sda"', "device: expected a camera like /dev/video0"),
+        (URL, 'device = "/dev/video0"\nusername = "u"\npassword_file = "site.toml"', "username: expected nothing"),
+        (URL, URL + '\npassword_file = "site.toml"', "username: expected the user whose password"),
+        (URL, 'folder = "photos"', "folder: expected a folder that exists"),
+        (URL, URL + "\nfolder_keep_days = 7", "folder_keep_days: expected nothing"),
+        (URL, URL + "\nburst_frames = 10", "burst_frames: expected 1-9"),
         ('gateway = "gw1"', 'gateway = "gw1"\ntimezone = "Mars"', "timezone: expected a time zone"),
         ('gateway = "gw1"', "", "gateway: expected a value here"),
         ('track = "new"', 'track = "reno"', "cameras.east.works_begin: expected the day the works begin"),
@@ -239,7 +265,9 @@ floors = 2
 bays = 1
 share = 0.25
 """
-SEVERAL = "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+SEVERAL = (
+    "\n".join(line for line in GOOD.splitlines() if not line.startswith(("quad", "floors", "bays"))) + FACADES
+)
 
 
 def test_a_camera_has_its_one_facade_or_several_named_ones(tmp_path):

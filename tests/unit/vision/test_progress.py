@@ -58,12 +58,8 @@ def test_the_site_is_the_weighted_mean_of_its_zones():
 
 @given(zones, st.data())
 def test_a_percent_lies_in_its_interval_and_between_0_and_100(readings, data):
-    last = {
-        r.id: held(data.draw(percents)) for r in readings if data.draw(st.booleans())
-    }
-    got = combine(
-        readings, flat_weights(None, 1, len(readings)), last, NOW, widths=widths(5, 9)
-    )
+    last = {r.id: held(data.draw(percents)) for r in readings if data.draw(st.booleans())}
+    got = combine(readings, flat_weights(None, 1, len(readings)), last, NOW, widths=widths(5, 9))
 
     if got.percent is None:
         assert (got.low, got.high, got.gate) == (None, None, ("NOT_VISIBLE",))
@@ -157,7 +153,9 @@ def days_of(course_percents, zone="a", weight=1.0, last=None):
     """One photo a day of one zone; what the last one came to."""
     got, courses = None, dict(last or {})
     for day, percent in enumerate(course_percents):
-        got = combine([seen(zone, percent)], (weight,), courses, NOW + timedelta(days=day), widths=widths(3, 5))
+        got = combine(
+            [seen(zone, percent)], (weight,), courses, NOW + timedelta(days=day), widths=widths(3, 5)
+        )
         courses = got.courses
     return got
 
@@ -185,7 +183,9 @@ def test_a_zone_that_stays_below_is_followed_and_named():
 
 def test_a_hidden_zone_that_has_fallen_still_says_so():
     fallen = days_of([50, 52, 54, 20, 21, 22])
-    got = combine([hidden("a"), seen("b", 9)], (0.5, 0.5), fallen.courses, NOW + timedelta(days=9), widths=widths(3))
+    got = combine(
+        [hidden("a"), seen("b", 9)], (0.5, 0.5), fallen.courses, NOW + timedelta(days=9), widths=widths(3)
+    )
 
     assert got.zones[0].regress
     assert got.zones[0].raw is None

@@ -1,0 +1,390 @@
+"""Where today's picture lies on day-0's: features in, one homography out.
+
+What is kept of day-0 is corners and their descriptors and a coarse grey thumbnail: nobody can be seen in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from plumbline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.uint8]
+    Mask = NDArray[Any]
+    Matrix = NDArray[np.float64]
+
+THUMBNAIL_WH: Final = (64, 36)
+ENOUGH_INLIERS: Final = 25
+"""Below this many agreeing features an alignment proves nothing about small moves."""
+
+_WIDTH_PX: Final = 640
+"""Features are looked for at this width: an eighth of a percent is half a pixel here, and it costs a quarter."""
+_STATIC_FEATURES: Final = 900
+_FACADE_FEATURES: Final = 500
+_REACH: Final = 0.14
+"""How far, in shares of the width, a feature may have moved to be looked for: further is MOVED whatever it is."""
+_RATIO: Final = 0.85
+_FIRST_PX: Final = 4.0
+_FINE_PX: Final = 2.0
+_MIN_INLIERS: Final = 12
+_STILL_PX: Final = 6.0
+_STILL_SHARE: Final = 0.6
+"""Standing still is believed if it explains this share of what the best move explains: a row of windows repeats."""
+_WORTH: Final = 1.1
+_TILE_STRUCTURE: Final = 8.0
+_TILE_ALIKE: Final = 0.3
+_MIN_TILES: Final = 6
+_MAGIC: Final = b"plumbline-ref1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reference:
+    """What is kept of one picture for alignment; pixels are those of that picture."""
+
+    picture_wh: tuple[int, int]
+    facade_box: tuple[float, float, float, float]
+    """Left, top, right, bottom of what was kept out: the part whose shift counts; the middle half where nothing was."""
+    points: NDArray[np.float32]
+    """Corners, [n, 2]."""
+    descriptors: NDArray[np.uint8]
+    """ORB, [n, 32]."""
+    static: NDArray[np.bool_]
+    """Which of them lie outside the facade, [n]."""
+    thumbnail: NDArray[np.uint8]
+    """Grey, [36, 64]."""
+
+    def to_bytes(self) -> bytes:
+        """For a file of its own; some 41 bytes a feature."""
+        body = msgspec.msgpack.encode(
+            _Written(
+                picture_wh=self.picture_wh,
+                facade_box=self.facade_box,
+                points=self.points.astype("<f4").tobytes(),
+                descriptors=self.descriptors.tobytes(),
+                static=self.static.astype(np.uint8).tobytes(),
+                thumbnail=self.thumbnail.tobytes(),
+            )
+        )
+        return _MAGIC + hashlib.sha256(body).digest() + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Reference:
+        """What `to_bytes` wrote. Raises ConfigError where the bytes are damaged or another version's."""
+        start = len(_MAGIC) + 32
+        if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest():
+            raise _damaged("its checksum is wrong")
+        try:
+            kept = msgspec.msgpack.decode(data[start:], type=_Written)
+        except msgspec.MsgspecError as error:
+            raise _damaged(str(error)) from None
+        count, columns, rows = len(kept.static), *THUMBNAIL_WH
+        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (8 * count, 32 * count, columns * rows):
+            raise _damaged("its parts do not fit together")
+        points = np.frombuffer(kept.points, "<f4").astype(np.float32).reshape(count, 2)
+        if min(kept.picture_wh) < 1 or not np.isfinite([*points.ravel(), *kept.facade_box]).all():
+            raise _damaged("it holds places outside any picture")
+        return cls(
+            picture_wh=kept.picture_wh,
+            facade_box=kept.facade_box,
+            points=points,
+            descriptors=np.frombuffer(kept.descriptors, np.uint8).reshape(count, 32),
+            static=np.frombuffer(kept.static, np.uint8) > 0,
+            thumbnail=np.frombuffer(kept.thumbnail, np.uint8).reshape(rows, columns),
+        )
+
+
+class _Written(msgspec.Struct):
+    picture_wh: tuple[int, int]
+    facade_box: tuple[float, float, float, float]
+    points: bytes
+    descriptors: bytes
+    static: bytes
+    thumbnail: bytes
+
+
+def _damaged(why: str) -> ConfigError:
+    return ConfigError(
+        f"the alignment reference cannot be used: {why}",
+        hint="Delete the camera's reference file; the next usable photo becomes day 0 anew.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alignment:
+    """How a picture lies on the reference."""
+
+    shift_px: float | None
+    """The farthest any of the facade's corners or its centre moved, in pixels of the picture; None unless `found`."""
+    inliers: int
+    """Features that agree on `homography`; how far it can be trusted."""
+    homography: Matrix
+    """3x3, picture pixels to reference pixels; the identity unless `found`."""
+    found: bool
+    """Whether the homography is one that a camera's move can explain."""
+    reference_wh: tuple[int, int]
+    inside: float = 1.0
+    """Share of the facade that the picture still shows."""
+    mismatch: float | None = None
+    """Share of the static part's coarse cells that no longer look like the reference, 0..1; None unless `found`."""
+
+
+def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
+    """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change."""
+    import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
+
+    height, width = picture_bgr.shape[:2]
+    grey, scale = _small_grey(picture_bgr)
+    facade = _small_mask(keep_out, grey.shape)
+    points, descriptors, static = _features(grey, facade)
+    box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
+    if keep_out is not None and np.any(keep_out):
+        rows, columns = np.flatnonzero(np.any(keep_out, axis=1)), np.flatnonzero(np.any(keep_out, axis=0))
+        box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    return Reference(
+        picture_wh=(width, height),
+        facade_box=box,
+        points=np.asarray(points / scale, np.float32),
+        descriptors=descriptors,
+        static=static,
+        thumbnail=np.asarray(cv2.resize(grey, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8),
+    )
+
+
+def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None) -> Alignment:
+    """Where the picture lies on the reference. Never raises for what a picture shows.
+
+    `static_weight` [h, w] is above 0 where today's picture may be matched; None is everywhere. Features off the facade
+    are tried first, all of them where those are too few. Blocks for tens of milliseconds.
+    """
+    height, width = picture_bgr.shape[:2]
+    grey, scale = _small_grey(picture_bgr)
+    before_scale = _WIDTH_PX / reference.picture_wh[0]
+    allowed = None if static_weight is None else _small_mask(np.asarray(static_weight) > 0, grey.shape)
+    points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape), allowed)
+    before = reference.points * np.float32(before_scale)
+    pairs = _pairs(points, descriptors, before, reference.descriptors)
+    static = reference.static[pairs[:, 1]]
+    best: tuple[int, Matrix | None] = (0, None)
+    for chosen in (pairs[static], pairs):
+        best = max(best, _agreed(points[chosen[:, 0]], before[chosen[:, 1]]), key=lambda found: found[0])
+        if best[0] >= ENOUGH_INLIERS:
+            break
+    inliers, small = best
+    if small is None or inliers < _MIN_INLIERS or not _plausible(small, grey.shape):
+        return Alignment(
+            shift_px=None, inliers=inliers if small is not None else 0, homography=np.eye(3), found=False,
+            reference_wh=reference.picture_wh,
+        )  # fmt: skip
+    homography = np.diag([1 / before_scale, 1 / before_scale, 1.0]) @ small @ np.diag([scale, scale, 1.0])
+    homography /= homography[2, 2]
+    shift, inside = _moved(homography, reference, (width, height))
+    return Alignment(
+        shift_px=shift, inliers=inliers, homography=homography, found=True, reference_wh=reference.picture_wh,
+        inside=inside, mismatch=_mismatch(grey, small, reference),
+    )  # fmt: skip
+
+
+def warp(picture: Picture, alignment: Alignment) -> Picture:
+    """The picture as the reference's camera would have seen it, in the reference's size; black where it saw nothing.
+
+    Returned as it is where the alignment was not found or moves nothing by half a pixel.
+    """
+    import cv2  # noqa: PLC0415
+
+    height, width = picture.shape[:2]
+    same_size = alignment.reference_wh == (width, height)
+    corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
+    if not alignment.found or (same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5):
+        return picture
+    return np.asarray(
+        cv2.warpPerspective(picture, alignment.homography, alignment.reference_wh, flags=cv2.INTER_LINEAR), np.uint8
+    )
+
+
+def _small_grey(picture_bgr: Picture) -> tuple[Picture, float]:
+    """The picture in grey at the width features are looked for, its local contrast evened, and how much it shrank."""
+    import cv2  # noqa: PLC0415
+
+    height, width = picture_bgr.shape[:2]
+    scale = _WIDTH_PX / width
+    size = (_WIDTH_PX, max(1, round(height * scale)))
+    small = cv2.resize(picture_bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8), scale
+
+
+def _small_mask(mask: Mask | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    import cv2  # noqa: PLC0415
+
+    if mask is None:
+        return np.zeros(shape, np.uint8)
+    whole = np.asarray(mask).astype(bool).astype(np.uint8)
+    return np.asarray(cv2.resize(whole, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _facade_of(kept: Reference, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = (round(v * _WIDTH_PX / kept.picture_wh[0]) for v in kept.facade_box)
+    facade = np.zeros(shape, np.uint8)
+    facade[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = 1
+    return facade
+
+
+def _features(
+    grey: Picture, facade: NDArray[np.uint8], allowed: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Corners [n, 2], descriptors [n, 32] and whether each is off the facade."""
+    import cv2  # noqa: PLC0415
+
+    even = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 6)).apply(grey)
+    found = []
+    for where, count in ((facade == 0, _STATIC_FEATURES), (facade > 0, _FACADE_FEATURES)):
+        mask = where.astype(np.uint8) if allowed is None else where.astype(np.uint8) & allowed
+        if min(grey.shape) < 64 or not mask.any():
+            continue
+        orb = cv2.ORB_create(nfeatures=count, scaleFactor=1.3, nlevels=4, fastThreshold=10)
+        keypoints, descriptors = orb.detectAndCompute(even, mask)
+        if descriptors is not None:
+            found.append((np.float32([k.pt for k in keypoints]), descriptors, where[0, 0]))
+    if not found:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros(0, bool)
+    points = np.concatenate([part[0] for part in found])
+    column, row = points.astype(int).T
+    return points, np.concatenate([part[1] for part in found]), facade[row, column] == 0
+
+
+def _pairs(
+    points: NDArray[np.float32],
+    descriptors: NDArray[np.uint8],
+    before: NDArray[np.float32],
+    before_descriptors: NDArray[np.uint8],
+) -> NDArray[np.intp]:
+    """Indices [n, 2] of features that look alike and alike no other within reach: windows repeat, but not so near."""
+    import cv2  # noqa: PLC0415
+
+    if len(points) < 4 or len(before) < 4:
+        return np.zeros((0, 2), np.intp)
+    away = np.abs(points[:, None] - before[None]).max(axis=2)
+    mask = (away < _REACH * _WIDTH_PX).astype(np.uint8)
+    matches = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, before_descriptors, k=2, mask=mask)
+    good = [
+        (m[0].queryIdx, m[0].trainIdx)
+        for m in matches
+        if len(m) == 1 or (len(m) == 2 and m[0].distance < _RATIO * m[1].distance)
+    ]
+    return np.array(good, np.intp).reshape(-1, 2)
+
+
+def _agreed(now: NDArray[np.float32], before: NDArray[np.float32]) -> tuple[int, Matrix | None]:
+    """How many pairs agree on one move of the camera, and that move; standing still wins where it explains as much."""
+    import cv2  # noqa: PLC0415
+
+    if len(now) < 4:
+        return 0, None
+    cv2.setRNGSeed(7)
+    similar, kept = cv2.estimateAffinePartial2D(
+        now, before, method=cv2.RANSAC, ransacReprojThreshold=_FIRST_PX, maxIters=1500, confidence=0.995
+    )
+    if similar is None:
+        return 0, None
+    still = np.linalg.norm(now - before, axis=1) < _STILL_PX
+    stays = still.sum() >= max(_MIN_INLIERS, _STILL_SHARE * kept.sum())
+    move = _settled(np.eye(3) if stays else np.vstack([similar, [0.0, 0.0, 1.0]]), now, before)
+    chosen = _error(move, now, before) < _FIRST_PX
+    best = int((_error(move, now, before) < _FINE_PX).sum())
+    if chosen.sum() >= ENOUGH_INLIERS:
+        finer, _ = cv2.findHomography(now[chosen], before[chosen], cv2.RANSAC, _FINE_PX)
+        if finer is not None and _near(finer, move):
+            gained = int((_error(finer, now, before) < _FINE_PX).sum())
+            if gained > _WORTH * best:  # four more freedoms fit noise, and swing where there are no features
+                return gained, finer
+    return best, move
+
+
+def _settled(move: Matrix, now: NDArray[np.float32], before: NDArray[np.float32]) -> Matrix:
+    """The similarity nearest to `move` that fits all pairs close to it, by least squares."""
+    for reach in (_STILL_PX, _FIRST_PX, _FINE_PX, _FINE_PX):
+        near = _error(move, now, before) < reach
+        if near.sum() < 4:
+            break
+        x, y = now[near].astype(float).T
+        one, zero = np.ones_like(x), np.zeros_like(x)
+        rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
+        (a, b, c, d), *_ = np.linalg.lstsq(rows, before[near].T.ravel().astype(float), rcond=None)
+        move = np.array([[a, -b, c], [b, a, d], [0.0, 0.0, 1.0]])
+    return move
+
+
+def _error(move: Matrix, now: NDArray[np.float32], before: NDArray[np.float32]) -> Matrix:
+    return np.asarray(np.linalg.norm(_apply(move, now) - before, axis=1))
+
+
+def _near(finer: Matrix, move: Matrix) -> bool:
+    """Whether a homography stays close to the similarity over the whole picture."""
+    corners = np.array([(0, 0), (_WIDTH_PX, 0), (_WIDTH_PX, 0.6 * _WIDTH_PX), (0, 0.6 * _WIDTH_PX)])
+    return bool(np.abs(_apply(finer, corners) - _apply(move, corners)).max() < 0.03 * _WIDTH_PX)
+
+
+def _plausible(move: Matrix, shape: tuple[int, ...]) -> bool:
+    """A camera that was nudged turns a little and zooms a little; anything else is a false agreement."""
+    height, width = shape
+    corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
+    to = _apply(move, corners)
+    if not np.isfinite(to).all():
+        return False
+    edges, were = np.roll(to, -1, axis=0) - to, np.roll(corners, -1, axis=0) - corners
+    ratio = np.linalg.norm(edges, axis=1) / np.linalg.norm(were, axis=1)
+    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (np.linalg.norm(were, axis=1) ** 2)
+    return bool(ratio.min() > 0.75 and ratio.max() < 1.35 and turned.max() < 0.2)
+
+
+def _moved(homography: Matrix, kept: Reference, picture_wh: tuple[int, int]) -> tuple[float, float]:
+    """How far the facade's corners and centre moved in the picture, and what share of the facade it still shows."""
+    x0, y0, x1, y1 = kept.facade_box
+    back = np.linalg.inv(homography)
+    marks = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), ((x0 + x1) / 2, (y0 + y1) / 2)])
+    usual = marks * (picture_wh[0] / kept.picture_wh[0])
+    shift = float(np.linalg.norm(_apply(back, marks) - usual, axis=1).max())
+    xs, ys = np.meshgrid(np.linspace(x0, x1, 21), np.linspace(y0, y1, 21))
+    spots = _apply(back, np.stack([xs.ravel(), ys.ravel()], axis=1))
+    return shift, float(((spots >= 0) & (spots <= picture_wh)).all(axis=1).mean())
+
+
+def _mismatch(grey: Picture, small: Matrix, kept: Reference) -> float | None:
+    import cv2  # noqa: PLC0415
+
+    columns, rows = THUMBNAIL_WH
+    reference_hw = round(_WIDTH_PX * kept.picture_wh[1] / kept.picture_wh[0])
+    there = cv2.warpPerspective(grey, small, (_WIDTH_PX, reference_hw), flags=cv2.INTER_LINEAR)
+    seen = cv2.warpPerspective(np.ones_like(grey), small, (_WIDTH_PX, reference_hw), flags=cv2.INTER_NEAREST)
+    now = _tiles(cv2.resize(there, THUMBNAIL_WH, interpolation=cv2.INTER_AREA))
+    before = _tiles(kept.thumbnail)
+    off_facade = np.ones((rows, columns), np.float32)
+    x0, y0, x1, y1 = (v / side for v, side in zip(kept.facade_box, kept.picture_wh * 2, strict=True))
+    off_facade[round(y0 * rows) : round(y1 * rows), round(x0 * columns) : round(x1 * columns)] = 0
+    whole = _tiles(cv2.resize(seen * np.float32(1), THUMBNAIL_WH, interpolation=cv2.INTER_AREA) * off_facade)
+    judged = (whole.mean(axis=1) > 0.5) & (before.std(axis=1) > _TILE_STRUCTURE)
+    if judged.sum() < _MIN_TILES:
+        return None
+    now, before = now[judged], before[judged]
+    now, before = now - now.mean(axis=1, keepdims=True), before - before.mean(axis=1, keepdims=True)
+    alike = (now * before).sum(axis=1) / (np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1) + 1e-6)
+    return float((alike < _TILE_ALIKE).mean())
+
+
+def _tiles(thumbnail: NDArray[Any]) -> NDArray[np.float32]:
+    """The thumbnail in tiles of 8 x 6 pixels, [n, 48]."""
+    rows, columns = thumbnail.shape
+    tiles = thumbnail.astype(np.float32).reshape(rows // 6, 6, columns // 8, 8)
+    return np.asarray(tiles.swapaxes(1, 2).reshape(-1, 48), np.float32)
+
+
+def _apply(matrix: Matrix, points: NDArray[Any]) -> Matrix:
+    homogeneous = np.asarray(points, float) @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(homogeneous[:, :2] / homogeneous[:, 2:])

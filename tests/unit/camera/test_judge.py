@@ -1,0 +1,249 @@
+"""The chain from a burst's bytes to records, with a model that reads colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from plumbline.messages import EventCode
+from plumbline_edge.camera.capture import judge
+from plumbline_edge.camera.memory import Memory, config_name
+from plumbline_edge.settings import FacadeSettings
+from plumbline_edge.vision.calibration import Calibration
+
+DARK_SIDE = FacadeSettings(
+    name="west", quad=((0.1, 0.2), (0.4, 0.25), (0.4, 0.75), (0.1, 0.8)), floors=1, bays=2, share=0.25
+)
+LIGHT_SIDE = FacadeSettings(
+    name="south", quad=((0.5, 0.2), (0.9, 0.2), (0.9, 0.8), (0.5, 0.8)), floors=2, bays=1, share=0.75
+)
+
+
+@pytest.fixture
+def see(paint, model, clock):
+    """Judge pictures, one a day, with one memory; a list of pictures is a burst."""
+
+    class Eye:
+        def __init__(self):
+            self.memory, self.day, self.options = Memory(), 0, {}
+
+        def __call__(self, shot, days=1, **settings):
+            burst = [paint.jpeg(one) for one in (shot if isinstance(shot, list) else [shot])]
+            self.day += days
+            at = clock.wall() + timedelta(days=self.day)
+            judged = judge(
+                burst, at, paint.settings(**settings), lambda: model, self.memory, **self.options
+            )
+            self.memory = judged.memory
+            return judged
+
+    return Eye()
+
+
+def two_sided(paint, left=60, right=210):
+    image = paint.facade(left)
+    image[:, 288:] = paint.facade(right, seed=1)[:, 288:]
+    return image
+
+
+SEVERAL = {"facades": (DARK_SIDE, LIGHT_SIDE), "quad": None, "floors": None, "bays": None}
+
+
+def test_each_of_several_facades_is_judged_on_its_own_canvas(see, paint, model):
+    judged = see(two_sided(paint), **SEVERAL)
+    progress = judged.captured.progress
+    zones = {zone.id: zone for zone in progress.zones}
+
+    assert len(model.seen) == 2
+    assert list(zones) == ["west.f1b1", "west.f1b2", "south.f1b1", "south.f2b1"]
+    assert zones["west.f1b1"].percent == pytest.approx(0, abs=3)
+    assert zones["south.f2b1"].percent == pytest.approx(100, abs=3)
+    assert progress.percent == pytest.approx(75, abs=3)
+    assert (progress.quad, progress.grid) == ((), (0, 0))
+    assert [(f.name, f.grid) for f in progress.facades] == [("west", (1, 2)), ("south", (2, 1))]
+
+
+def test_a_person_before_one_facade_is_hidden_whatever_the_other_shows(see, paint):
+    image = two_sided(paint, 150, 150)
+    image[150:210, 60:120] = (120, 0, 120)
+    image[150:210:4, 60:120] = image[151:210:4, 60:120] = paint.magenta
+    judged = see(image, **SEVERAL)
+    shown = cv2.imdecode(np.frombuffer(judged.captured.photo.jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
+
+    assert not ((shown[..., 0] > 200) & (shown[..., 2] > 200) & (shown[..., 1] < 60)).any()
+    assert shown.std() > 3
+
+
+def test_the_canvas_is_the_facade_seen_straight_on(see, paint, model):
+    quad = ((0.3, 0.3), (0.7, 0.2), (0.7, 0.9), (0.3, 0.7))
+    image = paint.facade(90)
+    corners = (np.array(quad) * paint.size).round().astype(np.int32)
+    cv2.fillConvexPoly(image, corners, (200, 200, 200))
+    judged = see(image, quad=quad, floors=3, bays=4)
+
+    assert {round(zone.percent / 4) for zone in judged.captured.progress.zones} <= {23, 24}
+    assert all(zone.visible == 1 for zone in judged.captured.progress.zones)
+
+
+def test_what_the_picture_ends_before_is_not_visible(see, paint):
+    quad = ((-0.4, 0.2), (0.4, 0.2), (0.4, 0.8), (-0.4, 0.8))
+    judged = see(paint.facade(150), quad=quad, floors=1, bays=2)
+
+    assert [zone.stage is None for zone in judged.captured.progress.zones] == [True, False]
+
+
+def test_somebody_who_walks_through_a_burst_is_gone_from_the_picture(see, paint):
+    frames = [paint.facade(150, seed=4) for _ in range(3)]
+    for i, frame in enumerate(frames):
+        frame[150:250, 170 + 60 * i : 210 + 60 * i] = paint.blue
+        frame[0, 0] = i  # three different files
+    judged = see(frames, floors=1, bays=1)
+    progress = judged.captured.progress
+
+    assert progress.zones[0].visible == 1
+    assert progress.basis.frames == 3
+
+
+def test_a_spoilt_frame_of_a_burst_costs_only_itself(paint, model, clock):
+    good = paint.jpeg(paint.facade(150))
+    burst = [good[: len(good) // 2], good, b""]
+    progress = judge(burst, clock.wall(), paint.settings(), lambda: model, Memory()).captured.progress
+
+    assert progress.gate == ()
+    assert progress.basis.frames == 1
+
+
+def scenery(paint, seed=7):
+    """A facade in a scene with something to hold on to around it."""
+    rng = np.random.default_rng(seed)
+    around = cv2.resize(rng.integers(40, 216, (24, 40, 3), np.uint8), (800, 520), interpolation=cv2.INTER_NEAREST)
+    around[152:368, 240:560] = 150
+    for x in range(250, 560, 40):
+        around[160:360:30, x : x + 20] = 140
+    return around
+
+
+def test_a_camera_that_moved_a_little_is_laid_back_onto_day_0(see, paint):
+    scene = scenery(paint)
+    first = see(scene[80:440, 80:720])
+    second = see(scene[84:444, 86:726])
+    before, after = (one.captured.progress for one in (first, second))
+
+    assert before.shift_px is None
+    assert after.gate == ()
+    assert after.shift_px == pytest.approx(np.hypot(4, 6), abs=1)
+    assert after.percent == pytest.approx(before.percent, abs=1)
+
+
+def test_a_camera_that_moved_by_a_twentieth_of_the_width_says_nothing_but_that(see, paint):
+    scene = scenery(paint)
+    see(scene[80:440, 80:720])
+    moved = see(scene[80:440, 112:752]).captured
+
+    assert "MOVED" in moved.progress.gate
+    assert (moved.progress.percent, moved.progress.zones, moved.photo.jpeg) == (None, (), b"")
+    assert moved.progress.shift_px == pytest.approx(32, abs=2)
+
+
+def test_a_regress_is_one_event_and_the_zone_follows(see, paint):
+    for day in range(4):
+        see(paint.facade(160, seed=day))
+    low = [see(paint.facade(90, seed=10 + day)) for day in range(5)]
+    events = [judged.captured.events for judged in low]
+
+    assert [len(of_day) for of_day in events] == [0, 0, 1, 0, 0]
+    assert events[2][0].code == EventCode.ZONE_REGRESS
+    assert events[2][0].subject == "east"
+    assert events[2][0].text.startswith("f1b1 67 to 20 %, f1b2")
+    assert [all(zone.regress for zone in judged.captured.progress.zones) for judged in low] == (
+        [False, False, True, True, True]
+    )
+    assert low[1].captured.progress.percent == pytest.approx(67, abs=2)
+    assert low[1].captured.progress.low <= 21
+    assert low[4].captured.progress.percent == pytest.approx(20, abs=2)
+
+
+def test_a_zone_rises_no_faster_than_three_times_its_crew(see, paint):
+    see(paint.facade(90), crew_rate=2.0)
+    judged = see(paint.facade(200, seed=1), crew_rate=2.0)
+    zone = judged.captured.progress.zones[0]
+
+    assert zone.raw == pytest.approx(93, abs=2)
+    assert zone.percent <= 20 + 6
+
+
+def test_a_photo_from_the_past_says_so_and_changes_no_course(see, paint):
+    see(paint.facade(150))
+    before = see.memory
+    judged = see(paint.facade(90, seed=1), days=-1)
+
+    assert judged.captured.progress.gate == ("CLOCK",)
+    assert judged.memory.courses == before.courses
+    assert judged.memory.last_at == before.last_at
+
+
+def test_a_clock_that_nobody_has_set_dates_no_photo(see, paint):
+    see.options = {"clock_set": False}
+
+    assert see(paint.facade(150)).captured.progress.gate == ("CLOCK",)
+
+
+LATER = Calibration(camera="east", counter=4, model="colour-1.0.0-00000000", shifts=(2.0,) * 7)
+
+
+def test_a_calibration_is_applied_and_named(see, paint):
+    plain = see(paint.facade(120)).captured.progress
+    see.memory, see.options = Memory(), {"calibration": LATER}
+    scaled = see(paint.facade(120)).captured.progress
+
+    assert scaled.basis.calibration == 4
+    assert plain.basis.calibration == 0
+    assert scaled.percent > plain.percent + 20
+    assert scaled.zones[0].raw == scaled.zones[0].percent
+
+
+def test_a_calibration_of_another_model_is_refused_and_nothing_is_invented(see, paint, caplog):
+    see.options = {"calibration": msgspec.structs.replace(LATER, model="colour-0.9.0-00000000")}
+    captured = see(paint.facade(120)).captured
+
+    assert (captured.progress.percent, captured.progress.gate) == (None, ("CALIBRATION",))
+    assert captured.photo.jpeg == b""
+    assert "colour-0.9.0-00000000" in caplog.text
+
+
+def test_a_sites_own_errors_make_its_intervals_from_eight_photos_on(see, paint):
+    own = msgspec.structs.replace(
+        LATER, shifts=(0.0,) * 7, site_scores=(1.0,) * 8, zone_scores=(2.0,) * 9,
+        config=config_name(paint.settings()),
+    )  # fmt: skip
+    card = see(paint.facade(120)).captured.progress
+    see.memory, see.options = Memory(), {"calibration": own}
+    narrow = see(paint.facade(120)).captured.progress
+
+    assert card.high - card.percent == pytest.approx(4, abs=0.02)
+    assert narrow.high - narrow.percent == pytest.approx(1, abs=0.02)
+    assert narrow.zones[0].high - narrow.zones[0].percent == pytest.approx(2, abs=0.02)
+
+
+def test_the_zero_of_the_scale_is_what_untouched_zones_look_like(see, paint, clock):
+    see.options = {"day0_until": clock.wall() + timedelta(days=3.5)}
+    before = [see(paint.facade(75, seed=day)).captured.progress.percent for day in range(3)]
+    after = see(paint.facade(75, seed=9)).captured.progress.percent
+
+    assert max(before) < 4
+    assert after == pytest.approx(0, abs=3)
+    assert set(see.memory.day0) == {""}
+
+
+def test_day_0_alone_can_be_taken_into_another_course(see, paint):
+    see(paint.facade(65))
+    start = see.memory.of_day0_only()
+
+    assert (start.courses, start.last_at, start.accepted) == ({}, None, 0)
+    assert start.day0
+    assert replace(start, day0={}, reference=None) == Memory(zero=see.memory.zero)
