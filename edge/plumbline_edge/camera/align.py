@@ -133,7 +133,10 @@ class Alignment:
     inside: float = 1.0
     """Share of the facade that the picture still shows."""
     mismatch: float | None = None
-    """Share of the static part's coarse cells that no longer look like the reference, 0..1; None unless `found`."""
+    """Share of the static part's coarse tiles that do not look like the reference, 0..1, laid on it by `homography`.
+
+    None where too few of them had anything to see on day 0.
+    """
 
 
 def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
@@ -180,8 +183,8 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
     inliers, small = best
     if small is None or inliers < _MIN_INLIERS or not _plausible(small, grey.shape):
         return Alignment(
-            shift_px=None, inliers=inliers if small is not None else 0, homography=np.eye(3), found=False,
-            reference_wh=reference.picture_wh,
+            shift_px=None, inliers=min(inliers, _MIN_INLIERS - 1), homography=np.eye(3), found=False,
+            reference_wh=reference.picture_wh, mismatch=_mismatch(grey, np.eye(3), reference),
         )  # fmt: skip
     homography = np.diag([1 / before_scale, 1 / before_scale, 1.0]) @ small @ np.diag([scale, scale, 1.0])
     homography /= homography[2, 2]
@@ -270,8 +273,8 @@ def _pairs(
 
     if len(points) < 4 or len(before) < 4:
         return np.zeros((0, 2), np.intp)
-    away = np.abs(points[:, None] - before[None]).max(axis=2)
-    mask = (away < _REACH * _WIDTH_PX).astype(np.uint8)
+    across, down = (np.abs(points[:, i, None] - before[None, :, i]) < _REACH * _WIDTH_PX for i in (0, 1))
+    mask = (across & down).view(np.uint8)
     matches = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, before_descriptors, k=2, mask=mask)
     good = [
         (m[0].queryIdx, m[0].trainIdx)
