@@ -40,7 +40,7 @@ def ablate(
     out: Path, settings: Settings, *, sites: int, shots: int, workers: int, report: Report
 ) -> dict[str, Tables]:
     """Train and judge each variant; one that is done is judged anew and not trained again."""
-    tables = {}
+    tables: dict[str, Tables] = {}
     every = variants(settings)
     for number, (name, setting) in enumerate(every.items()):
         folder = out / name.replace(" ", "_")
@@ -59,7 +59,7 @@ def ablate(
 
 def rows(tables: Mapping[str, Tables]) -> list[tuple[str, ...]]:
     """(variant, track, figures…) on families never seen, with a header row."""
-    found = [("trained", "track", *FIGURES)]
+    found: list[tuple[str, ...]] = [("trained", "track", *FIGURES)]
     for name, judged in tables.items():
         for track in TRACKS:
             figures = judged[f"unseen_families.{track}"]

@@ -71,8 +71,8 @@ def relit(picture: Tensor, style: Tensor) -> Tensor:
     low = ((rows <= _LOW) | (rows >= style.shape[1] - _LOW))[:, None] & (torch.arange(own.shape[2]) <= _LOW)
     # the mean may not leave what exposure gives: a lit facade must not become a night
     scale = other.abs() / own.abs().clamp_min(1e-6)
-    scale[:, 0, 0] = scale[:, 0, 0].clamp(0.6, 1.6)
-    changed = torch.fft.irfft2(torch.where(low, own * (scale.clamp_max(4) - 1), 0), s=style.shape[1:])
+    scale[:, 0, 0] = scale[:, 0, 0].clamp(0.7, 1.4)
+    changed = torch.fft.irfft2(torch.where(low, own * (scale.clamp_max(2.5) - 1), 0), s=style.shape[1:])
     wide = functional.interpolate(
         changed[None], size=picture.shape[1:], mode="bilinear", align_corners=False
     )[0]

@@ -44,6 +44,7 @@ def train(
 
     Example: plumbline model train --out build/train --minutes 60
     """
+    _let_others_work()
     try:
         from plumbline_train import export  # noqa: PLC0415 - torch is in no gateway
         from plumbline_train import train as training  # noqa: PLC0415
@@ -76,6 +77,7 @@ def ablate(
 
     Example: plumbline model ablate --out build/ablate --steps 2000
     """
+    _let_others_work()
     try:
         from plumbline_train import ablate as ablation  # noqa: PLC0415 - torch is in no gateway
         from plumbline_train.train import Settings  # noqa: PLC0415
@@ -90,6 +92,12 @@ def ablate(
     for row in body:
         table.add_row(*row)
     Console().print(table)
+
+
+def _let_others_work() -> None:
+    """Idle OpenMP threads sleep: with other work on the machine, spinning halves the speed. Read when torch loads."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 @contextmanager

@@ -22,14 +22,14 @@ def judge(net: StageNet, shards: Shards, device: torch.device) -> dict[str, floa
         track = TRACKS[int(sample["track"])]
         stage, aux = _maps(net, sample, device)
         found.setdefault(track, []).append(_against(sample, stage, aux, DEFAULT_VALUES[track]))
-    figures = {}
-    for track, rows in sorted(found.items()):
+    figures: dict[str, float] = {}
+    for name, rows in sorted(found.items()):
         zones = np.concatenate(rows)
         figures |= {
-            f"{track}_zone_mae_pp": float(np.abs(zones[:, 0]).mean()),
-            f"{track}_site_mae_pp": float(np.mean([abs(np.average(r[:, 0], weights=r[:, 2])) for r in rows if len(r)])),
-            f"{track}_stage_exact": float((zones[:, 1] == 0).mean()),
-            f"{track}_stage_within_1": float((np.abs(zones[:, 1]) <= 1).mean()),
+            f"{name}_zone_mae_pp": float(np.abs(zones[:, 0]).mean()),
+            f"{name}_site_mae_pp": float(np.mean([abs(np.average(r[:, 0], weights=r[:, 2])) for r in rows if len(r)])),
+            f"{name}_stage_exact": float((zones[:, 1] == 0).mean()),
+            f"{name}_stage_within_1": float((np.abs(zones[:, 1]) <= 1).mean()),
         }  # fmt: skip
     return figures
 
