@@ -5,9 +5,8 @@ Only arithmetic: what was seen once can be replayed with other intervals, or pho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from plumbline_edge.vision import course as zone_course
 from plumbline_edge.vision.interval import Widths
 from plumbline_edge.vision.progress import combine, from_zero
-from plumbline_edge.vision.zones import ZoneReading, doubt
+from plumbline_edge.vision.zones import doubt, percent_of
+from plumbline_train.evaluate.doorkeeper import BEGIN
 from plumbline_train.evaluate.sightings import Course, Shot
 
 Floats = NDArray[np.float64]
-BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 UNMEASURED: Final = Widths(site_pp=(10.0,), zone_pp=(10.0,))
 """Before any interval is known: only how far a zone must fall to be doubted depends on it."""
 
@@ -55,7 +54,7 @@ def photo_by_photo(course: Course) -> Said:
 
 def through_time(course: Course, widths: Widths = UNMEASURED) -> Said:
     """Each accepted photo after the ones before it, as the gateway tells it, and how sure it is by `widths`."""
-    zero = zero_point(course.before)
+    zero = zero_point(course)
     before: dict[str, zone_course.Course] = {}
     shots, zones = len(course.shots), course.weights.size
     site, low, high = (np.full(shots, np.nan) for _ in range(3))
@@ -78,14 +77,15 @@ def through_time(course: Course, widths: Widths = UNMEASURED) -> Said:
     )  # fmt: skip
 
 
-def zero_point(before: Sequence[Sequence[ZoneReading]]) -> dict[str, float]:
+def zero_point(course: Course) -> dict[str, float]:
     """What the model says of each zone before the works, the newest photo counting as much as all earlier ones."""
-    zero: dict[str, float] = {}
-    for readings in before:
+    zero: dict[str, tuple[float, ...]] = {}
+    for readings in course.before:
         for reading in readings:
             if reading.percent is not None:
-                zero[reading.id] = (reading.percent + zero.get(reading.id, reading.percent)) / 2
-    return zero
+                before = zero.get(reading.id, reading.reached)
+                zero[reading.id] = tuple((a + b) / 2 for a, b in zip(reading.reached, before, strict=True))
+    return {zone: percent_of(reached, course.values) for zone, reached in zero.items()}
 
 
 def zone_doubts(shot: Shot) -> Floats:

@@ -17,7 +17,7 @@ from plumbline_sim.scene.conditions import SEASONS, Conditions, Season
 from plumbline_sim.scene.families import Split
 from plumbline_sim.scene.project import Project, Slip
 from plumbline_sim.scene.render import Render, render
-from plumbline_train.evaluate.doorkeeper import Doorkeeper
+from plumbline_train.evaluate.doorkeeper import Doorkeeper, Laid, doubts
 from plumbline_train.evaluate.looking import Blind, Judge, blinded, changed_percent, hits
 from plumbline_train.evaluate.scores import majority_stage
 from plumbline_train.evaluate.sightings import Course, Shot
@@ -66,11 +66,10 @@ def see(judge: Judge, project: Project, job: CourseJob) -> Course:
     day0, before = None, []
     for n in range(_BEFORE):
         picture = render(project, 0, Conditions.workday(job.number, _EARLY + n, season=season), PICTURE).bgr
-        gate.meet_day0(picture)
+        gate.meets_day0(picture, n - _BEFORE)
         day0 = view.cut(picture)
         day0 = privacy.hide_people(day0, judge.look(day0, day0, project.track).aux)
-        outputs = judge.look(*blinded(day0, day0, job.blind), project.track)
-        before.append(_pooled(outputs, project))
+        before.append(_pooled(judge.look(*blinded(day0, day0, job.blind), project.track), project))
     assert day0 is not None
     days = np.arange(1, project.days + 1, job.every)
     shots = tuple(_shot(judge, project, job, view, gate, day0, int(day), season) for day in days)
@@ -111,12 +110,12 @@ def _shot(
 ) -> Shot:
     weather = conditions(job.number, day, season)
     photo = render(project, day, weather, PICTURE)
-    canvas = view.cut(photo.bgr)
+    laid = gate.takes(photo.bgr, day)
+    canvas = view.cut(laid.picture)
     outputs = judge.look(*blinded(canvas, day0, job.blind), project.track)
-    reasons = gate.refuses(photo.bgr, outputs.quality)
-    readings = _pooled(outputs, project)
+    readings = _pooled(outputs, project, _shown(view, laid, outputs))
     return Shot(
-        day=float(day), weather=_kind(weather), gate=reasons,
+        day=float(day), weather=_kind(weather), gate=laid.codes or doubts(outputs.quality),
         percent=np.array([np.nan if r.percent is None else r.percent for r in readings]),
         visible=np.array([r.visible for r in readings]),
         stage=np.array([-1 if r.stage is None else r.stage for r in readings]),
@@ -130,8 +129,20 @@ def _hits(outputs: Outputs, photo: Render, view: View) -> Any:
     return hits(outputs.aux, view.cut_classes(photo.aux, _OUTSIDE))
 
 
-def _pooled(outputs: Outputs, project: Project) -> tuple[ZoneReading, ...]:
-    return pool(outputs.stage, outputs.aux, CANVAS_QUAD, project.floors, project.bays, project.values)
+def _pooled(outputs: Outputs, project: Project, shown: Any = None) -> tuple[ZoneReading, ...]:
+    return pool(
+        outputs.stage, outputs.aux, CANVAS_QUAD, project.floors, project.bays, project.values, shown=shown
+    )
+
+
+def _shown(view: View, laid: Laid, outputs: Outputs) -> Any:
+    """Where the model's maps show the site, [h, w]: within the picture, and seen by the camera as it stands today."""
+    shown = view.in_picture()
+    if laid.shown is not None:
+        shown &= view.cut_classes(laid.shown.astype(np.uint8), 0) > 0
+    rows, columns = outputs.stage.shape[1:]
+    step_y, step_x = shown.shape[0] // rows, shown.shape[1] // columns
+    return shown[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns]
 
 
 def _kind(weather: Conditions) -> str:

@@ -19,7 +19,7 @@ from plumbline_sim.scene.conditions import SEASONS, Conditions, Fault, Weather
 from plumbline_sim.scene.project import Project
 from plumbline_sim.scene.render import render
 from plumbline_train.evaluate.courses import DAYS
-from plumbline_train.evaluate.doorkeeper import Doorkeeper
+from plumbline_train.evaluate.doorkeeper import Doorkeeper, doubts
 from plumbline_train.evaluate.looking import Judge
 from plumbline_train.evaluate.sightings import Course
 
@@ -54,27 +54,28 @@ class GateJob:
         view = judge.view(project.facade_quad(PICTURE), PICTURE)
         rng = np.random.default_rng([self.number, 61])
         day = float(rng.uniform(_USUAL + 1, DAYS))
-        usual = _usual(judge, project, view, day, self.number)
+        usual, day0 = _usual(project, view, day, self.number)
         rows = []
         for spoiled in SPOILED:
             picture = _spoil(project, day, spoiled, self.number, rng)
-            quality = judge.look(view.cut(picture), None, track).quality
             gate = copy.copy(usual)
             if spoiled == "frozen":
-                gate.refuses(picture, quality)
-            rows.append((spoiled, gate.refuses(picture, quality)))
+                gate.takes(picture, day - 0.1)
+            laid = gate.takes(picture, day)
+            quality = judge.look(view.cut(laid.picture), day0, track).quality
+            rows.append((spoiled, laid.codes or doubts(quality)))
         return Refused(rows=tuple(rows))
 
 
-def _usual(judge: Judge, project: Project, view: View, day: float, number: int) -> Doorkeeper:
-    """A gate that has seen this camera's day 0 and a few ordinary days."""
+def _usual(project: Project, view: View, day: float, number: int) -> tuple[Doorkeeper, Any]:
+    """A gate that has seen this camera's day 0 and a few ordinary days; and day 0's canvas."""
     gate = Doorkeeper(view)
-    gate.meet_day0(render(project, 0, Conditions.workday(number, 0), PICTURE).bgr)
+    first = render(project, 0, Conditions.workday(number, 0), PICTURE).bgr
+    gate.meets_day0(first, -1)
     for back in range(_USUAL, 0, -1):
         conditions = Conditions.workday(number, 40 - back, season=SEASONS[number % len(SEASONS)])
-        picture = render(project, day - back, conditions, PICTURE).bgr
-        gate.refuses(picture, judge.look(view.cut(picture), None, project.track).quality)
-    return gate
+        gate.takes(render(project, day - back, conditions, PICTURE).bgr, day - back)
+    return gate, view.cut(first)
 
 
 def _spoil(project: Project, day: float, spoiled: Spoiled, number: int, rng: np.random.Generator) -> Any:

@@ -18,7 +18,7 @@ from plumbline.errors import ConfigError
 from plumbline.stages import AUX_CLASSES, DEFAULT_VALUES, Track
 from plumbline_edge.vision.view import CANVAS_QUAD
 from plumbline_edge.vision.zones import pool
-from plumbline_train.evaluate.doorkeeper import Doorkeeper
+from plumbline_train.evaluate.doorkeeper import Doorkeeper, doubts
 from plumbline_train.evaluate.looking import Judge
 from plumbline_train.evaluate.scores import kendall_tau
 
@@ -73,7 +73,7 @@ def site_tables(judge: Judge, folder: Path) -> dict[str, dict[str, float]]:
         day0 = canvas if day0 is None else day0
         is_block = entry["sky"] != "night"
         outputs = judge.look(canvas, day0 if is_block else None, track)
-        refused = Doorkeeper(view).refuses(picture, outputs.quality)
+        refused = Doorkeeper(view).takes(picture, 1).codes or doubts(outputs.quality)
         readings = pool(
             outputs.stage, outputs.aux, CANVAS_QUAD, told["floors"], told["bays"], DEFAULT_VALUES[track]
         )

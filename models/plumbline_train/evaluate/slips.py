@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from plumbline_central.deviation import Band, Seen, Side, Watch, step
 from plumbline_sim.scene.project import Slip
-from plumbline_train.evaluate.chain import BEGIN, Said
+from plumbline_train.evaluate.chain import Said
+from plumbline_train.evaluate.doorkeeper import BEGIN
 from plumbline_train.evaluate.sightings import Course
 
 Floats = NDArray[np.float64]
