@@ -121,6 +121,10 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     answers: int = 0
     errors: dict[str, int] = {}
     latency_ms: float | None = None
+    source: str = ""
+    """Where a camera's pictures come from: http, rtsp, usb or folder; empty for a meter."""
+    last_good_us: int | None = None
+    """When a camera's last photo that could be judged was taken, since the process began."""
 
 
 class Health(_Body, frozen=True, kw_only=True):

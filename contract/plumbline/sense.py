@@ -140,8 +140,10 @@ def _health_doubts(health: Health) -> Iterator[str]:
         yield "too many entries"
     yield from _names(device.name for device in health.devices)
     yield from _texts([health.version, *health.counters, *health.gauges])
+    yield from _texts(device.source for device in health.devices)
     counts = [*health.counters.values(), *(device.answers for device in health.devices)]
     counts += [count for device in health.devices for count in device.errors.values()]
+    counts += [device.last_good_us or 0 for device in health.devices]
     if any(count not in _INT64 for count in counts):
         yield "a count beyond 64 bits"
     if not _finite([*health.gauges.values(), *(device.latency_ms for device in health.devices)]):

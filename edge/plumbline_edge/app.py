@@ -25,6 +25,7 @@ from plumbline.errors import ConfigError, PlumblineError, Unreachable
 from plumbline.messages import DeviceHealth, Event, EventCode, GatewayState
 from plumbline.signing import DeviceKey
 from plumbline.topics import GatewayTopics
+from plumbline_edge.camera.seclude import seclude
 from plumbline_edge.clockwatch import ClockWatch
 from plumbline_edge.cycle import Cycle
 from plumbline_edge.health import HealthProbe
@@ -317,6 +318,8 @@ def main(arguments: list[str]) -> Any:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = _settings_from(int(arguments[0]))
+    if settings.cameras:
+        seclude()
     gc.freeze()  # what is loaded by now stays for years; a collector that walks it every second is a third of the work
     gc.set_threshold(20_000, 20, 100)
     code = 0

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from plumbline.signing import DeviceKey, OutOfReach
+from plumbline_edge.camera.sources.place import kind_of, place_of
 from plumbline_edge.commission.checks.storage import days_offline
 from plumbline_edge.config import load_site
 from plumbline_edge.settings import BusSettings, SiteSettings
@@ -48,7 +49,9 @@ def check(site: Site, *, as_json: AsJson = False) -> None:
         facades = "; ".join(
             f"{f.name}{' ' if f.name else ''}{f.floors} floors x {f.bays} bays" for f in camera.all_facades()
         )
-        print(f"  camera {camera.name}: {facades}, photos at {times}")
+        print(
+            f"  camera {camera.name}: {kind_of(camera)} {place_of(camera)}, {facades}, photos at {times}"
+        )
     print(
         f"  outbox {settings.outbox.max_mb:g} MB: about {days_offline(settings):.0f} days without a network"
         " before readings are thinned"

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth
 from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
 from plumbline_edge.camera.shot import digest_of
-from plumbline_edge.camera.source import CameraSource, HttpSnapshot, PhotoRefused, PhotoUnreachable
+from plumbline_edge.camera.source import CameraSource, PhotoRefused, PhotoUnreachable, kind_of, source_of
 from plumbline_edge.outage import Outage
 from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.vision import calibration as site_calibration
@@ -88,6 +89,7 @@ class CameraWatch:
         self._answers = 0
         self._errors: Counter[str] = Counter()
         self._latency_ms: float | None = None
+        self._last_good_us: int | None = None
 
     @property
     def name(self) -> str:
@@ -114,6 +116,8 @@ class CameraWatch:
             captured = await asyncio.to_thread(self._judge, raws, taken_at.astimezone(self._zone), clock_set)
         self._errors.update(captured.progress.gate)
         self._status = "degraded" if captured.progress.gate else "ok"
+        if not captured.progress.gate:
+            self._last_good_us = to_us(taken_at)
         return captured
 
     def health(self) -> DeviceHealth:
@@ -124,6 +128,8 @@ class CameraWatch:
             answers=self._answers,
             errors=dict(self._errors),
             latency_ms=self._latency_ms,
+            source=kind_of(self._settings),
+            last_good_us=self._last_good_us,
         )
 
     def _lost(self, at: datetime, code: str, why: PlumblineError) -> Captured:
@@ -170,7 +176,7 @@ def watches(settings: SiteSettings) -> list[CameraWatch]:
     return [
         CameraWatch(
             camera,
-            _source(camera),
+            source_of(camera, ZoneInfo(settings.timezone)),
             load_model,
             Path(settings.state_dir),
             turn,
@@ -183,15 +189,6 @@ def watches(settings: SiteSettings) -> list[CameraWatch]:
 
 def _local_midnight(day: date | None, timezone: str) -> datetime | None:
     return None if day is None else datetime.combine(day, time_of_day(), ZoneInfo(timezone))
-
-
-def _source(camera: CameraSettings) -> CameraSource:
-    return HttpSnapshot(
-        camera.url or "",
-        timeout_s=camera.timeout_s,
-        username=camera.username,
-        password_file=camera.password_file,
-    )
 
 
 def read_calibration(camera: CameraSettings) -> Calibration:

@@ -16,9 +16,10 @@ from plumbline_edge.camera.baseline import FEW_INLIERS, Baseline
 
 REASONS: Final[dict[str, str]] = {
     "TIMEOUT": "the camera did not deliver a whole picture in time",
-    "CONNECT": "the camera did not accept a connection",
+    "CONNECT": "the camera did not accept a connection, or is not there",
+    "NO_PHOTO": "no new photo in the folder",
     "NAME": "the camera's name has no address",
-    "PROTOCOL": "the camera broke off, or does not speak HTTP",
+    "PROTOCOL": "the camera broke off, or gave no picture",
     "ADDRESS": "the camera's address is not one the gateway may fetch from",
     "REDIRECT": "the camera redirects to another host",
     "SETTINGS": "the camera's password file cannot be read",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Picture = NDArray[np.uint8]
+
+
+_SAME_SHAPE: Final = 1.03
 
 
 class Unusable(Refused):
@@ -76,6 +79,8 @@ def taken(
     usable = burst.usable(pictures, where)
     plain = burst.median(usable)
     measures = gate.measure(plain, where, digest=digest, at=at)
+    if memory.reference is not None and _other_shape((width, height), memory.reference.picture_wh):
+        raise Unusable(("MOVED",), replace(memory.baseline, digest=digest))
     found = [align.find(frame, memory.reference, None) for frame in usable] if memory.reference else []
     middle = _middle(found)
     baseline = memory.baseline.noticing(measures, at, middle.inliers if middle else None)
@@ -118,6 +123,11 @@ def _decoded(raws: Sequence[bytes], max_megapixels: float, baseline: Baseline) -
         raise Unusable(tuple(dict.fromkeys(codes)) or ("UNREADABLE",), baseline)
     ((size, _),) = Counter(picture.shape for picture in pictures).most_common(1)
     return [picture for picture in pictures if picture.shape == size]
+
+
+def _other_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the camera was turned by a right angle or set to other proportions: then its corners mean nothing."""
+    return not 1 / _SAME_SHAPE < one[0] * other[1] / (one[1] * other[0]) < _SAME_SHAPE
 
 
 def _middle(found: Sequence[Alignment]) -> Alignment | None:

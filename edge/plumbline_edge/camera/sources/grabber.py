@@ -28,8 +28,9 @@ _DECODING: Final = re.compile(rb"[Ii]nvalid data|[Ee]rror while decoding|could n
 class Grabber:
     """Takes pictures of one camera in a process of its own, one at a time."""
 
-    def __init__(self, command: Sequence[str] = _COMMAND) -> None:
+    def __init__(self, command: Sequence[str] = _COMMAND, *, starting_s: float = _STARTING_S) -> None:
         self._command = tuple(command)
+        self._starting_s = starting_s
         self._left_behind: asyncio.subprocess.Process | None = None
 
     async def take(self, wish: Wish, *, where: str) -> list[bytes]:
@@ -50,7 +51,7 @@ class Grabber:
             stderr=asyncio.subprocess.PIPE,
             limit=1 << 16,
         )
-        limit_s = wish["within_s"] + (wish["frames"] - 1) * wish["every_s"] + _STARTING_S
+        limit_s = wish["within_s"] + (wish["frames"] - 1) * wish["every_s"] + self._starting_s
         taken: list[bytes] = []
         said = bytearray()
         listening = asyncio.ensure_future(_listen(process.stderr, said))
@@ -58,11 +59,11 @@ class Grabber:
         try:
             async with asyncio.timeout(limit_s):
                 reason = await _collect(process, wish, taken)
-                await listening
         except TimeoutError:
             reason = Reason(code="TIMEOUT", text=f"no whole picture within {wish['within_s']:g} s")
         finally:
             await asyncio.shield(self._end(process))
+            await asyncio.wait([listening], timeout=_DYING_S)  # it ends with the process
             listening.cancel()
         if taken:
             return taken

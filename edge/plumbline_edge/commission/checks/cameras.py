@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError, Refused, Unreachable
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
@@ -16,28 +18,27 @@ _HINTS = {
     "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
 }
 
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""The gate is asked about the picture, not about the clock."""
+
 
 async def check(settings: SiteSettings) -> list[Finding]:
     """Each camera."""
-    return [await _camera(camera) for camera in settings.cameras]
+    return [await _camera(camera, ZoneInfo(settings.timezone)) for camera in settings.cameras]
 
 
-async def _camera(camera: CameraSettings) -> Finding:
-    from plumbline_edge.camera.source import HttpSnapshot  # noqa: PLC0415 - only where there is a camera
+async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
+    from plumbline_edge.camera.source import kind_of, source_of  # noqa: PLC0415 - only where there is a camera
 
     what = f"camera {camera.name}"
-    source = HttpSnapshot(
-        camera.url,
-        timeout_s=camera.timeout_s,
-        username=camera.username,
-        password_file=camera.password_file,
-    )
+    began = asyncio.get_running_loop().time()
     try:
-        raw = await source.snapshot()
+        raw = await source_of(camera, zone).snapshot()
+        spent_s = asyncio.get_running_loop().time() - began
         width, height, reasons = await asyncio.to_thread(_look, raw, camera)
     except (ConfigError, Refused, Unreachable) as no:
         return fault(what, str(no), no.hint)
-    said = f"{width} x {height} pixels, {len(raw) / 1e3:.0f} kB"
+    said = f"{kind_of(camera)}, {width} x {height} pixels, {len(raw) / 1e3:.0f} kB in {spent_s:.1f} s"
     if not reasons:
         return ok(what, f"{said}; the facade can be judged")
     from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
@@ -47,13 +48,13 @@ async def _camera(camera: CameraSettings) -> Finding:
 
 
 def _look(raw: bytes, camera: CameraSettings) -> tuple[int, int, tuple[str, ...]]:
-    """Size as sent, and why the facade in it could not be judged. Raises PhotoRefused."""
+    """Size as sent, and why the facades in it could not be judged. Raises PhotoRefused."""
     from plumbline_edge.camera import gate, image  # noqa: PLC0415
-    from plumbline_edge.vision.preprocess import roi_box  # noqa: PLC0415
+    from plumbline_edge.camera.baseline import Baseline  # noqa: PLC0415
+    from plumbline_edge.camera.shot import facade_mask  # noqa: PLC0415
 
     header = image.read_header(raw)
     picture = image.decode(raw, max_megapixels=camera.max_megapixels)
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = roi_box([(x * width, y * height) for x, y in camera.quad], (width, height))
-    crop = picture[y0:y1, x0:x1]
-    return header.width_px, header.height_px, gate.judge(crop, gate.sharpness(crop))
+    measures = gate.measure(picture, facade_mask(camera.all_facades(), picture.shape))
+    reasons = gate.judge(measures, Baseline(), None, _ANY_TIME, None)
+    return header.width_px, header.height_px, reasons

@@ -1,0 +1,142 @@
+"""Takes the newest photo that another system dropped into a folder and that was not taken before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from plumbline_edge.camera.sources import exif
+from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
+
+_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+_MAX_FILES: Final = 20_000
+"""Looked at each time; a folder with more needs folder_keep_days or someone who tidies it."""
+_MAX_DELETED: Final = 500
+_STILL_S: Final = 0.3
+"""A file that grows within this time is still being written."""
+_IN_NAME: Final = re.compile(
+    r"(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T _.-]?(\d\d)[-_.:h]?(\d\d)(?:[-_.:m]?(\d\d))?"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dropped:
+    """One photo file: when it was taken, as far as its name or age says, its size in bytes, where it lies."""
+
+    at: datetime
+    path: Path
+    size: int
+
+
+class PhotoFolder:
+    """A folder of photos. Nothing in it is changed, unless `keep_days` says how old photos may grow."""
+
+    kind = "folder"
+
+    def __init__(self, folder: Path, *, zone: tzinfo = UTC, keep_days: float | None = None) -> None:
+        self._folder = folder
+        self._zone = zone
+        self._keep_days = keep_days
+        self._last: Dropped | None = None
+        self._taken_at: datetime | None = None
+
+    @property
+    def taken_at(self) -> datetime | None:
+        return self._taken_at
+
+    async def snapshot(self) -> bytes:
+        before = await asyncio.to_thread(self._list)
+        if not before:
+            raise _nothing(f"{self._folder}: no photo in it")
+        await asyncio.sleep(_STILL_S)
+        return await asyncio.to_thread(self._take, before)
+
+    async def burst(self, frames: int, every_s: float) -> list[bytes]:  # noqa: ARG002 - the port's
+        """One picture: those beside it in a folder are of another time."""
+        return [await self.snapshot()]
+
+    def _list(self) -> list[Dropped]:
+        try:
+            with os.scandir(self._folder) as entries:
+                photos = (e for e in islice(entries, _MAX_FILES) if Path(e.name).suffix.lower() in _SUFFIXES)
+                return sorted(found for entry in photos if (found := self._seen(entry)))
+        except OSError as error:
+            raise PhotoUnreachable(
+                f"{self._folder}: {error.strerror}",
+                code="CONNECT",
+                hint="Check that the folder is there and that the gateway's user may read it.",
+            ) from None
+
+    def _seen(self, entry: os.DirEntry[str]) -> Dropped | None:
+        with contextlib.suppress(OSError):
+            found = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                changed = datetime.fromtimestamp(found.st_mtime, UTC)
+                at = time_in_name(entry.name, self._zone) or changed
+                return Dropped(at, Path(entry.path), found.st_size)
+        return None
+
+    def _take(self, before: list[Dropped]) -> bytes:
+        whole = [now for now in self._list() if now in set(before[-8:])]
+        fresh = [one for one in whole if self._last is None or one > self._last]
+        if not fresh:
+            raise _nothing(f"{self._folder}: no new photo in it")
+        newest = fresh[-1]
+        content = _read(newest.path)
+        self._last = newest
+        self._taken_at = exif.taken_at(content, self._zone) or newest.at
+        if self._keep_days is not None:
+            self._tidy(before, newest.at - timedelta(days=self._keep_days))
+        return content
+
+    def _tidy(self, files: list[Dropped], until: datetime) -> None:
+        """Delete the oldest first; by the newest photo's time, not by a clock that may be wrong."""
+        for old in files[:_MAX_DELETED]:
+            if old.at >= until:
+                break
+            with contextlib.suppress(OSError):
+                old.path.unlink()
+
+
+def time_in_name(name: str, zone: tzinfo) -> datetime | None:
+    """The time that stands in a file's name, like east_20260501-1000.jpg or 2026-05-01 10.00.00.jpg; local in `zone`."""
+    found = _IN_NAME.search(name)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PhotoUnreachable(
+            f"{path}: {error.strerror}", code="CONNECT", hint="Check that the gateway's user may read it."
+        ) from None
+    if len(content) > MAX_BYTES:
+        raise PhotoRefused(
+            f"{path.name}: more than {MAX_BYTES} bytes",
+            code="TOO_LARGE",
+            hint="Let the other system drop smaller pictures.",
+        )
+    return content
+
+
+def _nothing(text: str) -> PhotoUnreachable:
+    return PhotoUnreachable(
+        text, code="NO_PHOTO", hint="Check the system that drops photos there, and its clock."
+    )
