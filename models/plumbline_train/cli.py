@@ -54,6 +54,8 @@ def train(
     with _told(out) as report:
         training.train(out, settings, report, samples=samples, workers=workers)
     apart = export.export(out / "weights.pt", out / "model.onnx")
+    facts = json.loads((out / "trained.json").read_text(encoding="utf-8")) | {"onnx_from_torch": apart}
+    (out / "trained.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     typer.echo(
         f"{out / 'model.onnx'} written, {apart:.1g} from torch at most; "
         f"judge it: plumbline model evaluate --model {out / 'model.onnx'}"
