@@ -78,8 +78,23 @@ def headline(said: Sequence[tuple[Course, Said]]) -> Table:
         "interval_width_pp": mean(_over(tested, lambda p: p[1].site_high - p[1].site_low)),
         "zones_hidden": 1 - mean(_over(said, lambda p: p[1].seen[p[0].accepted])),
         **{f"{name}_mae_pp": mean_abs(off) for name, off in baselines.items()},
+        **_late(said),
         **found_table(courses),
     }  # fmt: skip
+
+
+def _late(said: Sequence[tuple[Course, Said]]) -> Table:
+    """The model and the plan on the days that matter: those on which the site is 5 pp or more off its plan."""
+    late = _over(said, lambda p: np.abs(p[0].planned - p[0].column("true")) >= slips.LIMIT_PP) > 0
+    model, plan = (
+        _over(said, lambda p: p[1].site - p[0].column("true")),
+        _over(said, lambda p: p[0].planned - p[0].column("true")),
+    )
+    return {
+        "late_shots": float(late.sum()),
+        "late_site_mae_pp": mean_abs(model[late]),
+        "late_plan_mae_pp": mean_abs(plan[late]),
+    }
 
 
 def by_stage(said: Sequence[tuple[Course, Said]]) -> Tables:

@@ -110,7 +110,7 @@ def false_alarms(courses: Iterable[Course]) -> dict[str, dict[str, float]]:
     said: dict[str, list[bool]] = {weather: [] for weather in (*get_args(Weather), "dusk")}
     for course in courses:
         for shot in course.shots:
-            said[shot.weather].append(bool(shot.gate))
+            said.setdefault(shot.weather, []).append(bool(shot.gate))
     return {
         weather: {"shots": float(len(refused)), "refused": float(np.mean(refused))}
         for weather, refused in said.items()

@@ -32,7 +32,7 @@ class Size:
 FULL: Final = Size(unseen_sites=32, seen_sites=12, seen_every=2, blind_sites=6, gate_cameras=60)
 """6,000 photos, some ten minutes on two idle cores: what a card is made of."""
 QUICK: Final = Size(
-    unseen_sites=4, seen_sites=2, seen_every=10, blind_sites=1, gate_cameras=4, unseen_every=4, blind_every=10
+    unseen_sites=2, seen_sites=1, seen_every=6, blind_sites=1, gate_cameras=4, unseen_every=2, blind_every=10
 )
 """For a look after a change; its figures belong on no card."""
 

@@ -59,6 +59,8 @@ METRICS: Final = (
     Row(name="photos refused", figure="refused", unit="%"),
     Row(name="baseline: calendar, error", figure="calendar_mae_pp", unit="pp"),
     Row(name="baseline: the plan, error", figure="plan_mae_pp", unit="pp"),
+    Row(name="site error on days 5 pp or more off plan", figure="late_site_mae_pp", unit="pp"),
+    Row(name="baseline: the plan, error on those days", figure="late_plan_mae_pp", unit="pp"),
     Row(name="baseline: changed area, error", figure="changed_area_mae_pp", unit="pp"),
     Row(name="baseline: changed area, tau", figure="tau_of_changed_area"),
     *(
@@ -67,13 +69,22 @@ METRICS: Final = (
         for what in ("recall", "precision")
     ),
 )
-ALERTS: Final = tuple(
-    Row(name=f"{name}: {what}", figure=what, table="{group}.{track}.alerts." + who, least=least, unit="%")
-    for name, who in (
-        ("alerts", "model"), ("calendar's alerts", "calendar"), ("plan's alerts", "plan"),
-        ("changed area's alerts", "changed_area"),
-    )
-    for what, least in (("recall", 0.9 if who == "model" else -math.inf), ("precision", 0.9 if who == "model" else -math.inf))
+_WHO: Final = (
+    ("alerts", "model"), ("calendar's alerts", "calendar"), ("plan's alerts", "plan"), ("changed area's alerts", "changed_area"),
+)  # fmt: skip
+_OF_WHOM: Final = "{group}.{track}.alerts."
+ALERTS: Final = (
+    *(
+        Row(name=f"{name}: {what}", figure=what, table=_OF_WHOM + who, least=0.9 if who == "model" else -math.inf, unit="%")
+        for name, who in _WHO
+        for what in ("recall", "precision")
+    ),
+    Row(name="red alerts: recall", figure="red_recall", table=_OF_WHOM + "model", unit="%"),
+    Row(name="red alerts: precision", figure="red_precision", table=_OF_WHOM + "model", unit="%"),
+    Row(name="courses with slips of 0 and ±3 pp", figure="quiet_trials", table=_OF_WHOM + "apart", unit="n"),
+    Row(name="… alerts on them", figure="quiet_alerts", table=_OF_WHOM + "apart", unit="n"),
+    Row(name="courses with slips of ±5 pp", figure="on_the_line_trials", table=_OF_WHOM + "apart", unit="n"),
+    Row(name="… alerts on them", figure="on_the_line_alerts", table=_OF_WHOM + "apart", unit="n"),
 )  # fmt: skip
 GATE_TARGETS: Final = {"dark": 0.95, "fog_rain": 0.95, "moved": 0.95}
 
@@ -84,6 +95,8 @@ def shown(value: float | None, unit: str = "") -> str:
         return "–"
     if math.isinf(value):
         return ""
+    if unit == "n":
+        return shown_count(value)
     if unit == "%":
         return f"{100 * value:.1f} %"
     return f"{value:.2f} pp" if unit == "pp" else f"{value:.3f}"
