@@ -63,10 +63,17 @@ def _identity(card: Mapping[str, Any]) -> str:
 
 
 def _training(trained: Mapping[str, Any]) -> str:
-    plain = {key: value for key, value in trained.items() if isinstance(value, str | int | float)}
+    """The run's facts in one line each; curves and settings as JSON stay in the card."""
     rows = [("fact of the run", "")]
-    rows += [(key.replace("_", " "), str(value).replace("|", "/")) for key, value in plain.items()]
+    for key, value in trained.items():
+        text = "; ".join(value) if _is_words(value) else str(value)
+        if not text.startswith(("[", "{")):
+            rows.append((key.replace("_", " "), text.replace("|", "/")))
     return _markdown(iter(rows))
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _markdown(rows: Iterator[tuple[str, ...]]) -> str:

@@ -112,6 +112,20 @@ def test_every_block_can_be_made_of_a_card_with_nothing_in_it(card):
     assert all(text is not None for _, text in blocks(bare))
 
 
+def test_the_run_s_facts_are_told_and_its_curves_are_not(card):
+    trained = {
+        "seed": 3,
+        "photos": ["a, CC0", "b, CC BY 4.0"],
+        "watched": '[{"x": 1}]',
+        "loss_curve": [1.0, 2.0],
+    }
+    told = dict(blocks(card | {"trained": trained}))["training"]
+
+    assert "| photos | a, CC0; b, CC BY 4.0 |" in told
+    assert "loss curve" not in told
+    assert "watched" not in told
+
+
 def test_a_page_that_asks_for_what_no_card_has_is_a_config_error(card):
     with pytest.raises(ConfigError, match="'nothing'"):
         renewed("<!-- card: nothing -->\n<!-- end -->", card)
