@@ -42,6 +42,11 @@ _WORTH: Final = 1.1
 _TILE_STRUCTURE: Final = 8.0
 _TILE_ALIKE: Final = 0.3
 _MIN_TILES: Final = 6
+_COARSE_REACH: Final = 7
+_COARSE_DOUBT: Final = 2.0
+_OUTLINES_SURE: Final = 0.35
+_FACADE_WEIGHT: Final = 0.02
+_FLAT_SLOPE: Final = 6.0
 _MAGIC: Final = b"plumbline-ref1"
 
 
@@ -137,6 +142,9 @@ class Alignment:
 
     None where too few of them had anything to see on day 0.
     """
+    stands: float = 0.0
+    """How surely the outlines of the whole say that the camera stands to a hundredth of the width: their correlation,
+    0..1; 0 where they fit better elsewhere. Needs no features, so it may vouch for a foggy, snowy or bare view."""
 
 
 def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
@@ -181,17 +189,25 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
         if best[0] >= ENOUGH_INLIERS:
             break
     inliers, small = best
-    if small is None or inliers < _MIN_INLIERS or not _plausible(small, grey.shape):
+    elsewhere, likeness = _coarse_shift(grey, reference)
+    stands = likeness if np.abs(elsewhere).max() <= 1 else 0.0
+    if (
+        small is None
+        or inliers < _MIN_INLIERS
+        or not _plausible(small, grey.shape)
+        or (likeness > _OUTLINES_SURE and not _same_move(small, elsewhere, grey.shape))
+    ):
         return Alignment(
             shift_px=None, inliers=min(inliers, _MIN_INLIERS - 1), homography=np.eye(3), found=False,
             reference_wh=reference.picture_wh, mismatch=_mismatch(grey, np.eye(3), reference),
+            stands=stands,
         )  # fmt: skip
     homography = np.diag([1 / before_scale, 1 / before_scale, 1.0]) @ small @ np.diag([scale, scale, 1.0])
     homography /= homography[2, 2]
     shift, inside = _moved(homography, reference, (width, height))
     return Alignment(
         shift_px=shift, inliers=inliers, homography=homography, found=True, reference_wh=reference.picture_wh,
-        inside=inside, mismatch=_mismatch(grey, small, reference),
+        inside=inside, mismatch=_mismatch(grey, small, reference), stands=stands,
     )  # fmt: skip
 
 
@@ -379,6 +395,51 @@ def _mismatch(grey: Picture, small: Matrix, kept: Reference) -> float | None:
     now, before = now - now.mean(axis=1, keepdims=True), before - before.mean(axis=1, keepdims=True)
     alike = (now * before).sum(axis=1) / (np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1) + 1e-6)
     return float((alike < _TILE_ALIKE).mean())
+
+
+def _coarse_shift(grey: Picture, kept: Reference) -> tuple[NDArray[np.intp], float]:
+    """By how many thumbnail pixels today's outlines lie right of and below day-0's, and their correlation there.
+
+    Directions of slopes survive other light, leaves and snow; what lies off the facade counts most.
+    """
+    import cv2  # noqa: PLC0415
+
+    now = _slopes(np.asarray(cv2.resize(grey, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8))
+    before = _slopes(kept.thumbnail)
+    columns, rows = THUMBNAIL_WH
+    weight = np.ones((rows, columns))
+    x0, y0, x1, y1 = (v / side for v, side in zip(kept.facade_box, kept.picture_wh * 2, strict=True))
+    weight[int(y0 * rows) : int(y1 * rows) + 1, int(x0 * columns) : int(x1 * columns) + 1] = _FACADE_WEIGHT
+    agreed = sum(_correlation(weight * before[i], now[i]) for i in (0, 1))
+    ours = _correlation(weight * (before**2).sum(axis=0), np.ones_like(weight))
+    theirs = _correlation(weight, (now**2).sum(axis=0))
+    likeness = agreed / np.sqrt(np.maximum(ours * theirs, 1e-6))
+    best = np.array(np.unravel_index(int(likeness.argmax()), likeness.shape))
+    return best[::-1] - _COARSE_REACH, float(np.clip(likeness.max(), 0, 1))
+
+
+def _slopes(thumbnail: NDArray[np.uint8]) -> Matrix:
+    """Where brightness rises, [2, rows, columns]: a direction, hardly a strength."""
+    import cv2  # noqa: PLC0415
+
+    both = [cv2.Sobel(thumbnail, cv2.CV_32F, *order).astype(float) for order in ((1, 0), (0, 1))]
+    return np.asarray(np.stack(both) / (np.hypot(*both) + _FLAT_SLOPE))
+
+
+def _correlation(before: Matrix, now: Matrix) -> Matrix:
+    """The sum of before[p] * now[p + d] for all shifts d within reach; [0, 0] is the farthest up and left."""
+    shape = (before.shape[0] + 2 * _COARSE_REACH, before.shape[1] + 2 * _COARSE_REACH)
+    product = np.conj(np.fft.rfft2(before, shape)) * np.fft.rfft2(now, shape)
+    whole = np.roll(np.fft.irfft2(product, shape), (_COARSE_REACH, _COARSE_REACH), axis=(0, 1))
+    return np.asarray(whole[: 2 * _COARSE_REACH + 1, : 2 * _COARSE_REACH + 1])
+
+
+def _same_move(small: Matrix, elsewhere: NDArray[np.intp], shape: tuple[int, ...]) -> bool:
+    """Whether the features' move is the outlines', as near as thumbnails tell."""
+    height, width = shape
+    middle = np.array([(width / 2, height / 2)])
+    moved = (middle - _apply(small, middle))[0] * (THUMBNAIL_WH[0] / width, THUMBNAIL_WH[1] / height)
+    return bool(np.abs(moved - elsewhere).max() <= _COARSE_DOUBT)
 
 
 def _tiles(thumbnail: NDArray[Any]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, overload
 
 import numpy as np
@@ -56,21 +56,25 @@ QUALITY_LIMITS: Final[dict[str, float]] = dict.fromkeys(QUALITY_CLASSES, 0.5)
 NIGHT_SKY: Final = 95.0
 NIGHT_SKY_OF_WALL: Final = 0.5
 BLACK_SKY: Final = 60.0
+LIT_WALL: Final = 125.0
 BLUE_HOUR: Final = 25.0
-HAZE: Final = 0.7
+HAZE: Final = 0.77
 HAZE_SOME: Final = 0.5
 HAZE_CONTRAST: Final = 12.0
 HAZE_FACADE: Final = 0.66
 HAZE_FACADE_CONTRAST: Final = 16.0
 HAZE_OF_USUAL: Final = 0.4
-FINENESS: Final = 0.45
+FINENESS: Final = 0.7
 FINENESS_SOFT: Final = 1.2
 NOT_A_SITE_COLOURS: Final = 100.0
+COVERED_CONTRAST: Final = 8.0
+COVERED_SHARE: Final = 0.5
 MOVED_SHARE: Final = 0.02
 MOVED_TOO_FAR: Final = 0.04
 SURE_INLIERS: Final = 60
 SURE_INSIDE: Final = 0.98
-VOUCHED: Final = 0.5
+STANDS: Final = 0.25
+STANDS_AGAIN: Final = 0.35
 
 _WORK_WIDTH_PX: Final = 480
 _TILE_PX: Final = 8
@@ -168,7 +172,7 @@ def measure(
             + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean())  # Hasler and Suesstrunk 2003
         ),
         blank=float((facade < _BLANK_SPREAD).mean()),
-        sky=float(np.median(_tiles(luma).mean(axis=(1, 3))[sky])) if has_sky else None,
+        sky=float(np.percentile(_tiles(luma).mean(axis=(1, 3))[sky], 75)) if has_sky else None,
         sky_blue=float(np.median(_tiles(small[..., 0] - small[..., 2]).mean(axis=(1, 3))[sky])) if has_sky else 0.0,
         lost=_lost_share(picture_bgr),
         digest=digest,
@@ -217,8 +221,8 @@ def _judge_measures(
     last_at: datetime | None,
 ) -> tuple[str, ...]:
     night = _is_night(measures)
-    hazy = not night and _is_hazy(measures, baseline)
-    blurred = not night and not hazy and _is_blurred(measures, baseline)
+    blurred = not night and _is_blurred(measures, baseline)
+    hazy = not night and not blurred and _is_hazy(measures, baseline)
     odd = not night and not hazy and measures.colourfulness > NOT_A_SITE_COLOURS
     covered = not night and not hazy and not blurred and _is_covered(measures, baseline, alignment)
     hidden = night or hazy or blurred or covered or odd  # so few features say nothing of where the camera looks
@@ -237,13 +241,20 @@ def _judge_measures(
     return tuple(code for code, is_so in found.items() if is_so)
 
 
+def refused_by_itself(measures: Measures) -> tuple[str, ...]:
+    """The reasons that need no memory of this camera."""
+    never = datetime.min.replace(tzinfo=UTC)
+    return _judge_measures(measures, Baseline(), None, never, None)
+
+
 def _is_night(measures: Measures) -> bool:
     """No light on the facade, or light from lamps: by day no sky is half as dark as a wall under it, unless blue."""
     if measures.luma_p95 < DARK_P95:
         return True
-    if measures.sky is None or measures.sky >= min(NIGHT_SKY, NIGHT_SKY_OF_WALL * measures.luma_p95):
+    if measures.sky is None or measures.luma_p50 >= LIT_WALL:
         return False
-    return measures.sky < BLACK_SKY or measures.sky_blue < BLUE_HOUR
+    by_lamps = measures.sky < min(NIGHT_SKY, NIGHT_SKY_OF_WALL * measures.luma_p95)
+    return measures.sky < BLACK_SKY or (by_lamps and measures.sky_blue < BLUE_HOUR)
 
 
 def _is_hazy(measures: Measures, baseline: Baseline) -> bool:
@@ -261,22 +272,29 @@ def _is_blurred(measures: Measures, baseline: Baseline) -> bool:
 
 
 def _is_covered(measures: Measures, baseline: Baseline, alignment: Alignment | None) -> bool:
-    return False
+    return measures.contrast_facade < COVERED_CONTRAST or (
+        alignment is not None
+        and alignment.inliers >= FEW_INLIERS
+        and alignment.mismatch is not None
+        and alignment.mismatch > COVERED_SHARE
+    )
 
 
 def _has_moved(
     measures: Measures, baseline: Baseline, alignment: Alignment, at: datetime | None, *, hidden: bool
 ) -> bool:
     """Whether the camera looks elsewhere, or nobody can tell any more where it looks."""
-    if alignment.found and alignment.shift_px is not None and alignment.inliers >= FEW_INLIERS:
+    if alignment.found and alignment.shift_px is not None:
         share = alignment.shift_px / measures.width_px
         sure = alignment.inliers >= SURE_INLIERS and alignment.inside >= SURE_INSIDE
-        return share > MOVED_TOO_FAR or (share > MOVED_SHARE and not sure)
-    if hidden:
+        if share > MOVED_TOO_FAR or (share > MOVED_SHARE and not sure):
+            return True
+    if alignment.inliers >= FEW_INLIERS or hidden:
         return False
-    vouched = alignment.mismatch is not None and alignment.mismatch < VOUCHED
-    again = baseline.low_inlier_days > 0 and at is not None and baseline.low_inlier_on != at.date()
-    return again or baseline.low_inlier_days > 1 or not vouched
+    again = baseline.low_inlier_days > 1 or (
+        baseline.low_inlier_days == 1 and at is not None and baseline.low_inlier_on != at.date()
+    )
+    return alignment.stands < (STANDS_AGAIN if again else STANDS)
 
 
 def _judge_picture(
