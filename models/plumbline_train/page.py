@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from plumbline.errors import ConfigError
 from plumbline.stages import TRACKS
+from plumbline_edge.camera import gate
 from plumbline_train.card import tables_of
 from plumbline_train.evaluate import tables as cuts
 
@@ -40,13 +41,14 @@ def blocks(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "training", _training(card.get("trained", {}))
     yield "metrics", _markdown(cuts.metric_table(scores))
     yield "gate", _markdown(cuts.gate_table(scores))
+    yield "thresholds", _thresholds(card.get("quality_limits", {}))
     yield "blind", _markdown(cuts.simple_table(scores, "blind.", cuts.BLIND_COLUMNS))
     yield "real site", _markdown(cuts.simple_table(scores, "real.site.", cuts.REAL_SITE_COLUMNS))
     yield "real windows", _markdown(cuts.simple_table(scores, "real.windows.", cuts.REAL_WINDOW_COLUMNS))
     for track in TRACKS:
         for name, cut, columns in (
             ("stages", "by_stage", cuts.STAGE_COLUMNS),
-            ("bands", "by_band", cuts.BAND_COLUMNS),
+            ("deciles", "by_decile", cuts.DECILE_COLUMNS),
             ("families", "by_family", cuts.FAMILY_COLUMNS),
         ):
             yield f"{name} {track}", _markdown(cuts.cut_table(scores, "unseen_families", track, cut, columns))
@@ -69,6 +71,19 @@ def _training(trained: Mapping[str, Any]) -> str:
         text = "; ".join(value) if _is_words(value) else str(value)
         if not text.startswith(("[", "{")):
             rows.append((key.replace("_", " "), text.replace("|", "/")))
+    return _markdown(iter(rows))
+
+
+def _thresholds(of_card: Mapping[str, float]) -> str:
+    """Every number the gate decides by, as the gateway's code has it, and the model's own limits."""
+    rows = [("number", "value", "whose")]
+    rows += [
+        (f"`{name}`", f"{value:g}", "gate")
+        for name, value in vars(gate).items()
+        if name.isupper() and not name.startswith("_") and isinstance(value, int | float)
+    ]
+    limits = {**gate.QUALITY_LIMITS, **of_card}
+    rows += [(f"`{name}`", f"{value:g}", "the model's doubt") for name, value in limits.items()]
     return _markdown(iter(rows))
 
 

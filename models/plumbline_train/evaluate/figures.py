@@ -10,7 +10,7 @@ import numpy as np
 from plumbline.stages import STAGES, TRACKS
 from plumbline_train.evaluate import slips
 from plumbline_train.evaluate.chain import Said, photo_by_photo, through_time
-from plumbline_train.evaluate.intervals import EDGES, Promised, kept_for_calibration, measured
+from plumbline_train.evaluate.intervals import Promised, kept_for_calibration, measured
 from plumbline_train.evaluate.scores import (
     abs_quantile,
     correlation,
@@ -24,6 +24,7 @@ from plumbline_train.evaluate.sightings import FOUND, Course, Hits, total_hits
 
 Table = dict[str, float]
 Tables = dict[str, Table]
+DECILES: Final = tuple(float(upto) for upto in range(10, 101, 10))
 _FEWEST_SITES: Final = 2
 
 
@@ -45,7 +46,7 @@ def group_tables(name: str, courses: Sequence[Course], widths: Promised) -> Tabl
         said = [(c, through_time(c, widths[track])) for c in mine]
         where = f"{name}.{track}"
         tables[where] = headline(said)
-        for cut in (by_stage, by_band, by_family):
+        for cut in (by_stage, by_decile, by_family):
             tables |= {f"{where}.{cut.__name__}.{key}": table for key, table in cut(said).items()}
     return tables
 
@@ -118,14 +119,14 @@ def by_stage(said: Sequence[tuple[Course, Said]]) -> Tables:
     return tables
 
 
-def by_band(said: Sequence[tuple[Course, Said]]) -> Tables:
+def by_decile(said: Sequence[tuple[Course, Said]]) -> Tables:
     """How often the interval holds, by how far the site was said to be: on sites that did not measure it."""
     tested = [(c, s) for c, s in said if not kept_for_calibration(c)]
     site = _over(tested, lambda p: p[1].site)
     low, high = _over(tested, lambda p: p[1].site_low), _over(tested, lambda p: p[1].site_high)
     true = _over(tested, lambda p: p[0].column("true"))
     tables, below = {}, -1.0
-    for upto in (*EDGES, 100.0):
+    for upto in DECILES:
         here = (site >= below) & ((site < upto) | (upto == 100.0))
         tables[f"upto_{upto:.0f}"] = {
             "shots": float(here.sum()),

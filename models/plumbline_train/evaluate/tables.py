@@ -132,7 +132,7 @@ def gate_table(tables: Tables) -> Iterator[tuple[str, ...]]:
 def cut_table(
     tables: Tables, group: str, track: str, cut: str, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, ...]]:
-    """One cut of one track, `by_stage`, `by_band` or `by_family`; `columns` maps figures to units."""
+    """One cut of one track, `by_stage`, `by_decile` or `by_family`; `columns` maps figures to units."""
     yield (cut.removeprefix("by_"), *(name.removesuffix("_pp").replace("_", " ") for name in columns))
     for name, table in _below(tables, f"{group}.{track}.{cut}."):
         yield (name.replace("_", " "), *(_cell(table.get(key), unit) for key, unit in columns.items()))
@@ -152,7 +152,7 @@ STAGE_COLUMNS: Final = {
     "exact": "%",
     "within_1": "%",
 }
-BAND_COLUMNS: Final = {"shots": "n", "coverage": "%", "width_pp": "pp", "mae_pp": "pp"}
+DECILE_COLUMNS: Final = {"shots": "n", "coverage": "%", "width_pp": "pp", "mae_pp": "pp"}
 FAMILY_COLUMNS: Final = {"sites": "n", "mae_pp": "pp", "bias_pp": "pp"}
 BLIND_COLUMNS: Final = {"sites": "n", "correlation": "", "tau": "", "mae_pp": "pp"}
 REAL_SITE_COLUMNS: Final = {"refused": "yes", "meant_to_be_refused": "yes", "percent": "1"}
@@ -171,7 +171,7 @@ def rows_of(tables: Tables) -> Iterator[tuple[str, Callable[[], Iterator[tuple[s
     yield "Renders: a blinded model", lambda: simple_table(tables, "blind.", BLIND_COLUMNS)
     for track in TRACKS:
         for cut, columns in (
-            ("by_stage", STAGE_COLUMNS), ("by_band", BAND_COLUMNS), ("by_family", FAMILY_COLUMNS),
+            ("by_stage", STAGE_COLUMNS), ("by_decile", DECILE_COLUMNS), ("by_family", FAMILY_COLUMNS),
         ):  # fmt: skip
             title = f"Renders, unseen families, {track}: {cut.replace('_', ' ')}"
             yield title, lambda t=track, c=cut, k=columns: cut_table(tables, "unseen_families", t, c, k)  # type: ignore[misc]

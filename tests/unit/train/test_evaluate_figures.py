@@ -114,9 +114,9 @@ def test_a_family_met_on_one_site_has_no_row(make_course):
     assert cut["camera.tele"]["sites"] == 2
 
 
-def test_bands_hold_each_tested_photo_once(make_course):
+def test_deciles_hold_each_tested_photo_once(make_course):
     courses = [make_course(number=n) for n in (1, 2, 3)]
-    cut = figures.by_band([(c, through_time(c)) for c in courses])
+    cut = figures.by_decile([(c, through_time(c)) for c in courses])
 
     assert sum(table["shots"] for table in cut.values()) == 120
 
