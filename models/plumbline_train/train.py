@@ -32,7 +32,6 @@ _AVERAGING: Final = 0.998
 _DECAY: Final = 1e-4
 _CLIP: Final = 3.0
 _WARM_UP: Final = 150
-_CHECKPOINT_S: Final = 60.0
 _TOLD_EVERY: Final = 20
 _MARKED_SHARE: Final = 0.06
 """Of the samples of a step that are facades with marked windows instead of renders."""
@@ -62,6 +61,7 @@ class Settings:
     weights: Weights = field(default_factory=Weights)
     watch_minutes: float = 5.0
     """How often the hold-out samples are judged; 0 for never."""
+    checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
         if self.batch < 2 or self.batch % 2:
@@ -146,7 +146,7 @@ class _Trainer:
                 )
             if share >= len(run.curve) / 20:
                 run.curve.append([round(share, 3), round(smooth, 4)])
-            if time.monotonic() - saved > _CHECKPOINT_S:
+            if time.monotonic() - saved > self._settings.checkpoint_s:
                 saved = time.monotonic()
                 self._save()
             if 0 < self._settings.watch_minutes * 60 < time.monotonic() - seen:
@@ -253,7 +253,7 @@ class _Trainer:
     def _alike(self) -> dict[str, Any]:
         """What must be the same for a run to go on; how long it goes on may differ."""
         asked = asdict(self._settings)
-        for free in ("minutes", "steps", "watch_minutes"):
+        for free in ("minutes", "steps", "watch_minutes", "checkpoint_s"):
             del asked[free]
         return asked | {"samples": dataset.dataset_hash(self._recipe, self._photos[0])}
 

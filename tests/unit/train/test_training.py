@@ -19,6 +19,15 @@ from plumbline_train.train import Settings, mix_in, train  # noqa: E402
 FEW = {"seed": 3, "shards": 1, "batch": 2, "real": False, "watch_minutes": 0.0}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small steps on a busy machine wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def samples(tmp_path):
     """Shards that need no rendering: noise, with a facade at stage 2 in it."""
@@ -34,7 +43,8 @@ def samples(tmp_path):
     for recipe, count in ((Recipe(seed=3), 1), (Recipe(seed=9, split="holdout", fault_share=0.0), 2)):
         (folder / dataset_hash(recipe)).mkdir(parents=True)
         for number in range(count):
-            np.save(folder / dataset_hash(recipe) / f"{number:05d}.npy", made)
+            kept = made if recipe.split == "train" else made[:1]
+            np.save(folder / dataset_hash(recipe) / f"{number:05d}.npy", kept)
     return folder
 
 
@@ -47,13 +57,20 @@ def trained(out, samples, **asked):
 
 
 def test_cut_off_and_gone_on_is_the_same_net_as_in_one_go(tmp_path, samples):
-    trained(tmp_path / "whole", samples, steps=6)
-    trained(tmp_path / "parts", samples, steps=6)
-    whole, again = (torch.load(tmp_path / name / "weights.pt")["mean"] for name in ("whole", "parts"))
-    run, _ = trained(tmp_path / "whole", samples, steps=8)
+    settings = Settings(**FEW | {"steps": 4, "checkpoint_s": 0.0, "watch_minutes": 1e-9})
 
+    def cut_off(_share, line):
+        if "after step 2" in line:
+            raise KeyboardInterrupt
+
+    trained(tmp_path / "whole", samples, steps=4)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", settings, cut_off, samples=samples, workers=1)
+    run = train(tmp_path / "parts", settings, lambda *_: None, samples=samples, workers=1)
+    whole, again = (torch.load(tmp_path / name / "weights.pt")["mean"] for name in ("whole", "parts"))
+
+    assert run.steps == 4
     assert all(torch.equal(whole[name], again[name]) for name in whole)
-    assert run.steps == 8
 
 
 def test_a_checkpoint_of_another_run_is_not_gone_on_with(tmp_path, samples):
@@ -75,10 +92,8 @@ def test_a_run_says_what_it_was(tmp_path, samples):
 
 
 def test_the_loss_falls_on_what_is_shown_again_and_again(tmp_path, samples):
-    run, lines = trained(tmp_path / "run", samples, steps=40)
-    told = [float(line.split("total ")[1].split()[0]) for line in lines if "total" in line]
+    run, _ = trained(tmp_path / "run", samples, steps=12)
 
-    assert told[-1] < told[0]
     assert run.curve[-1][1] < run.curve[0][1]
 
 
@@ -88,7 +103,7 @@ def test_an_odd_batch_is_refused():
 
 
 def test_hold_out_figures_are_told_by_track(samples):
-    shards = Shards.opened([next(samples.rglob("*.npy"))])
+    shards = Shards.opened([samples / dataset_hash(Recipe(seed=3)) / "00000.npy"])
     figures = judge(StageNet(), shards, torch.device("cpu"))
 
     assert {name.split("_")[0] for name in figures} == {"new"}
