@@ -48,8 +48,8 @@ _PARTS: Final = {
         about="Simulated meters and cameras, recorded buses.", modules=("plumbline_sim.cli",), extra="sim"
     ),
     "model": _Part(
-        about="The model that judges photos: run, card, check, train, evaluate.",
-        modules=("plumbline_edge.vision.cli", "plumbline_train.cli"),
+        about="The model that judges photos: run, card, check, calibrate, train, evaluate.",
+        modules=("plumbline_edge.vision.cli", "plumbline_edge.vision.calibrate", "plumbline_train.cli"),
         extra="edge,sim",
     ),
 }

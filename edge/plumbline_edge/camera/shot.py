@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
 
 
+_LEAST_SIDE_PX: Final = 16
+"""A picture with a shorter side is none: no facade could be seen in it."""
 _SAME_SHAPE: Final = 1.03
 
 
@@ -116,9 +118,12 @@ def _decoded(raws: Sequence[bytes], max_megapixels: float, baseline: Baseline) -
     codes: list[str] = []
     for raw in raws:
         try:
-            pictures.append(image.decode(raw, max_megapixels=max_megapixels))
+            picture = image.decode(raw, max_megapixels=max_megapixels)
         except PhotoRefused as why:
             codes.append(why.code)
+        else:
+            if min(picture.shape[:2]) >= _LEAST_SIDE_PX:
+                pictures.append(picture)
     if not pictures:
         raise Unusable(tuple(dict.fromkeys(codes)) or ("UNREADABLE",), baseline)
     ((size, _),) = Counter(picture.shape for picture in pictures).most_common(1)

@@ -16,7 +16,8 @@ from plumbline_sim.camera import CameraServer, Snapshot
 
 SIZE = (640, 360)
 QUAD = ((0.25, 0.2), (0.75, 0.2), (0.75, 0.8), (0.25, 0.8))
-MAGENTA, BLUE = (255, 0, 255), (255, 0, 0)  # BGR: a person, a net
+MAGENTA, BLUE = (240, 90, 240), (215, 110, 95)  # BGR: a person, a net
+GRAIN = 40
 
 
 class ColourModel:
@@ -52,12 +53,30 @@ class ColourModel:
         )
 
 
-def facade(level=128, seed=0, size=SIZE):
-    """A grey facade of one level, with enough noise to be in focus."""
-    rng = np.random.default_rng(seed)
-    grain = rng.integers(-12, 13, (size[1] // 4, size[0] // 4, 1))
-    image = np.full((size[1] // 4, size[0] // 4, 3), level) + grain
-    return cv2.resize(np.clip(image, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+def facade(level=128, seed=0, size=SIZE, where=(0.2, 0.14, 0.8, 0.86)):
+    """A wall of one mean level in a scene that stays as it is; `where` in shares: left, top, right, bottom.
+
+    Grain keeps it in focus, and the scene gives the gate something to see and alignment something to hold on to.
+    """
+    width, height = size
+    image = _scene(size)
+    left, top, right, bottom = (round(share * side) for share, side in zip(where, (width, height) * 2, strict=True))
+    wide, tall = right - left, bottom - top
+    grain = np.random.default_rng(seed).integers(-GRAIN, GRAIN + 1, (-(-tall // 2), -(-wide // 2), 1))
+    wall = np.repeat(np.clip(level + grain, 0, 255).astype(np.uint8), 3, axis=2)
+    image[top:bottom, left:right] = wall.repeat(2, axis=0).repeat(2, axis=1)[:tall, :wide]
+    return image
+
+
+def _scene(size):
+    """Sheds and sheds of random sizes and shades, under a bright sky."""
+    rng = np.random.default_rng(99)
+    image = np.full((size[1], size[0], 3), 215, np.uint8)
+    for _ in range(500):
+        x, y = rng.integers(0, size[0]), rng.integers(0.06 * size[1], size[1])
+        wide, tall = rng.integers(4, 30, 2)
+        image[y : y + tall, x : x + wide] = rng.integers(10, 220) + rng.integers(-8, 9, 3).clip(-10, 10)
+    return image
 
 
 def jpeg(image, quality=92):
@@ -71,7 +90,7 @@ class Wall:
 
     def picture(self, at):
         day = (at - BEGIN) / timedelta(days=1)
-        image = facade(int(10 * day) + 64, seed=int(day * 24))
+        image = facade(min(int(10 * day) + 64, 210), seed=int(day * 24))
         cv2.rectangle(image, (300, 190), (308, 210), MAGENTA, -1)
         return Snapshot(jpeg=jpeg(image), truth={"percent": 100 * (int(10 * day) + 4) / 150})
 
@@ -110,7 +129,13 @@ def paint():
     class Paint:
         pass
 
+    def net(image, rows=slice(None), columns=slice(None)):
+        """A net before that part: blue, the wall's grain showing through."""
+        part = image[rows, columns].astype(float)
+        image[rows, columns] = np.clip(np.array(BLUE) + 0.6 * (part - part.mean(axis=(0, 1))), 0, 255).astype(np.uint8)
+
     tools = Paint()
+    tools.net = net
     tools.facade, tools.jpeg, tools.settings = facade, jpeg, camera_settings
     tools.magenta, tools.blue, tools.quad, tools.size, tools.begin = MAGENTA, BLUE, QUAD, SIZE, BEGIN
     return tools
