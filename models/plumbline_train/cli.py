@@ -20,6 +20,7 @@ from plumbline.errors import ConfigError, MissingExtra, Refused
 app = typer.Typer(help="Train and judge the stage model.", no_args_is_help=True)
 
 _SHIPPED = Path(__file__).parents[1] / "stage_seg"
+_PIPED_WIDTH = 130
 _PAGE = Path(__file__).parents[2] / "docs" / "model.md"
 
 
@@ -233,4 +234,6 @@ def _print(title: str, rows: Iterator[tuple[str, ...]]) -> None:
     table = Table(*head, title=title)
     for row in body:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    # eight columns do not fit the 80 characters that a pipe is taken for
+    (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)

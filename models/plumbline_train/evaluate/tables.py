@@ -27,7 +27,8 @@ class Row:
 
     def is_met(self, value: float | None) -> bool | None:
         """None where nothing was measured, or nothing is asked."""
-        if value is None or (math.isinf(self.least) and math.isinf(self.most)):
+        asks_nothing = math.isinf(self.least) and math.isinf(self.most)
+        if value is None or math.isnan(value) or asks_nothing:
             return None
         return self.least <= value <= self.most
 
@@ -37,7 +38,7 @@ class Row:
         least, most = shown(self.least, self.unit), shown(self.most, self.unit)
         if math.isinf(self.least):
             return "" if math.isinf(self.most) else f"≤ {most}"
-        return f"≥ {least}" if math.isinf(self.most) else f"{least}–{most}"
+        return f"≥ {least}" if math.isinf(self.most) else f"{least.removesuffix(' %')}–{most}"
 
 
 METRICS: Final = (
@@ -111,7 +112,7 @@ def metric_table(tables: Tables, rows: Sequence[Row] = METRICS + ALERTS) -> Iter
             tables.get(row.table.format(group=group, track=track), {}).get(row.figure)
             for group, track in columns
         ]
-        if any(value is not None for value in values):
+        if any(value is not None and not math.isnan(value) for value in values):
             yield (row.name, row.target, *(_marked(value, row) for value in values))
 
 

@@ -78,6 +78,14 @@ def test_a_figure_nobody_measured_is_a_dash_and_a_row_of_dashes_is_left_out():
     assert len(head) == 6
 
 
+def test_what_nothing_is_known_of_is_not_missed():
+    _, *rows = tables.metric_table(
+        {"unseen_families.new": {"coverage": float("nan")}, "unseen_families.reno": {"coverage": 0.9}}
+    )
+
+    assert rows == [("90 % interval holds, site", "88.0–93.0 %", "–", "90.0 %", "–", "–")]
+
+
 def test_everything_that_is_printed_can_be_printed_of_nothing():
     for scores in ({}, SCORES):
         for title, rows in tables.rows_of(scores):
