@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from plumbline.stages import TRACKS
-from plumbline_train.evaluate import evaluate
+from plumbline_train.evaluate.courses import DAYS
+from plumbline_train.evaluate.run import unseen_tables
 from plumbline_train.export import export
 from plumbline_train.train import Settings, train
 
-FIGURES: Final = ("project_mae_pp", "zone_mae_pp", "stage_exact", "stage_within_1")
+FIGURES: Final = (
+    "photo_site_mae_pp",
+    "photo_zone_mae_pp",
+    "photo_stage_exact",
+    "photo_stage_within_1",
+    "photo_tau",
+)
 
 Tables = Mapping[str, Mapping[str, float]]
 Report = Callable[[float, str], None]
@@ -44,7 +51,9 @@ def ablate(
         train(folder, setting, told, samples=out / "samples", workers=workers)
         export(folder / "weights.pt", folder / "model.onnx")
         told(1.0, "judging")
-        tables[name] = evaluate(folder / "model.onnx", sites=sites, shots=shots, report=lambda: None)
+        tables[name] = unseen_tables(
+            folder / "model.onnx", sites=sites, every=max(1, DAYS // shots), processes=workers or 1
+        )
     return tables
 
 

@@ -1,4 +1,4 @@
-"""`plumbline model train`, `plumbline model ablate` and `plumbline model evaluate`."""
+"""`plumbline model train`, `ablate`, `evaluate` and `page`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from plumbline.errors import ConfigError, MissingExtra
+from plumbline.errors import ConfigError, MissingExtra, Refused
 
 app = typer.Typer(help="Train and judge the stage model.", no_args_is_help=True)
 
 _SHIPPED = Path(__file__).parents[1] / "stage_seg"
+_PIPED_WIDTH = 130
+_PAGE = Path(__file__).parents[2] / "docs" / "model.md"
+
+
+class Blindness(StrEnum):
+    """What can be kept from a model."""
+
+    now = "now"
+    facade = "facade"
 
 
 @app.command()
@@ -45,6 +55,8 @@ def train(
     with _told(out) as report:
         training.train(out, settings, report, samples=samples, workers=workers)
     apart = export.export(out / "weights.pt", out / "model.onnx")
+    facts = json.loads((out / "trained.json").read_text(encoding="utf-8")) | {"onnx_from_torch": apart}
+    (out / "trained.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     typer.echo(
         f"{out / 'model.onnx'} written, {apart:.1g} from torch at most; "
         f"judge it: plumbline model evaluate --model {out / 'model.onnx'}"
@@ -114,11 +126,24 @@ def _told(out: Path) -> Iterator[Callable[[float, str], None]]:
 
 @app.command()
 def evaluate(
+    *,
     model: Annotated[Path, typer.Option(help="The model file.")] = _SHIPPED / "model.onnx",
-    sites: Annotated[int, typer.Option(help="Sites per track and split.")] = 12,
-    shots: Annotated[int, typer.Option(help="Photos per site.")] = 10,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A look after a change: few sites, no card.")
+    ] = False,
+    blind: Annotated[
+        Blindness | None,
+        typer.Option(help="Only this: keep today's photo (now) or all but the sky (facade) from the model."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one per core. No figure depends on it.")] = 0,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of real photos; default: photos/ in PLUMBLINE_DATA.")
+    ] = None,
     card: Annotated[
         Path | None, typer.Option(help="Write the card here, and golden pictures into golden/ beside it.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A card whose every figure must come out again; else this fails.")
     ] = None,
     trained: Annotated[
         Path | None, typer.Option(help="The run's trained.json, for the card; default: beside the model.")
@@ -126,31 +151,89 @@ def evaluate(
     version: Annotated[str, typer.Option(help="The model's version, for the card.")] = "0.1.0",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Render sites the model never saw and print how far off it is.
+    """Render sites the model never saw, judge them as the gateway would, and print how far off it is.
 
-    Example: plumbline model evaluate --sites 4
+    Example: plumbline model evaluate --against models/stage_seg/card.toml
     """
     try:
-        from plumbline_train import evaluate as evaluation  # noqa: PLC0415 - cv2, only for who judges
-        from plumbline_train.card import card_text  # noqa: PLC0415
+        from plumbline_train import card as cards  # noqa: PLC0415 - cv2, only for who judges
+        from plumbline_train.evaluate import run, tables  # noqa: PLC0415
         from plumbline_train.golden import write_golden  # noqa: PLC0415
+        from plumbline_train.photos import photo_folder  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise MissingExtra("model evaluate", "edge,sim", missing.name or "cv2") from None
     if not model.is_file():
         raise ConfigError(f"{model}: no such model", hint="Train one: plumbline model train --out DIR")
+    if quick and (card or against):
+        raise ConfigError("--quick makes figures for no card", hint="Leave --quick out: some ten minutes.")
+    size = run.QUICK if quick else run.FULL
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("judging", total=4 * sites)
-        tables = evaluation.evaluate(model, sites=sites, shots=shots, report=lambda: progress.advance(bar))
-    if card:
+        bar = progress.add_task("judging", total=1)
+
+        def report(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        processes = workers or len(os.sched_getaffinity(0))
+        if blind is not None:
+            seen = {f"blind.{blind.value}": run.blinded(model, size, blind.value, processes, report)}
+        else:
+            found = run.evaluate(
+                model, size, processes=processes, report=report, photos=photos or photo_folder()
+            )
+            seen = found.tables
+    if card and blind is None:
         told = trained or model.with_name("trained.json")
         facts = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
-        card.write_text(card_text(model, tables, facts, version), encoding="utf-8")
+        card.write_text(cards.card_text(model, found, facts, version), encoding="utf-8")
         write_golden(model, card.with_name("golden"))
     if as_json:
-        typer.echo(json.dumps(tables))
+        typer.echo(json.dumps(seen))
+    else:
+        for title, rows in tables.rows_of(seen):
+            _print(title, rows())
+    if against and blind is None and (apart := cards.differences(_written(cards, against, seen), seen)):
+        raise Refused(
+            f"{against}: {len(apart)} figures came out otherwise\n  " + "\n  ".join(apart),
+            hint="Another model, renderer or graphics driver made that card; make a new one with --card.",
+        )
+
+
+@app.command()
+def page(
+    card: Annotated[Path, typer.Option(help="The card to tell of.")] = _SHIPPED / "card.toml",
+    page: Annotated[Path, typer.Option(help="The page whose tables are made anew.")] = _PAGE,
+) -> None:
+    """Write the card's tables into the page for people.
+
+    Example: plumbline model page --page docs/model.md
+    """
+    from plumbline_train import card as cards  # noqa: PLC0415
+    from plumbline_train import page as pages  # noqa: PLC0415
+
+    try:
+        before = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{page}: {error.strerror}", hint="Name docs/model.md.") from None
+    page.write_text(pages.renewed(before, cards.read(card)), encoding="utf-8")
+    typer.echo(f"{page}: its tables are those of {card}")
+
+
+def _written(cards: Any, path: Path, seen: Any) -> Any:
+    """A card's figures; those of real photos only where these photos are here too."""
+    return {
+        name: table
+        for name, table in cards.tables_of(cards.read(path)).items()
+        if name in seen or not name.startswith("real.")
+    }
+
+
+def _print(title: str, rows: Iterator[tuple[str, ...]]) -> None:
+    head, *body = rows
+    if not body:
         return
-    for name, figures in tables.items():
-        table = Table("figure", "value", title=name)
-        for figure, value in figures.items():
-            table.add_row(figure, f"{value:.3f}")
-        Console().print(table)
+    table = Table(*head, title=title)
+    for row in body:
+        table.add_row(*row)
+    console = Console()
+    # eight columns do not fit the 80 characters that a pipe is taken for
+    (console if console.is_terminal else Console(width=_PIPED_WIDTH)).print(table)

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 
 if TYPE_CHECKING:
     import numpy as np

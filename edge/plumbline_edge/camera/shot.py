@@ -16,7 +16,7 @@ from plumbline_edge.camera import align, burst, gate, image
 from plumbline_edge.camera.align import Alignment
 from plumbline_edge.camera.baseline import Baseline
 from plumbline_edge.camera.memory import Memory
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.settings import FacadeSettings
 
 if TYPE_CHECKING:
