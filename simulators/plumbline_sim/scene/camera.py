@@ -27,8 +27,8 @@ class Pinhole:
     def matrix(self, size: tuple[int, int]) -> Points:
         """The 3x4 projection to pixels of a (width, height) image."""
         width, height = size
-        eye = np.array(self.position_m)
-        forward = np.array(self.target_m) - eye
+        eye = np.asarray(self.position_m, float)
+        forward = np.asarray(self.target_m, float) - eye
         forward /= np.linalg.norm(forward)
         right = np.cross(forward, (0.0, 1.0, 0.0))
         right /= np.linalg.norm(right)

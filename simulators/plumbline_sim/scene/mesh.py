@@ -1,0 +1,232 @@
+"""World geometry with the look and the class of every face, collected in numpy and drawn in one go.
+
+World axes: x along the facade from its left end, y up from the ground, z out of the facade towards the camera's side.
+Every method takes many shapes at once: one call for all sills of a facade, not one a sill.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float32]
+Rgb = tuple[float, float, float]
+"""Red, green, blue as a person would pick them: sRGB, 0..255."""
+
+
+class Pattern(IntEnum):
+    """What the fragment shader lays over a face's colour; `unit_m` and `contrast` mean what stands beside each."""
+
+    PLAIN = 0  # blotches of `contrast`
+    COURSED = 1  # running bond of units with darker joints: brick, block; `unit_m` one unit
+    BOARDS = 2  # stack or half bond of boards, thin joints, dots of glue and anchors; `unit_m` one board
+    PANEL = 3  # large panels with visible joints; `unit_m` one panel
+    RIBBED = 4  # corrugated sheet, formwork planks: ribs every `unit_m[0]`
+    GLASS = 5  # mirrors the sky, dark room behind; `contrast` how many panes differ
+    SOIL = 6  # lumps and tracks, `unit_m[0]` size of a lump
+    GRASS = 7
+    PAVED = 8  # asphalt or slabs of `unit_m`
+    NET = 9  # woven mesh with folds; alpha is its cover
+    LEAVES = 10  # ragged, alpha-tested
+    STAINED = 11  # plaster with runs from above, cracks; `contrast` how worn
+    WOOD = 12  # planks along the longer side, `unit_m[1]` width
+    PHOTO = 13  # a real facade's crop; `seed` picks it, uv 0..1 given
+    METAL = 14  # smooth, some gloss
+    GLOW = 15  # gives light at night: lit windows, lamps
+    TROWELLED = 16  # base coat: damp patches, trowel arcs, mesh shining through; `contrast` how uneven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """How a face looks and which aux class (plumbline.stages.AUX_CLASSES) a pixel of it has."""
+
+    rgb: Rgb
+    aux: int
+    pattern: Pattern = Pattern.PLAIN
+    unit_m: tuple[float, float] = (1.0, 1.0)
+    contrast: float = 0.08
+    alpha: float = 1.0
+    seed: float = 0.0
+    instance: int = 0
+    """0 for what is not counted; people and vehicles have a number of their own."""
+
+
+VERTEX: Final = np.dtype(
+    [
+        ("position", "f4", 3), ("normal", "f4", 3), ("uv", "f4", 2), ("rgba", "u1", 4),
+        ("look", "f4", 4), ("ids", "u1", 4),
+    ]
+)  # fmt: skip
+"""`look` is unit_m, contrast, seed; `ids` is pattern, aux, instance low, instance high."""
+
+_TWO_TRIANGLES: Final = [0, 1, 2, 0, 2, 3]
+_FACES: Final = {  # corner numbers of a box whose corner i has x, y, z high where bits 0, 1, 2 of i are set
+    "x": (0, 4, 6, 2), "X": (5, 1, 3, 7), "y": (0, 1, 5, 4),
+    "Y": (6, 7, 3, 2), "z": (1, 0, 2, 3), "Z": (4, 5, 7, 6),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Mesh:
+    """Faces so far; what lets light through (`alpha` < 1) is drawn after all else, in the order it was added."""
+
+    _solid: list[NDArray[Any]] = field(default_factory=list)
+    _sheer: list[NDArray[Any]] = field(default_factory=list)
+
+    def quads(self, corners: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None, uv: ArrayLike | None = None,
+              alpha: ArrayLike | None = None) -> Self:  # fmt: skip
+        """Flat four-cornered faces [n, 4, 3], counter-clockwise seen from outside; `rgb` [n, 3] and `alpha` [n] per face.
+
+        Where no `uv` [n, 4, 2] is given, patterns are anchored in the world in metres and run on from face to face.
+        """
+        points = np.asarray(corners, np.float32).reshape(-1, 4, 3)
+        if not len(points):
+            return self
+        normal = np.cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
+        flat = np.linalg.norm(normal, axis=1) < 1e-9
+        normal[flat] = np.cross(points[flat, 2] - points[flat, 1], points[flat, 3] - points[flat, 1])
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        vertices = np.zeros((len(points), 4), VERTEX)
+        vertices["position"] = points
+        vertices["normal"] = normal[:, None]
+        vertices["uv"] = (
+            _world_uv(points, normal) if uv is None else np.asarray(uv, np.float32).reshape(-1, 4, 2)
+        )
+        self._keep(vertices[:, _TWO_TRIANGLES].reshape(len(points), 6), surface, rgb, alpha)
+        return self
+
+    def triangles(
+        self, corners: ArrayLike, normals: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None
+    ) -> Self:
+        """Triangles [n, 3, 3] with a normal per corner, for round things; `rgb` [n, 3] per triangle."""
+        points = np.asarray(corners, np.float32).reshape(-1, 3, 3)
+        vertices = np.zeros((len(points), 3), VERTEX)
+        vertices["position"] = points
+        vertices["normal"] = np.broadcast_to(np.asarray(normals, np.float32), points.shape)
+        vertices["uv"] = points[..., [0, 1]] + points[..., [2]]
+        self._keep(vertices, surface, rgb, None)
+        return self
+
+    def boxes(
+        self,
+        low: ArrayLike,
+        high: ArrayLike,
+        surface: Surface,
+        *,
+        rgb: ArrayLike | None = None,
+        faces: str = "xXyYzZ",
+    ) -> Self:
+        """Upright boxes between corners [n, 3]; `faces` names the sides wanted: xyz the low ones, XYZ the high ones."""
+        lows, highs = np.atleast_2d(np.asarray(low, np.float32)), np.atleast_2d(np.asarray(high, np.float32))
+        lows, highs = np.broadcast_arrays(lows, highs)
+        if not len(lows):
+            return self
+        bits = np.array([[(i >> axis) & 1 for axis in range(3)] for i in range(8)], bool)
+        corners = np.where(bits[None], highs[:, None], lows[:, None])
+        every = np.stack([corners[:, _FACES[name]] for name in faces], axis=1).reshape(-1, 4, 3)
+        colours = (
+            None if rgb is None else np.repeat(np.atleast_2d(np.asarray(rgb, np.float32)), len(faces), axis=0)
+        )
+        return self.quads(every, surface, rgb=colours)
+
+    def tubes(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        width_m: float,
+        surface: Surface,
+        *,
+        rgb: ArrayLike | None = None,
+    ) -> Self:
+        """Square bars of `width_m` from points [n, 3] to points [n, 3], without their ends."""
+        a, b = np.atleast_2d(np.asarray(start, np.float32)), np.atleast_2d(np.asarray(end, np.float32))
+        a, b = np.broadcast_arrays(a, b)
+        if not len(a):
+            return self
+        along = b - a
+        along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        helper = np.where(np.abs(along[:, 1:2]) > 0.9, np.float32([[1, 0, 0]]), np.float32([[0, 1, 0]]))
+        side = np.cross(along, helper)
+        side *= width_m / 2 / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+        other = np.cross(along, side)
+        ring = [side + other, -side + other, -side - other, side - other]
+        faces = [
+            np.stack([a + ring[i], a + ring[(i + 1) % 4], b + ring[(i + 1) % 4], b + ring[i]], axis=1)
+            for i in range(4)
+        ]
+        colours = None if rgb is None else np.repeat(np.atleast_2d(np.asarray(rgb, np.float32)), 4, axis=0)
+        return self.quads(np.stack(faces, axis=1).reshape(-1, 4, 3), surface, rgb=colours)
+
+    def ball(self, centre: ArrayLike, radius_m: ArrayLike, surface: Surface, *, rings: int = 6, rough: float = 0.0,
+             rng: np.random.Generator | None = None) -> Self:  # fmt: skip
+        """An ellipsoid about `centre` with radii [3] or one; `rough` shakes its corners by that share of the radius."""
+        theta, phi = np.linspace(0, math.pi, rings + 1), np.linspace(0, 2 * math.pi, 2 * rings + 1)
+        grid = np.stack(
+            [np.sin(theta)[:, None] * np.cos(phi), np.broadcast_to(np.cos(theta)[:, None], (rings + 1, 2 * rings + 1)),
+             np.sin(theta)[:, None] * np.sin(phi)], axis=-1,
+        )  # fmt: skip
+        spread = np.ones(grid.shape[:2])
+        if rough and rng is not None:
+            spread += rough * rng.standard_normal(spread.shape)
+            spread[:, -1] = spread[:, 0]
+        points = np.asarray(centre) + grid * spread[..., None] * np.asarray(radius_m)
+        a, b, c, d = ((slice(0, -1), slice(0, -1)), (slice(0, -1), slice(1, None)),
+                      (slice(1, None), slice(1, None)), (slice(1, None), slice(0, -1)))  # fmt: skip
+        three = [np.stack([points[i], points[j], points[k]], axis=2) for i, j, k in ((a, b, c), (a, c, d))]
+        norms = [np.stack([grid[i], grid[j], grid[k]], axis=2) for i, j, k in ((a, b, c), (a, c, d))]
+        return self.triangles(np.stack(three).reshape(-1, 3, 3), np.stack(norms).reshape(-1, 3, 3), surface)
+
+    def add(
+        self, other: Mesh, *, at: ArrayLike = (0, 0, 0), yaw_deg: float = 0.0, scale: float = 1.0
+    ) -> Self:
+        """Another mesh's faces, scaled, turned about the upright axis and moved to `at`."""
+        turn = math.radians(yaw_deg)
+        matrix = np.array(
+            [[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]], np.float32
+        )
+        for mine, theirs in ((self._solid, other._solid), (self._sheer, other._sheer)):
+            for part in theirs:
+                moved = part.copy()
+                moved["position"] = part["position"] @ matrix.T * np.float32(scale) + np.asarray(
+                    at, np.float32
+                )
+                moved["normal"] = part["normal"] @ matrix.T
+                mine.append(moved)
+        return self
+
+    def vertices(self) -> tuple[NDArray[Any], int]:
+        """All faces as VERTEX rows, three a triangle, and how many of them come first because they are solid."""
+        solid = np.concatenate(self._solid) if self._solid else np.zeros(0, VERTEX)
+        sheer = np.concatenate(self._sheer) if self._sheer else np.zeros(0, VERTEX)
+        return np.concatenate([solid, sheer]), len(solid)
+
+    def _keep(
+        self, vertices: NDArray[Any], surface: Surface, rgb: ArrayLike | None, alpha: ArrayLike | None
+    ) -> None:
+        """`vertices` [n, k] of n faces get the surface's look and join the rest."""
+        count = len(vertices)
+        colours = np.broadcast_to(np.asarray(surface.rgb if rgb is None else rgb, np.float32), (count, 3))
+        vertices["rgba"][..., :3] = np.clip(colours, 0, 255).astype(np.uint8)[:, None]
+        cover = np.broadcast_to(np.asarray(surface.alpha if alpha is None else alpha, np.float32), (count,))
+        vertices["rgba"][..., 3] = np.clip(cover * 255, 0, 255).astype(np.uint8)[:, None]
+        vertices["look"] = (*surface.unit_m, surface.contrast, surface.seed)
+        vertices["ids"] = (int(surface.pattern), surface.aux, surface.instance & 255, surface.instance >> 8)
+        sheer = surface.alpha < 1 or alpha is not None
+        (self._sheer if sheer else self._solid).append(vertices.reshape(-1))
+
+
+def _world_uv(points: Floats, normal: Floats) -> Floats:
+    """Metres along the face [n, 4, 2]: x, z on level faces, else along the level direction and up."""
+    tangent = np.stack([normal[:, 2], np.zeros(len(normal), np.float32), -normal[:, 0]], axis=1)
+    length = np.linalg.norm(tangent, axis=1, keepdims=True)
+    level = length[:, 0] < 0.5
+    tangent = tangent / np.maximum(length, 1e-6)
+    across = np.einsum("nij,nj->ni", points, tangent)
+    u = np.where(level[:, None], points[..., 0], across)
+    v = np.where(level[:, None], points[..., 2], points[..., 1])
+    return np.stack([u, v], axis=-1).astype(np.float32)
