@@ -53,7 +53,7 @@ def _painter() -> _Painter:
         raise MissingExtra("drawing scenes", "sim", "moderngl") from None
     try:
         context = moderngl.create_context(standalone=True, backend="egl")
-    except Exception as error:  # glcontext raises bare Exceptions
+    except Exception as error:  # noqa: BLE001 - glcontext raises bare Exceptions
         raise Unreachable(
             f"no OpenGL without a screen: {error}",
             hint="Install Mesa's: apt-get install libegl1 libgl1-mesa-dri",
@@ -130,7 +130,7 @@ class _Painter:
         self._draw(self._classes, buffer, {**common, "u_cover": COVER}, 0, len(rows))
         buffer.release()
         linear = np.frombuffer(single.read(components=3, dtype="f2"), np.float16).reshape(height, width, 3)
-        ids = np.frombuffer(classes.read(components=4, dtype="u1"), np.uint8).reshape(height, width, 4)
+        ids = np.frombuffer(classes.read(components=4, dtype="f1"), np.uint8).reshape(height, width, 4)
         depth = np.frombuffer(classes.read(attachment=-1, components=1, dtype="f4"), np.float32).reshape(
             height, width
         )

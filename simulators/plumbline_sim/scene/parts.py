@@ -46,7 +46,7 @@ def facade_parts(project: Project, day: float) -> Parts:
                 numbers.append(min(round(float(stages[floor, bay])), 7))
                 zones.append(zone)
                 continue
-            done, left = _split((x0, y0, x1, y1), share, project.fill_modes[min(whole + 1, 7)])
+            done, left = _split((x0, y0, x1, y1), share, project.fill_modes[whole])
             rects += [done, left]
             numbers += [whole + 1, whole]
             zones += [zone, zone]
