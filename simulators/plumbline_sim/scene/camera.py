@@ -23,6 +23,8 @@ class Pinhole:
     target_m: tuple[float, float, float]
     hfov_deg: float
     roll_deg: float = 0.0
+    k1: float = 0.0
+    """Radial distortion, Brown 1966: a point at radius r (in half widths) is seen at r (1 + k1 r^2); below 0 a barrel."""
 
     def matrix(self, size: tuple[int, int]) -> Points:
         """The 3x4 projection to pixels of a (width, height) image."""
@@ -44,6 +46,31 @@ class Pinhole:
         focal = 0.5 * width / math.tan(math.radians(self.hfov_deg) / 2)
         inner = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
         return np.asarray(inner @ np.hstack([axes, (-axes @ eye)[:, None]]))
+
+    def pixels(self, points: Any, size: tuple[int, int]) -> Points:
+        """Where world points [n, 3] are seen in a (width, height) image, the lens' distortion included."""
+        half = size[0] / 2
+        middle = np.array((half, size[1] / 2))
+        flat = (project(self.matrix(size), points) - middle) / half
+        bent = flat * (1 + self.k1 * (flat**2).sum(axis=1, keepdims=True))
+        return np.asarray(bent * half + middle)
+
+    def undistorting(self, size: tuple[int, int]) -> tuple[Any, Any]:
+        """For each pixel of the image, x and y [h, w] float32 in the picture a lens without distortion would make."""
+        width, height = size
+        half = width / 2
+        x, y = np.meshgrid(
+            (np.arange(width) + 0.5 - half) / half, (np.arange(height) + 0.5 - height / 2) / half
+        )
+        seen = np.hypot(x, y)
+        true = seen.copy()
+        for _ in range(6):  # |k1| <= 0.15 and r <= 1.2: six steps come within a thousandth of a pixel
+            true = seen / (1 + self.k1 * true**2)
+        scale = np.where(seen > 0, true / np.maximum(seen, 1e-9), 1.0)
+        return (
+            (x * scale * half + half - 0.5).astype(np.float32),
+            (y * scale * half + height / 2 - 0.5).astype(np.float32),
+        )
 
 
 def project(matrix: Points, points: Any) -> Points:
