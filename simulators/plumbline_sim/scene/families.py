@@ -152,15 +152,21 @@ CAMERAS: Final[dict[Split, dict[str, CameraRange]]] = {
     "train": {
         "pole": CameraRange(height_m=(4.0, 13.0), yaw_deg=(0.0, 36.0), hfov_deg=(52.0, 82.0)),
         "roof": CameraRange(height_m=(13.0, 35.0), yaw_deg=(0.0, 34.0), hfov_deg=(42.0, 66.0)),
-        "mast": CameraRange(height_m=(8.0, 20.0), yaw_deg=(8.0, 40.0), hfov_deg=(60.0, 90.0), k1=(-0.12, 0.0)),
+        "mast": CameraRange(
+            height_m=(8.0, 20.0), yaw_deg=(8.0, 40.0), hfov_deg=(60.0, 90.0), k1=(-0.05, 0.0)
+        ),
         "phone": CameraRange(height_m=(2.0, 6.0), yaw_deg=(0.0, 42.0), hfov_deg=(58.0, 74.0)),
         "far": CameraRange(height_m=(6.0, 30.0), yaw_deg=(0.0, 38.0), hfov_deg=(36.0, 50.0)),
         "oblique": CameraRange(height_m=(8.0, 30.0), yaw_deg=(38.0, 50.0), hfov_deg=(44.0, 70.0)),
     },
     "holdout": {
         "tele": CameraRange(height_m=(9.0, 24.0), yaw_deg=(0.0, 36.0), hfov_deg=(24.0, 35.0)),
-        "corner": CameraRange(height_m=(16.0, 34.0), yaw_deg=(36.0, 48.0), hfov_deg=(70.0, 80.0), k1=(-0.15, -0.12)),
-        "wide": CameraRange(height_m=(5.0, 14.0), yaw_deg=(0.0, 30.0), hfov_deg=(84.0, 95.0), k1=(-0.15, -0.06)),
+        "corner": CameraRange(
+            height_m=(16.0, 34.0), yaw_deg=(36.0, 48.0), hfov_deg=(70.0, 80.0), k1=(-0.07, -0.05)
+        ),
+        "wide": CameraRange(
+            height_m=(5.0, 14.0), yaw_deg=(0.0, 30.0), hfov_deg=(84.0, 95.0), k1=(-0.07, -0.05)
+        ),
     },
 }
 CATALOGUES: Final[dict[str, dict[Split, dict[str, Any]]]] = {

@@ -17,9 +17,8 @@ from plumbline_sim.scene.building import building
 from plumbline_sim.scene.camera import Pinhole
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.light import light_of
-from plumbline_sim.scene.photos import real_facades
 from plumbline_sim.scene.project import Project
-from plumbline_sim.scene.truth import OUTSIDE, UNSEEN, truth_maps
+from plumbline_sim.scene.truth import UNSEEN, truth_maps
 
 __all__ = ["Conditions", "Render", "render"]
 
@@ -45,11 +44,17 @@ class Render:
 
 
 def render(
-    project: Project, day: float, conditions: Conditions, size: tuple[int, int] = (1280, 720)
+    project: Project,
+    day: float,
+    conditions: Conditions,
+    size: tuple[int, int] = (1280, 720),
+    *,
+    photos: NDArray[np.uint8] | None = None,
 ) -> Render:
     """What the project's camera sees on `day`, as an image of (width, height) pixels.
 
-    The same arguments give the same picture on the same OpenGL driver, and within rounding on another.
+    `photos` [n, 256, 256, 3] RGB are facades for the town around (scene.photos), drawn ones if None. The same arguments
+    give the same picture on the same OpenGL driver, and within rounding on another.
     """
     shot = np.random.default_rng([project.seed, conditions.seed])
     camera = _swayed(project.camera, conditions)
@@ -57,12 +62,12 @@ def render(
     light = light_of(conditions, project.facing_deg, site_lamps(project))
     middle = (project.width_m / 2, project.height_m / 2, 0.0)
     reach = 0.75 * math.hypot(project.width_m, project.height_m) + 12
-    painted = gl.paint(
-        mesh, camera, light, size, middle=middle, reach_m=reach, photos=real_facades(project.split)
-    )
-    stage, zone = truth_maps(project, day, camera.matrix(size), size)
+    straight, pad = _straight(camera, size)
+    wide = (size[0] + 2 * pad, size[1] + 2 * pad)
+    painted = gl.paint(mesh, straight, light, wide, middle=middle, reach_m=reach, photos=photos)
+    stage, zone = truth_maps(project, day, straight.matrix(wide), wide)
     linear, maps = _bent(
-        camera, size, painted.linear, (stage, painted.aux, zone, painted.instance, painted.depth_m)
+        camera, size, pad, painted.linear, (stage, painted.aux, zone, painted.instance, painted.depth_m)
     )
     stage, aux, zone, instance, depth_m = maps
     linear = lens.air(linear, depth_m, conditions, shot)
@@ -82,20 +87,27 @@ def _swayed(camera: Pinhole, conditions: Conditions) -> Pinhole:
     return dataclasses.replace(camera, target_m=(x + dx * metre, y + dy * metre, z))
 
 
+def _straight(camera: Pinhole, size: tuple[int, int]) -> tuple[Pinhole, int]:
+    """The same camera without distortion and with so many pixels more on every side as a barrel lens gathers in."""
+    if camera.k1 == 0:
+        return camera, 0
+    x, y = camera.undistorting(size)
+    pad = max(0, math.ceil(max(-float(x.min()), -float(y.min()))) + 1)
+    wider = math.tan(math.radians(camera.hfov_deg) / 2) * (size[0] + 2 * pad) / size[0]
+    return dataclasses.replace(camera, k1=0.0, hfov_deg=math.degrees(2 * math.atan(wider))), pad
+
+
 def _bent(
-    camera: Pinhole, size: tuple[int, int], linear: Map, maps: tuple[Map, ...]
+    camera: Pinhole, size: tuple[int, int], pad: int, linear: Map, maps: tuple[Map, ...]
 ) -> tuple[Map, tuple[Any, ...]]:
-    """Picture and truth through the lens' distortion alike."""
+    """Picture and truth through the lens' distortion alike, `pad` pixels cut from each side."""
     if camera.k1 == 0:
         return linear, maps
-    x, y = camera.undistorting(size)
-    outside = {np.dtype(np.int16): OUTSIDE}
+    x, y = (axis + np.float32(pad) for axis in camera.undistorting(size))
     bent = cv2.remap(linear, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    others = []
-    for number, sheet in enumerate(maps):
-        kind = sheet.astype(np.float32) if sheet.dtype == np.int32 else sheet
-        border = float(UNSEEN) if number == 0 else float(outside.get(sheet.dtype, 0))
-        mode = cv2.BORDER_CONSTANT if number in {0, 2} else cv2.BORDER_REPLICATE
-        moved = cv2.remap(kind, x, y, cv2.INTER_NEAREST, borderMode=mode, borderValue=border)
-        others.append(moved.astype(sheet.dtype))
-    return bent, tuple(others)
+    moved = []
+    for sheet in maps:
+        plain = sheet.astype(np.float32) if sheet.dtype == np.int32 else sheet  # what remap takes
+        nearest = cv2.remap(plain, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        moved.append(nearest.astype(sheet.dtype))
+    return bent, tuple(moved)
