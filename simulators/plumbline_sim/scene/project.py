@@ -294,18 +294,21 @@ def _sample_camera(rng: np.random.Generator, family: CameraRange, height_m: floa
     eye_height, fill = float(rng.uniform(*family.height_m)), float(rng.uniform(0.5, 0.9))
     target = (width_m * float(rng.uniform(0.35, 0.65)), height_m * float(rng.uniform(0.35, 0.6)), 0.0)
     corners = [(x, y, 0.0) for x in (0.0, width_m) for y in (0.0, height_m)]
-    distance = 10.0
-    while True:
+
+    def at(distance: float) -> Pinhole:
         eye = (
             target[0] + distance * math.sin(yaw),
             min(eye_height, 0.8 * distance),
             distance * math.cos(yaw),
         )
-        camera = Pinhole(position_m=eye, target_m=target, hfov_deg=hfov, roll_deg=roll, k1=k1)
-        seen = camera.pixels(corners, _NOMINAL) / np.array(_NOMINAL)
-        if np.abs(seen - 0.5).max() < fill / 2:
-            return camera
-        distance *= 1.04
+        return Pinhole(position_m=eye, target_m=target, hfov_deg=hfov, roll_deg=roll, k1=k1)
+
+    near, far = 8.0, 600.0
+    for _ in range(14):  # halve the span: the nearest place from which all of it is in view
+        middle = math.sqrt(near * far)
+        seen = at(middle).pixels(corners, _NOMINAL) / np.array(_NOMINAL)
+        near, far = (near, middle) if np.abs(seen - 0.5).max() < fill / 2 else (middle, far)
+    return at(far)
 
 
 def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: int, bays: int) -> Look:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -117,14 +118,24 @@ def _vignette(size: tuple[int, int], depth: float) -> Linear:
     return np.asarray(1 - depth * 0.5 * (x[None] ** 2 + y[:, None] ** 2), np.float32)[..., None]
 
 
+_LEVELS = 4096
+_BRIGHTEST = 4.0
+
+
 def _toned(light: Linear, style: Style) -> Linear:
     """Roll off above white, gamma, an S of `contrast`, saturation: 0..1 RGB."""
-    rolled = np.where(light > 0.75, 1 - 0.25 * np.exp(-(light - 0.75) / 0.25), np.maximum(light, 0))
-    coded = np.power(rolled, np.float32(1 / 2.2))
-    s_shaped = coded * coded * (3 - 2 * coded)
-    coded = coded + np.float32(style.contrast) * (s_shaped - coded)
+    level = np.sqrt(np.clip(light, 0, _BRIGHTEST) * np.float32(1 / _BRIGHTEST))  # fine steps in the dark
+    coded = _curve(round(style.contrast, 2))[(level * (_LEVELS - 1)).astype(np.uint16)]
     grey = coded.mean(axis=2, keepdims=True)
     return np.asarray(np.clip(grey + np.float32(style.saturation) * (coded - grey), 0, 1), np.float32)
+
+
+@lru_cache(maxsize=64)
+def _curve(contrast: float) -> NDArray[np.float32]:
+    light = np.linspace(0, 1, _LEVELS) ** 2 * _BRIGHTEST
+    rolled = np.where(light > 0.75, 1 - 0.25 * np.exp(-(light - 0.75) / 0.25), light)
+    coded = rolled ** (1 / 2.2)
+    return np.asarray(coded + contrast * (coded * coded * (3 - 2 * coded) - coded), np.float32)
 
 
 def _blurred(light: Linear, rng: np.random.Generator) -> Linear:
