@@ -8,6 +8,8 @@ command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 [ -d /usr/share/fonts/opentype/noto ] || wanted="$wanted fonts-noto-cjk"
 command -v mbpoll >/dev/null 2>&1 || wanted="$wanted mbpoll"
 command -v socat >/dev/null 2>&1 || wanted="$wanted socat"
+# Scenes are drawn by Mesa in software; no screen is needed.
+[ -n "$(find /usr/lib -name libEGL.so.1 -print -quit)" ] || wanted="$wanted libegl1 libgl1-mesa-dri"
 # The fault harness breaks file systems and links; without root it could not, whatever is installed.
 command -v nft >/dev/null 2>&1 || [ -x /usr/sbin/nft ] || wanted="$wanted nftables"
 command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || wanted="$wanted iproute2"

@@ -52,7 +52,7 @@ def _painter() -> _Painter:
     except ModuleNotFoundError:
         raise MissingExtra("drawing scenes", "sim", "moderngl") from None
     try:
-        context = moderngl.create_context(standalone=True, backend="egl")
+        context = moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]  # its stub is wrong
     except Exception as error:  # noqa: BLE001 - glcontext raises bare Exceptions
         raise Unreachable(
             f"no OpenGL without a screen: {error}",

@@ -30,8 +30,10 @@ def air(
     level = max(float(np.percentile(linear[::8, ::8], 80)), 0.02)
     if conditions.fault == "fog_rain":
         thick = rng.uniform(0.025, 0.07) if rng.random() < 0.8 else rng.uniform(0.012, 0.025)
-        through = np.exp(-np.minimum(depth_m, 400) * np.float32(thick))[..., None]
-        linear = linear * through + np.float32(level * rng.uniform(0.7, 1.0)) * (1 - through)
+        through: Linear = np.exp(-np.minimum(depth_m, 400) * np.float32(thick))[..., None]
+        linear = (linear * through + np.float32(level * rng.uniform(0.7, 1.0)) * (1 - through)).astype(
+            np.float32
+        )
     if conditions.weather in {"rain", "snow"} or (conditions.fault == "fog_rain" and rng.random() < 0.4):
         linear = linear + _falling(linear.shape[:2], rng, snow=conditions.weather == "snow")[
             ..., None

@@ -68,20 +68,14 @@ def develop(linear: Linear, conditions: Conditions, style: Style, rng: np.random
     if conditions.fault == "blur":
         light = _blurred(light, rng)
     iso = 1.0 + 3.0 * (1 - conditions.daylight)
-    grain = cv2.resize(rng.standard_normal((height, width // 2, 3)).astype(np.float32), (width, height)) if style.chain < 1 else (
-        rng.standard_normal((height, width, 3)).astype(np.float32)
-    )  # fmt: skip
+    coarse = 2 if style.chain < 1 else 1  # a poor camera's encoder smears its grain
+    grain = cv2.resize(rng.standard_normal((height, width // coarse, 3)).astype(np.float32), (width, height))
     light = light + grain * np.sqrt(np.maximum(light, 0.004)) * np.float32(style.noise * iso * 2)
     picture = _toned(light, style)
     if conditions.grey:
         picture = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
     if style.chain < 1:
-        small = (max(2, int(width * style.chain)), max(2, int(height * style.chain)))
-        picture = cv2.resize(
-            cv2.resize(picture, small, interpolation=cv2.INTER_AREA),
-            (width, height),
-            interpolation=cv2.INTER_CUBIC,
-        )
+        picture = _resized_and_back(picture, style.chain)
     if style.sharpening > 0:
         soft = cv2.GaussianBlur(picture, (0, 0), max(0.8, width / 900))
         picture = picture + np.float32(style.sharpening) * (picture - soft)
@@ -94,6 +88,14 @@ def encoded(bgr: Image, quality: int) -> Image:
     """The picture after JPEG at `quality` and back."""
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _resized_and_back(picture: Linear, share: float) -> Linear:
+    """What a chip with fewer pixels than its file claims resolves."""
+    height, width = picture.shape[:2]
+    small = (max(2, int(width * share)), max(2, int(height * share)))
+    fewer = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(fewer, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _glare(light: Linear, rng: np.random.Generator) -> Linear:

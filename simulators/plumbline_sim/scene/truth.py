@@ -34,7 +34,7 @@ def truth_maps(
     with np.errstate(divide="ignore", invalid="ignore"):
         across, up = u / w * project.bays, v / w * project.floors
     inside = (across >= 0) & (across < project.bays) & (up >= 0) & (up < project.floors)
-    across, up = np.where(inside, across, 0), np.where(inside, up, 0)
+    across, up = (np.where(inside, a, 0).astype(np.float32) for a in (across, up))
     bay, floor = across.astype(np.int16), up.astype(np.int16)
     here = floor * np.int16(project.bays) + bay
     stage[y0:y1, x0:x1] = np.where(inside, _stage_at(project, day, here, across - bay, up - floor), UNSEEN)
