@@ -15,7 +15,7 @@ Season = Literal["spring", "summer", "autumn", "winter"]
 Fault = Literal["dark", "blur", "fog_rain", "obstructed", "lens_dirt", "not_a_site"]
 
 SEASONS: Final[tuple[Season, ...]] = ("spring", "summer", "autumn", "winter")
-_WEATHERS: Final[tuple[Weather, ...]] = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
+WEATHERS: Final[tuple[Weather, ...]] = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
 _FAULTS: Final[tuple[Fault, ...]] = ("dark", "blur", "fog_rain", "obstructed", "lens_dirt", "not_a_site")
 
 
@@ -47,7 +47,7 @@ class Conditions:
         """Anything a year can bring; `fault_share` of the shots are spoiled."""
         season = SEASONS[int(rng.integers(4))]
         odds = (0.36, 0.27, 0.2, 0.07, 0.05, 0.05 if season == "winter" else 0.0)
-        weather = _WEATHERS[int(rng.choice(6, p=np.array(odds) / sum(odds)))]
+        weather = WEATHERS[int(rng.choice(6, p=np.array(odds) / sum(odds)))]
         faulty = rng.random() < fault_share
         fault = _FAULTS[int(rng.integers(len(_FAULTS)))] if faulty else None
         hour = float(rng.uniform(7.5, 17.0) if rng.random() < 0.9 else rng.uniform(6.2, 19.0))
