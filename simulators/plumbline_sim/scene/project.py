@@ -53,6 +53,11 @@ class Look:
     net: str
     preset: str
     second_preset: str
+    cladding: str
+    base: str
+    scaffolding: str
+    works: str
+    frame: str
     camera: str
     paint_bgr: tuple[int, int, int]
     accent_bgr: tuple[int, int, int]
@@ -267,12 +272,11 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     has_net = rng.random() < (0.75 if track == "reno" else 0.3)
     share = rng.uniform(0.1, 0.35) if has_net else 0.0
     block = rng.random((floors, (bays + 1) // 2)) < share  # nets hang in fields two bays wide
-    frames = ((240, 240, 240), (235, 236, 238), (90, 70, 55), (60, 62, 64))
     old = CATALOGUES["old"][split][pick["old"]].colours[0]
     return Look(
         **pick, second_preset=str(rng.choice(names["preset"])),
         paint_bgr=_near(paint, tint), accent_bgr=_near(paint, tint - int(rng.integers(25, 60))),
-        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=frames[int(rng.integers(len(frames)))],
+        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=_near(CATALOGUES["frame"][split][pick["frame"]][::-1], rng.integers(-8, 9, 3)),
         bay_kinds=tuple(int(b % every == every - 1) for b in range(bays)),
         net_zones=tuple(tuple(bool(v) for v in np.repeat(row, 2)[:bays]) for row in block),
         net_opacity=float(rng.uniform(0.3, 0.9)), scaffold=bool(track == "reno" or rng.random() < 0.4),
