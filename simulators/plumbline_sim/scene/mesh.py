@@ -87,9 +87,10 @@ class Mesh:
         points = np.asarray(corners, np.float32).reshape(-1, 4, 3)
         if not len(points):
             return self
-        normal = np.cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
+        normal = _cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
         flat = np.linalg.norm(normal, axis=1) < 1e-9
-        normal[flat] = np.cross(points[flat, 2] - points[flat, 1], points[flat, 3] - points[flat, 1])
+        if flat.any():
+            normal[flat] = _cross(points[flat, 2] - points[flat, 1], points[flat, 3] - points[flat, 1])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         vertices = np.zeros((len(points), 4), VERTEX)
         vertices["position"] = points
@@ -150,12 +151,10 @@ class Mesh:
             return self
         along = b - a
         along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-        helper = np.where(
-            np.abs(along[:, 1:2]) > 0.9, np.array([[1, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32)
-        )
-        side = np.cross(along, helper)
+        helper = np.where(np.abs(along[:, 1:2]) > 0.9, np.float32([[1, 0, 0]]), np.float32([[0, 1, 0]]))
+        side = _cross(along, np.broadcast_to(helper, along.shape))
         side *= width_m / 2 / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-        other = np.cross(along, side)
+        other = _cross(along, side)
         ring = [side + other, -side + other, -side - other, side - other]
         faces = [
             np.stack([a + ring[i], a + ring[(i + 1) % 4], b + ring[(i + 1) % 4], b + ring[i]], axis=1)
@@ -220,6 +219,13 @@ class Mesh:
         vertices["ids"] = (int(surface.pattern), surface.aux, surface.instance & 255, surface.instance >> 8)
         sheer = surface.alpha < 1 or alpha is not None
         (self._sheer if sheer else self._solid).append(vertices.reshape(-1))
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    """np.cross of rows [n, 3], without its cost a call, which outweighs the work for a few faces."""
+    ax, ay, az = a.T
+    bx, by, bz = b.T
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
 
 
 def _world_uv(points: Floats, normal: Floats) -> Floats:

@@ -68,6 +68,11 @@ class Look:
     net: str
     preset: str
     second_preset: str
+    cladding: str
+    base: str
+    scaffolding: str
+    works: str
+    frame: str
     camera: str
     paint_bgr: tuple[int, int, int]
     accent_bgr: tuple[int, int, int]
@@ -77,6 +82,8 @@ class Look:
     net_zones: tuple[tuple[bool, ...], ...]
     net_opacity: float
     scaffold: bool
+    scaffold_from: int
+    """The stage a new building's zone gets its scaffold at."""
     crane: bool
     hoist_bay: int | None
 
@@ -318,21 +325,35 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     paint = paints[int(rng.integers(len(paints)))]
     tint = rng.integers(-22, 23, 3)
     every = int(rng.integers(2, 4))
-    has_net = rng.random() < (0.75 if track == "reno" else 0.3)
-    share = rng.uniform(0.1, 0.35) if has_net else 0.0
-    block = rng.random((floors, (bays + 1) // 2)) < share  # nets hang in fields two bays wide
-    frames = ((240, 240, 240), (235, 236, 238), (90, 70, 55), (60, 62, 64))
     old = CATALOGUES["old"][split][pick["old"]].colours[0]
     return Look(
         **pick, second_preset=str(rng.choice(names["preset"])),
         paint_bgr=_near(paint, tint), accent_bgr=_near(paint, tint - int(rng.integers(25, 60))),
-        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=frames[int(rng.integers(len(frames)))],
+        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=_near(CATALOGUES["frame"][split][pick["frame"]][::-1], rng.integers(-8, 9, 3)),
         bay_kinds=tuple(int(b % every == every - 1) for b in range(bays)),
-        net_zones=tuple(tuple(bool(v) for v in np.repeat(row, 2)[:bays]) for row in block),
-        net_opacity=float(rng.uniform(0.3, 0.9)), scaffold=bool(track == "reno" or rng.random() < 0.4),
+        net_zones=_sample_nets(rng, track, floors, bays),
+        net_opacity=float(rng.uniform(0.3, 0.95)), scaffold=bool(track == "reno" or rng.random() < 0.5),
+        scaffold_from=int(rng.choice((3, 4, 4, 5))),
         crane=bool(track == "new" and rng.random() < 0.7),
         hoist_bay=int(rng.integers(bays)) if rng.random() < 0.3 else None,
     )  # fmt: skip
+
+
+def _sample_nets(rng: np.random.Generator, track: Track, floors: int, bays: int) -> tuple[tuple[bool, ...], ...]:
+    """Which zones of the scaffold carry a net: none, all, the upper floors, whole columns, or fields two bays wide."""
+    odds = (0.3, 0.16, 0.1, 0.14, 0.3) if track == "reno" else (0.55, 0.1, 0.06, 0.09, 0.2)
+    kind = int(rng.choice(5, p=odds))
+    table = np.zeros((floors, bays), bool)
+    if kind == 1:
+        table[:] = True
+    elif kind == 2:  # noqa: PLR2004 - the kinds above, in their order
+        table[floors - int(rng.integers(1, max(2, floors // 2 + 1))) :] = True
+    elif kind == 3:  # noqa: PLR2004
+        table[:] = rng.random(bays)[None] < rng.uniform(0.2, 0.7)
+    elif kind == 4:  # noqa: PLR2004
+        block = rng.random((floors, (bays + 1) // 2)) < rng.uniform(0.1, 0.4)
+        table[:] = np.repeat(block, 2, axis=1)[:, :bays]
+    return tuple(tuple(bool(v) for v in row) for row in table)
 
 
 def _near(colour: tuple[int, int, int], shift: Any) -> tuple[int, int, int]:
