@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from plumbline_sim.scene import gl, lens, sensor
 from plumbline_sim.scene.around import site_lamps, surroundings
-from plumbline_sim.scene.building import building
+from plumbline_sim.scene.building.assemble import building
 from plumbline_sim.scene.camera import Pinhole
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.light import light_of
@@ -58,7 +58,7 @@ def render(
     """
     shot = np.random.default_rng([project.seed, conditions.seed])
     camera = _swayed(project.camera, conditions)
-    mesh = building(project, day, conditions, shot).add(surroundings(project, day, conditions, shot))
+    mesh = building(project, day, conditions).add(surroundings(project, day, conditions, shot))
     light = light_of(conditions, project.facing_deg, site_lamps(project))
     middle = (project.width_m / 2, project.height_m / 2, 0.0)
     reach = 0.75 * math.hypot(project.width_m, project.height_m) + 12
