@@ -56,7 +56,7 @@ def develop(linear: Linear, conditions: Conditions, style: Style, rng: np.random
         np.percentile(cv2.resize(linear, (96, 54), interpolation=cv2.INTER_AREA).mean(axis=2), 60)
     )
     darkest = 0.02 if conditions.fault == "dark" else 0.16  # beyond that the shutter cannot stay open longer
-    gain = 0.42 / max(metered, darkest * 0.42) * 2.0 ** float(rng.normal(0.0, 0.28))
+    gain = 0.34 / max(metered, darkest * 0.34) * 2.0 ** float(rng.normal(0.0, 0.28))
     if conditions.fault == "dark":
         gain *= float(rng.uniform(0.04, 0.16))
     cast = 1 + np.array((style.warmth, 0.0, -style.warmth)) + rng.normal(0, 0.02, 3)
