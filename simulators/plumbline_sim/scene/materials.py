@@ -218,20 +218,22 @@ NETS: Final[dict[Split, dict[str, Bgr]]] = {
 }  # fmt: skip
 SCAFFOLDS: Final[dict[Split, dict[str, Scaffold]]] = {
     "train": {
-        "galvanised": Scaffold(tube=(168, 172, 176), plank=(150, 152, 154), toe=(178, 150, 100)),
-        "galvanised_wood": Scaffold(tube=(160, 164, 168), plank=(176, 142, 92), toe=(186, 152, 100), field_m=3.07),
-        "tube_and_board": Scaffold(tube=(148, 140, 132), plank=(160, 118, 78), toe=(152, 104, 66), field_m=2.1, rails=3),
-        "red_frame": Scaffold(tube=(172, 52, 44), plank=(150, 122, 84), toe=(160, 130, 90), field_m=3.0),
-        "yellow_frame": Scaffold(tube=(214, 172, 44), plank=(158, 128, 88), toe=(170, 140, 96), field_m=3.0),
-        "blue_frame": Scaffold(tube=(46, 90, 160), plank=(156, 130, 92), toe=(166, 138, 98), field_m=2.5),
-        "rusty": Scaffold(tube=(120, 84, 62), plank=(132, 104, 74), toe=(140, 108, 76), field_m=2.0, tube_m=0.055),
-        "green_frame": Scaffold(tube=(52, 120, 76), plank=(148, 126, 92), toe=(160, 132, 96), field_m=2.5),
-        "heavy_grey": Scaffold(tube=(126, 130, 134), plank=(120, 122, 124), toe=(206, 176, 60), field_m=2.57, tube_m=0.075),
+        "galvanised": Scaffold(tube=(160, 164, 168), plank=(150, 152, 154), toe=(178, 150, 108)),
+        "galvanised_wood": Scaffold(tube=(150, 154, 158), plank=(164, 136, 98), toe=(176, 146, 104), field_m=3.07),
+        "alu": Scaffold(tube=(186, 190, 194), plank=(176, 178, 180), toe=(188, 190, 192), field_m=2.5, tube_m=0.05),
+        "dull_zinc": Scaffold(tube=(118, 122, 126), plank=(138, 124, 104), toe=(126, 112, 92), field_m=2.57),
+        "tube_and_board": Scaffold(tube=(142, 134, 126), plank=(152, 116, 82), toe=(146, 104, 70), field_m=2.1, rails=3),
+        "heavy_grey": Scaffold(tube=(126, 130, 134), plank=(120, 122, 124), toe=(190, 166, 76), field_m=2.57, tube_m=0.075),
+        "red_frame": Scaffold(tube=(146, 62, 54), plank=(144, 122, 92), toe=(152, 128, 96), field_m=3.0, tube_m=0.05),
+        "yellow_frame": Scaffold(tube=(190, 160, 70), plank=(148, 126, 94), toe=(156, 134, 100), field_m=3.0, tube_m=0.05),
+        "blue_frame": Scaffold(tube=(66, 92, 138), plank=(146, 126, 98), toe=(154, 132, 102), field_m=2.5, tube_m=0.05),
+        "rusty": Scaffold(tube=(116, 88, 70), plank=(130, 106, 80), toe=(136, 110, 82), field_m=2.0, tube_m=0.055),
+        "green_frame": Scaffold(tube=(66, 108, 80), plank=(142, 124, 96), toe=(150, 130, 100), field_m=2.5, tube_m=0.05),
     },
     "holdout": {
-        "orange_frame": Scaffold(tube=(226, 112, 36), plank=(190, 160, 116), toe=(200, 170, 120), field_m=1.8, lift_m=1.8),
-        "white_frame": Scaffold(tube=(232, 232, 230), plank=(206, 208, 208), toe=(210, 60, 50), field_m=2.5),
-        "bamboo": Scaffold(tube=(196, 164, 92), plank=(176, 148, 88), toe=(176, 148, 88), field_m=1.4, lift_m=1.7, tube_m=0.09),
+        "orange_frame": Scaffold(tube=(206, 118, 56), plank=(186, 160, 120), toe=(196, 168, 124), field_m=1.8, lift_m=1.8),
+        "white_frame": Scaffold(tube=(226, 226, 224), plank=(206, 208, 208), toe=(190, 70, 60), field_m=2.5),
+        "bamboo": Scaffold(tube=(190, 162, 100), plank=(172, 148, 96), toe=(172, 148, 96), field_m=1.4, lift_m=1.7, tube_m=0.09),
     },
 }  # fmt: skip
 WORKS: Final[dict[Split, dict[str, Works]]] = {

@@ -151,7 +151,7 @@ class Mesh:
             return self
         along = b - a
         along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-        helper = np.where(np.abs(along[:, 1:2]) > 0.9, np.float32([[1, 0, 0]]), np.float32([[0, 1, 0]]))
+        helper = np.where(np.abs(along[:, 1:2]) > 0.9, np.array([[1, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32))
         side = _cross(along, np.broadcast_to(helper, along.shape))
         side *= width_m / 2 / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
         other = _cross(along, side)

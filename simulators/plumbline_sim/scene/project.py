@@ -323,13 +323,13 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     pick = {kind: str(rng.choice(options)) for kind, options in names.items()}
     paints = CATALOGUES["paint"][split][pick["paint"]]
     paint = paints[int(rng.integers(len(paints)))]
-    tint = rng.integers(-22, 23, 3)
+    tint = rng.integers(-16, 17) + rng.integers(-8, 9, 3)
     every = int(rng.integers(2, 4))
     old = CATALOGUES["old"][split][pick["old"]].colours[0]
     return Look(
         **pick, second_preset=str(rng.choice(names["preset"])),
         paint_bgr=_near(paint, tint), accent_bgr=_near(paint, tint - int(rng.integers(25, 60))),
-        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=_near(CATALOGUES["frame"][split][pick["frame"]][::-1], rng.integers(-8, 9, 3)),
+        old_bgr=_near(old, rng.integers(-18, 19) + rng.integers(-7, 8, 3)), frame_bgr=_near(CATALOGUES["frame"][split][pick["frame"]][::-1], rng.integers(-8, 9, 3)),
         bay_kinds=tuple(int(b % every == every - 1) for b in range(bays)),
         net_zones=_sample_nets(rng, track, floors, bays),
         net_opacity=float(rng.uniform(0.3, 0.95)), scaffold=bool(track == "reno" or rng.random() < 0.5),
@@ -339,18 +339,20 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     )  # fmt: skip
 
 
-def _sample_nets(rng: np.random.Generator, track: Track, floors: int, bays: int) -> tuple[tuple[bool, ...], ...]:
+def _sample_nets(
+    rng: np.random.Generator, track: Track, floors: int, bays: int
+) -> tuple[tuple[bool, ...], ...]:
     """Which zones of the scaffold carry a net: none, all, the upper floors, whole columns, or fields two bays wide."""
     odds = (0.3, 0.16, 0.1, 0.14, 0.3) if track == "reno" else (0.55, 0.1, 0.06, 0.09, 0.2)
     kind = int(rng.choice(5, p=odds))
     table = np.zeros((floors, bays), bool)
     if kind == 1:
         table[:] = True
-    elif kind == 2:  # noqa: PLR2004 - the kinds above, in their order
+    elif kind == 2:
         table[floors - int(rng.integers(1, max(2, floors // 2 + 1))) :] = True
-    elif kind == 3:  # noqa: PLR2004
+    elif kind == 3:
         table[:] = rng.random(bays)[None] < rng.uniform(0.2, 0.7)
-    elif kind == 4:  # noqa: PLR2004
+    elif kind == 4:
         block = rng.random((floors, (bays + 1) // 2)) < rng.uniform(0.1, 0.4)
         table[:] = np.repeat(block, 2, axis=1)[:, :bays]
     return tuple(tuple(bool(v) for v in row) for row in table)

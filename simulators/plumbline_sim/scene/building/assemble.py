@@ -48,7 +48,10 @@ def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     else:
         apron(mesh, plan)
     _wall(mesh, plan, front, project.track, _coated(plan, stages), rng, night)
-    for side, bay, yaw, at in ((plan.left, 0, -90.0, (0.0, 0.0, -plan.depth_m)), (plan.right, project.bays - 1, 90.0, (plan.width_m, 0.0, 0.0))):
+    for side, bay, yaw, at in (
+        (plan.left, 0, -90.0, (0.0, 0.0, -plan.depth_m)),
+        (plan.right, project.bays - 1, 90.0, (plan.width_m, 0.0, 0.0)),
+    ):
         mesh.add(_side(plan, side, stages[:, bay], project, rng, night), at=at, yaw_deg=yaw)
     balconies(mesh, plan, front, project.track)
     roof(mesh, plan, front, project.track)
@@ -56,7 +59,15 @@ def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     return mesh
 
 
-def _wall(mesh: Mesh, plan: Plan, day: DayFace, track: str, coated: NDArray[np.bool_], rng: np.random.Generator, night: float) -> None:
+def _wall(
+    mesh: Mesh,
+    plan: Plan,
+    day: DayFace,
+    track: str,
+    coated: NDArray[np.bool_],
+    rng: np.random.Generator,
+    night: float,
+) -> None:
     skin(mesh, plan, day, track, coated)
     openings(mesh, plan, day, track, rng, night=night)
     if track == "reno":
@@ -69,19 +80,32 @@ def _coated(plan: Plan, stages: NDArray[np.float64]) -> NDArray[np.bool_]:
         return np.zeros(stages.size, bool)
     rng = plan.rng(60)
     share = rng.uniform(0.1, 0.6)
-    waiting = rng.random(stages.size) < share
-    result: NDArray[np.bool_] = (stages.ravel() > _BOARDED + 0.001) | waiting
+    floors, bays = stages.shape
+    gone = (
+        rng.uniform(-0.4, 1.4, (floors, 1)) * 0.5 + share * 0.7
+    )  # crews coat a floor from one end to the other
+    along = np.arange(bays)[None] / bays if rng.random() < 0.5 else 1 - np.arange(1, bays + 1)[None] / bays
+    result: NDArray[np.bool_] = ((stages > _BOARDED + 0.001) | (along < gone - 0.3)).ravel()
     return result
 
 
-def _side(plan: Plan, face: Face, stages: NDArray[np.float64], project: Project, rng: np.random.Generator, night: float) -> Mesh:
+def _side(
+    plan: Plan,
+    face: Face,
+    stages: NDArray[np.float64],
+    project: Project,
+    rng: np.random.Generator,
+    night: float,
+) -> Mesh:
     """An end wall, as far as the bay next to it, floor by floor, with its scaffold."""
     mesh = Mesh()
     whole = np.repeat(np.floor(stages + 1e-9).astype(int), face.bays)
     floor, bay = np.divmod(np.arange(whole.size), face.bays)
-    rect = np.stack([bay * face.bay_m, floor * face.storey_m, (bay + 1) * face.bay_m, (floor + 1) * face.storey_m], axis=1)
+    rect = np.stack(
+        [bay * face.bay_m, floor * face.storey_m, (bay + 1) * face.bay_m, (floor + 1) * face.storey_m], axis=1
+    )
     day = DayFace(face=face, parts=Parts(rect, whole, np.arange(whole.size)))
-    _wall(mesh, plan, day, project.track, np.repeat(_coated(plan, stages), face.bays), rng, night)
+    _wall(mesh, plan, day, project.track, np.repeat(_coated(plan, stages[:, None]), face.bays), rng, night)
     if project.look.scaffold:
         own_net = np.repeat(np.asarray(project.look.net_zones)[:, :1], face.bays, axis=1)
         cells = cells_of(plan, day, project.track, own_net, first_stage=project.look.scaffold_from, out_m=0.3)
@@ -101,17 +125,26 @@ def _gear(mesh: Mesh, plan: Plan, day: DayFace, project: Project, rng: np.random
     if track == "new" and fixed.random() < 0.3:
         catch_nets(mesh, plan, day)
     if look.scaffold:
-        cells = cells_of(plan, day, track, np.asarray(look.net_zones), first_stage=look.scaffold_from, out_m=out)
+        cells = cells_of(
+            plan, day, track, np.asarray(look.net_zones), first_stage=look.scaffold_from, out_m=out
+        )
         scaffold(mesh, plan, cells)
         if fixed.random() < 0.4:
             stair_tower(mesh, plan, cells)
-        if look.hoist_bay is not None and track == "reno" and cells.stands.any():
-            hoist(mesh, plan, (look.hoist_bay + 0.3) * project.bay_m, float(cells.y[1:][cells.stands.any(axis=1)].max()), rng)
+        if look.hoist_bay is not None and track == "reno":
+            x = (look.hoist_bay + 0.3) * project.bay_m
+            climbs = cells.stands[:, min(int(np.searchsorted(cells.x, x)) - 1, cells.stands.shape[1] - 1)]
+            if climbs.any():
+                hoist(mesh, plan, x, float(cells.y[1:][climbs].max()), rng)
         nets(mesh, plan, cells, rng)
-    elif fixed.random() < 0.5 and busy and day.parts.stage.min() >= 4:  # noqa: PLR2004 - the top floor is walled
+    elif fixed.random() < 0.5 and busy and day.parts.stage.min() >= 4:
         cradle(mesh, plan, float(rng.uniform(0.1, 0.85)) * plan.height_m, float(rng.uniform(0, plan.width_m)))
 
 
 def _built_m(day: DayFace) -> float:
     framed = day.parts.stage >= _FRAMED
-    return float((day.parts.zone[framed] // day.face.bays + 1).max() * day.face.storey_m) if framed.any() else 0.0
+    return (
+        float((day.parts.zone[framed] // day.face.bays + 1).max() * day.face.storey_m)
+        if framed.any()
+        else 0.0
+    )

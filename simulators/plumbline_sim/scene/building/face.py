@@ -7,6 +7,8 @@ axes are the world's. `Mesh.add` turns the side faces into place.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from plumbline_sim.scene.parts import Parts
 from plumbline_sim.scene.presets import Preset
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 
@@ -98,7 +100,9 @@ class DayFace:
         return stages
 
 
-def face_of(floors: int, bay_m: float, storey_m: float, presets: list[Preset | None], *, entrance: int | None = None) -> Face:
+def face_of(
+    floors: int, bay_m: float, storey_m: float, presets: list[Preset | None], *, entrance: int | None = None
+) -> Face:
     """A face whose bays have these presets from left to right; None is a blank wall.
 
     `entrance` is the bay with a door on the ground floor.
@@ -130,7 +134,7 @@ def _around(boxes: list[tuple[float, float, float, float]]) -> list[tuple[float,
     """The unit square without these boxes, as upright strips."""
     cuts = sorted({0.0, 1.0, *(v for box in boxes for v in (box[0], box[2]))})
     pieces = []
-    for left, right in zip(cuts, cuts[1:], strict=False):
+    for left, right in pairwise(cuts):
         middle, low = (left + right) / 2, 0.0
         for _, y0, _, y1 in sorted((b for b in boxes if b[0] < middle < b[2]), key=lambda b: b[1]):
             pieces.append((left, low, right, y0))
@@ -159,7 +163,12 @@ def _open_down(
     if not len(at):
         return
     x0, y0, x1, _ = holes[at[0]]
-    below = (wall_zone == bay) & (walls[:, 0] >= x0 - 1e-6) & (walls[:, 2] <= x1 + 1e-6) & (walls[:, 3] <= y0 + 1e-6)
+    below = (
+        (wall_zone == bay)
+        & (walls[:, 0] >= x0 - 1e-6)
+        & (walls[:, 2] <= x1 + 1e-6)
+        & (walls[:, 3] <= y0 + 1e-6)
+    )
     walls[below, 3] = walls[below, 1] + 0.02
     holes[at[0], 1] = 0.02
     holes[at[0], 3] = min(holes[at[0], 3], 0.86 * storey_m)

@@ -37,7 +37,10 @@ def _patches(mesh: Mesh, plan: Plan, day: DayFace, rng: np.random.Generator) -> 
         rect, own = here.rect_m[use], where[here.source[use]]
         wide, tall = rect[:, 2] - rect[:, 0], rect[:, 3] - rect[:, 1]
         x0, y0 = rect[:, 0] + own[:, 0] * 0.6 * wide, rect[:, 1] + own[:, 1] * 0.6 * tall
-        x1, y1 = x0 + (0.15 + 0.8 * own[:, 2]) * (rect[:, 2] - x0), y0 + (0.15 + 0.8 * own[:, 3]) * (rect[:, 3] - y0)
+        x1, y1 = (
+            x0 + (0.15 + 0.8 * own[:, 2]) * (rect[:, 2] - x0),
+            y0 + (0.15 + 0.8 * own[:, 3]) * (rect[:, 3] - y0),
+        )
         spot = Surface(rgb=plan.repaired.rgb, aux=BUILDING, pattern=Pattern.STAINED, contrast=0.2, seed=4.0)
         mesh.quads(_ragged(np.stack([x0, y0, x1, y1], 1), z, own), spot, rgb=pick[here.source[use]])
 
@@ -45,7 +48,13 @@ def _patches(mesh: Mesh, plan: Plan, day: DayFace, rng: np.random.Generator) -> 
 def _ragged(rect: Floats, z: float, roll: Floats) -> Floats:
     """Rectangles whose corners are pulled inwards unevenly, as a hammer leaves them."""
     quads = fronts(rect, z)
-    pull = np.stack([(roll - 0.5) * 0.3 * (rect[:, 2] - rect[:, 0])[:, None], (roll[:, ::-1] - 0.5) * 0.3 * (rect[:, 3] - rect[:, 1])[:, None]], -1)
+    pull = np.stack(
+        [
+            (roll - 0.5) * 0.3 * (rect[:, 2] - rect[:, 0])[:, None],
+            (roll[:, ::-1] - 0.5) * 0.3 * (rect[:, 3] - rect[:, 1])[:, None],
+        ],
+        -1,
+    )
     signs = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
     quads[..., :2] += np.abs(pull) * signs
     return quads
@@ -60,7 +69,9 @@ def _joints(mesh: Mesh, plan: Plan, day: DayFace) -> None:
     rng = plan.rng(51)
     mended = rng.random(day.face.floors * day.face.bays)[day.parts.zone[here]] < rng.uniform(0.0, 0.6)
     x0, y0, x1, y1 = rect[mended].T
-    bars = np.concatenate([np.stack([x0 - 0.07, y0, x0 + 0.08, y1], 1), np.stack([x0, y0 - 0.06, x1, y0 + 0.08], 1)])
+    bars = np.concatenate(
+        [np.stack([x0 - 0.07, y0, x0 + 0.08, y1], 1), np.stack([x0, y0 - 0.06, x1, y0 + 0.08], 1)]
+    )
     dark = Surface(rgb=shade(plan.old.rgb, float(rng.choice((0.55, 1.22)))), aux=BUILDING, contrast=0.1)
     mesh.quads(fronts(np.clip(bars, 0, None), _Z + 0.004), dark)
 
@@ -78,10 +89,12 @@ def _boxes(mesh: Mesh, day: DayFace, rng: np.random.Generator) -> None:
     side, tint = rng.random(len(holes)) < 0.5, rng.uniform(170, 232, len(holes))
     x = np.where(side, holes[:, 2] + 0.12, holes[:, 0] + 0.1)
     y = np.where(side, holes[:, 1] + 0.2, holes[:, 1] - 0.72)
-    use = has & (x + 0.8 < day.face.width_m) & (y > 2.0) & _still_there(day, x, y)  # noqa: PLR2004 - out of reach of passers-by
+    use = has & (x + 0.8 < day.face.width_m) & (y > 2.0) & _still_there(day, x, y)
     low = np.column_stack([x, y, np.full(len(x), _Z + 0.06)])[use]
     body = Surface(rgb=(205, 205, 200), aux=BUILDING, contrast=0.08)
-    mesh.boxes(low, low + (0.8, 0.56, 0.3), body, rgb=tint[use, None] * (1.0, 1.0, 0.97), faces="xXyYZ")
+    mesh.boxes(
+        low, np.add(low, (0.8, 0.56, 0.3)), body, rgb=tint[use, None] * (1.0, 1.0, 0.97), faces="xXyYZ"
+    )
     fan = np.column_stack([low[:, 0] + 0.08, low[:, 1] + 0.06, low[:, 0] + 0.52, low[:, 1] + 0.5])
     mesh.quads(fronts(fan, _Z + 0.365), Surface(rgb=(92, 94, 96), aux=BUILDING, contrast=0.1))
 
@@ -91,16 +104,20 @@ def _dishes(mesh: Mesh, day: DayFace, rng: np.random.Generator) -> None:
     holes = day.face.openings
     has = rng.random(len(holes)) < rng.uniform(0.0, 0.12)
     x, y = holes[:, 2] + 0.3, holes[:, 1] + 0.35
-    use = has & (x < day.face.width_m - 0.4) & (y > 3) & _still_there(day, x, y)  # noqa: PLR2004
+    use = has & (x < day.face.width_m - 0.4) & (y > 3) & _still_there(day, x, y)
     if not use.any():
         return
     angle = np.linspace(0, 2 * np.pi, 9)
     ring = np.stack([0.36 * np.cos(angle), 0.38 * np.sin(angle), 0.3 - 0.14 * np.sin(angle)], 1)
     centre = np.column_stack([x, y, np.full(len(x), _Z)])[use]
     a, b = centre[:, None] + ring[None, :-1], centre[:, None] + ring[None, 1:]
-    hub = np.broadcast_to((centre + (0, 0, 0.2))[:, None], a.shape)
+    hub = np.broadcast_to((np.add(centre, (0, 0, 0.2)))[:, None], a.shape)
     normals = np.broadcast_to(np.array((0.0, 0.35, 0.94)), (a.shape[0] * a.shape[1], 3, 3))
-    mesh.triangles(np.stack([hub, a, b], 2).reshape(-1, 3, 3), normals, Surface(rgb=(214, 214, 208), aux=BUILDING, contrast=0.05))
+    mesh.triangles(
+        np.stack([hub, a, b], 2).reshape(-1, 3, 3),
+        normals,
+        Surface(rgb=(214, 214, 208), aux=BUILDING, contrast=0.05),
+    )
 
 
 def _pipes(mesh: Mesh, plan: Plan, day: DayFace, rng: np.random.Generator) -> None:
@@ -112,7 +129,12 @@ def _pipes(mesh: Mesh, plan: Plan, day: DayFace, rng: np.random.Generator) -> No
     x = np.clip(line * face.bay_m, 0.15, face.width_m - 0.15)
     use = _still_there(day, x, (floor + 0.5) * face.storey_m)
     foot = np.column_stack([x, floor * face.storey_m, np.full(x.size, _Z + 0.1)])[use]
-    mesh.tubes(foot, foot + (0, face.storey_m, 0), 0.11, Surface(rgb=shade(plan.old.rgb, float(rng.uniform(0.5, 1.1))), aux=BUILDING, contrast=0.15))
+    mesh.tubes(
+        foot,
+        np.add(foot, (0, face.storey_m, 0)),
+        0.11,
+        Surface(rgb=shade(plan.old.rgb, float(rng.uniform(0.5, 1.1))), aux=BUILDING, contrast=0.15),
+    )
 
 
 def _cables(mesh: Mesh, day: DayFace, rng: np.random.Generator) -> None:

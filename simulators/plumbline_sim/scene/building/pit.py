@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,7 +11,14 @@ from plumbline_sim.scene.building.face import DayFace, Floats
 from plumbline_sim.scene.building.plan import BUILDING, GROUND, Plan, shade, tone
 from plumbline_sim.scene.mesh import Mesh, Pattern, Rgb, Surface
 
-_SOILS: tuple[Rgb, ...] = ((128, 104, 78), (146, 122, 92), (112, 92, 74), (158, 136, 104), (120, 116, 108), (136, 96, 70))
+_SOILS: tuple[Rgb, ...] = (
+    (128, 104, 78),
+    (146, 122, 92),
+    (112, 92, 74),
+    (158, 136, 104),
+    (120, 116, 108),
+    (136, 96, 70),
+)
 _DUG, _FOUNDED, _FRAMED = 1, 2, 3
 REBAR_RGB: Rgb = (112, 74, 54)
 
@@ -24,7 +32,7 @@ def pit(mesh: Mesh, plan: Plan, day: DayFace) -> None:
     ground = day.parts.zone < face.bays
     rect, stage = day.parts.rect_m[ground], day.parts.stage[ground]
     spans = rect[:, [0, 2]]
-    found = _as_found(plan, rng, soil)
+    found = _as_found(rng, soil)
     _blocks(mesh, spans[stage == 0], plan, -plan.pit_m, 0.0, soil, top=found)
     open_ = (stage == _DUG) | (stage == _FOUNDED)
     if open_.any():
@@ -43,16 +51,26 @@ def apron(mesh: Mesh, plan: Plan) -> None:
     mesh.quads([[(0, 0.0, 0), (w, 0.0, 0), (w, 0.0, -d), (0, 0.0, -d)]], strip)
 
 
-def _as_found(plan: Plan, rng: np.random.Generator, soil: Surface) -> Surface:
+def _as_found(rng: np.random.Generator, soil: Surface) -> Surface:
     kind = int(rng.integers(3))
     if kind == 0:
-        return Surface(rgb=tone(rng, (104, 118, 66), 10), aux=GROUND, pattern=Pattern.GRASS, contrast=0.3, seed=soil.seed)
+        return Surface(
+            rgb=tone(rng, (104, 118, 66), 10), aux=GROUND, pattern=Pattern.GRASS, contrast=0.3, seed=soil.seed
+        )
     if kind == 1:
-        return Surface(rgb=tone(rng, (112, 110, 108), 10), aux=GROUND, pattern=Pattern.PAVED, unit_m=(30, 30), contrast=0.2)
+        return Surface(
+            rgb=tone(rng, (112, 110, 108), 10),
+            aux=GROUND,
+            pattern=Pattern.PAVED,
+            unit_m=(30, 30),
+            contrast=0.2,
+        )
     return replace(soil, rgb=shade(soil.rgb, 1.08))
 
 
-def _blocks(mesh: Mesh, spans: Floats, plan: Plan, low_y: float, high_y: float, side: Surface, *, top: Surface) -> None:
+def _blocks(
+    mesh: Mesh, spans: Floats, plan: Plan, low_y: float, high_y: float, side: Surface, *, top: Surface
+) -> None:
     if not len(spans):
         return
     low = np.column_stack([spans[:, 0], np.full(len(spans), low_y), np.full(len(spans), -plan.depth_m)])
@@ -65,14 +83,24 @@ def _hole(mesh: Mesh, plan: Plan, spans: Floats, soil: Surface) -> None:
     x0, x1 = spans[:, 0], spans[:, 1]
     deep, back = -plan.pit_m, -plan.depth_m
     profile = ((0.0, 0.0), (0.42 * deep, 0.9), (0.45 * deep, 1.9), (deep, 3.0))
-    for number, ((y_a, z_a), (y_b, z_b)) in enumerate(zip(profile, profile[1:], strict=False)):
-        _sheet(mesh, x0, x1, (y_b, back + z_b), (y_a, back + z_a), replace(soil, rgb=shade(soil.rgb, (0.94, 1.06, 0.86)[number])))
+    for number, ((y_a, z_a), (y_b, z_b)) in enumerate(pairwise(profile)):
+        _sheet(
+            mesh,
+            x0,
+            x1,
+            (y_b, back + z_b),
+            (y_a, back + z_a),
+            replace(soil, rgb=shade(soil.rgb, (0.94, 1.06, 0.86)[number])),
+        )
     _sheet(mesh, x0, x1, (deep, 0.0), (deep, back + 3.0), replace(soil, rgb=shade(soil.rgb, 0.82)))
     _sheet(mesh, x0, x1, (0.0, 0.0), (deep, -0.01), replace(soil, rgb=shade(soil.rgb, 0.9)))
 
 
-def _sheet(mesh: Mesh, x0: Floats, x1: Floats, near: tuple[float, float], far: tuple[float, float], look: Surface) -> None:
+def _sheet(
+    mesh: Mesh, x0: Floats, x1: Floats, near: tuple[float, float], far: tuple[float, float], look: Surface
+) -> None:
     """Quads between x0 and x1 from the near (y, z) edge to the far one."""
+
     def corner(x: Floats, edge: tuple[float, float]) -> Floats:
         return np.column_stack([x, np.full(len(x), edge[0]), np.full(len(x), edge[1])])
 
@@ -93,7 +121,10 @@ def _dig_faces(mesh: Mesh, plan: Plan, spans: Floats, stage: np.ndarray, soil: S
             if not shut:
                 continue
             foot = x + way * min(0.55 * plan.pit_m, 0.45 * (spans[i, 1] - spans[i, 0]))
-            mesh.quads([[(x, 0, 0), (foot, deep, 0), (foot, deep, back), (x, 0, back)]], replace(soil, rgb=shade(soil.rgb, 0.97)))
+            mesh.quads(
+                [[(x, 0, 0), (foot, deep, 0), (foot, deep, back), (x, 0, back)]],
+                replace(soil, rgb=shade(soil.rgb, 0.97)),
+            )
     if stage.min() < _FOUNDED and open_.any():
         wide = spans[open_]
         x_a, x_b = float(wide[:, 0].min()), float(wide[:, 1].max())
@@ -114,7 +145,7 @@ def _piles(mesh: Mesh, plan: Plan, spans: Floats, rng: np.random.Generator) -> N
     foot = np.column_stack([x, np.full(x.size, -plan.pit_m), z])[inside]
     head = foot + np.column_stack([np.zeros(len(foot)), tall[inside], np.zeros(len(foot))])
     mesh.tubes(foot, head, 0.42, Surface(rgb=shade(plan.works.concrete, 0.9), aux=BUILDING, contrast=0.15))
-    mesh.tubes(head, head + (0, 0.5, 0), 0.16, Surface(rgb=REBAR_RGB, aux=BUILDING))
+    mesh.tubes(head, np.add(head, (0, 0.5, 0)), 0.16, Surface(rgb=REBAR_RGB, aux=BUILDING))
 
 
 def _foundation(mesh: Mesh, plan: Plan, spans: Floats, rng: np.random.Generator) -> None:
@@ -123,7 +154,9 @@ def _foundation(mesh: Mesh, plan: Plan, spans: Floats, rng: np.random.Generator)
         return
     concrete = Surface(rgb=plan.works.concrete, aux=BUILDING, contrast=0.16, seed=2.0)
     raft_y = -plan.pit_m + 0.6
-    low = np.column_stack([spans[:, 0], np.full(len(spans), -plan.pit_m), np.full(len(spans), -plan.depth_m + 0.4)])
+    low = np.column_stack(
+        [spans[:, 0], np.full(len(spans), -plan.pit_m), np.full(len(spans), -plan.depth_m + 0.4)]
+    )
     high = np.column_stack([spans[:, 1], np.full(len(spans), raft_y), np.full(len(spans), -0.2)])
     mesh.boxes(low, high, concrete, faces="xXYZ")
     top = -0.25
@@ -137,16 +170,30 @@ def _foundation(mesh: Mesh, plan: Plan, spans: Floats, rng: np.random.Generator)
     inside = np.any((x[:, None] >= spans[:, 0] - 0.01) & (x[:, None] <= spans[:, 1] + 0.01), axis=1)
     x, z = x[inside], z[inside]
     half = plan.column_m / 2
-    stub_low, stub_high = np.column_stack([x - half, np.full(x.size, raft_y), z - half]), np.column_stack([x + half, np.full(x.size, top), z + half])
+    stub_low, stub_high = (
+        np.column_stack([x - half, np.full(x.size, raft_y), z - half]),
+        np.column_stack([x + half, np.full(x.size, top), z + half]),
+    )
     formed = rng.random(len(plan.front.walls) + 500)[: x.size] < 0.3
     mesh.boxes(stub_low[~formed], stub_high[~formed], concrete, faces="xXYZ")
-    panel = Surface(rgb=plan.works.panel, aux=BUILDING, pattern=Pattern.RIBBED, unit_m=(0.3, 1), contrast=0.08)
+    panel = Surface(
+        rgb=plan.works.panel, aux=BUILDING, pattern=Pattern.RIBBED, unit_m=(0.3, 1), contrast=0.08
+    )
     mesh.boxes(stub_low[formed] - (0.12, 0, 0.12), stub_high[formed] + (0.12, 0.2, 0.12), panel, faces="xXYZ")
     starters(mesh, np.column_stack([x, np.full(x.size, top), z]), half, 1.1)
     fresh = spans[rng.random(max(len(spans), 1))[: len(spans)] < 0.5]
     if len(fresh):  # wall forms stand along the back
-        low = np.column_stack([fresh[:, 0], np.full(len(fresh), raft_y), np.full(len(fresh), -plan.depth_m + 0.9)])
-        mesh.boxes(low, low + np.column_stack([fresh[:, 1] - fresh[:, 0], np.full(len(fresh), 0.3 - raft_y), np.full(len(fresh), 0.12)]), panel)
+        low = np.column_stack(
+            [fresh[:, 0], np.full(len(fresh), raft_y), np.full(len(fresh), -plan.depth_m + 0.9)]
+        )
+        mesh.boxes(
+            low,
+            low
+            + np.column_stack(
+                [fresh[:, 1] - fresh[:, 0], np.full(len(fresh), 0.3 - raft_y), np.full(len(fresh), 0.12)]
+            ),
+            panel,
+        )
 
 
 def column_rows(plan: Plan) -> Floats:
@@ -160,4 +207,4 @@ def starters(mesh: Mesh, foot: Floats, half: float, tall: float) -> None:
     """Four bars above each column's head."""
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (half * 0.75)
     base = (foot[:, None, :] + np.insert(corners, 1, 0, axis=1)[None]).reshape(-1, 3)
-    mesh.tubes(base, base + (0, tall, 0), 0.045, Surface(rgb=REBAR_RGB, aux=BUILDING))
+    mesh.tubes(base, np.add(base, (0, tall, 0)), 0.045, Surface(rgb=REBAR_RGB, aux=BUILDING))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -97,9 +97,18 @@ def plan_of(project: Project) -> Plan:
     front, left, right = _faces(project, rng)
     paint_rgb, accent_rgb = _rgb(look.paint_bgr), _rgb(look.accent_bgr)
     rough = look.cladding == "render_rough"
-    paint = Surface(rgb=paint_rgb, aux=BUILDING, contrast=float(rng.uniform(0.02, 0.09)) * (1.6 if rough else 1), seed=_seed(rng))
+    paint = Surface(
+        rgb=paint_rgb,
+        aux=BUILDING,
+        contrast=float(rng.uniform(0.02, 0.09)) * (1.6 if rough else 1),
+        seed=_seed(rng),
+    )
     clad = CLADDINGS[split][look.cladding]
-    cladding = None if look.cladding in _RENDERS or project.track == "reno" or rng.random() < 0.25 else _surface(rng, clad)
+    cladding = (
+        None
+        if look.cladding in _RENDERS or project.track == "reno" or rng.random() < 0.25
+        else _surface(rng, clad)
+    )
     return Plan(
         seed=project.seed, front=front, left=left, right=right, width_m=project.width_m, height_m=project.height_m,
         depth_m=project.depth_m, infill=_surface(rng, INFILL[split][look.infill]), boards=_surface(rng, BOARDS[split][look.boards]),
@@ -107,7 +116,7 @@ def plan_of(project: Project) -> Plan:
         accent=Surface(rgb=accent_rgb, aux=BUILDING, contrast=paint.contrast, seed=_seed(rng)), cladding=cladding,
         old=_old(rng, OLD[split][look.old], _rgb(look.old_bgr), project), repaired=_repaired(rng),
         roof=_roof(rng), frame_rgb=_rgb(look.frame_bgr), old_frame_rgb=_old_frame(rng, split),
-        works=WORKS[split][look.works], scaffold=SCAFFOLDS[split][look.scaffolding], net_rgb=tone(rng, _rgb(NETS[split][look.net]), 9),
+        works=_works(rng, WORKS[split][look.works]), scaffold=_scaffold(rng, SCAFFOLDS[split][look.scaffolding]), net_rgb=tone(rng, _rgb(NETS[split][look.net]), 9),
         net_alpha=look.net_opacity, net_sheet="sheet" in look.net, accent_style=int(rng.integers(6)),
         frame_depth_m=float(rng.uniform(0.1, 0.24)), pit_m=float(rng.uniform(2.2, 4.6)), cores=_cores(rng, project),
         parapet_m=float(rng.uniform(0.35, 1.1)), slab_m=float(rng.uniform(0.2, 0.32)), column_m=float(rng.uniform(0.3, 0.5)),
@@ -148,7 +157,11 @@ def _faces(project: Project, rng: np.random.Generator) -> tuple[Face, Face, Face
 def _surface(rng: np.random.Generator, laid: Coursed, *, aux: int = BUILDING) -> Surface:
     """A catalogue's material with this site's own shade, unit size and unevenness."""
     blue, green, red = laid.colours[int(rng.integers(len(laid.colours)))]
-    scale = float(rng.uniform(0.85, 1.2)) if laid.pattern in (Pattern.BOARDS, Pattern.PANEL, Pattern.RIBBED) else float(rng.uniform(0.97, 1.08))
+    scale = (
+        float(rng.uniform(0.85, 1.2))
+        if laid.pattern in (Pattern.BOARDS, Pattern.PANEL, Pattern.RIBBED)
+        else float(rng.uniform(0.97, 1.08))
+    )
     return Surface(
         rgb=tone(rng, (red, green, blue), 8), aux=aux, pattern=laid.pattern,
         unit_m=(laid.unit_m[0] * scale, laid.unit_m[1] * scale),
@@ -169,19 +182,45 @@ def _old(rng: np.random.Generator, laid: Coursed, rgb: Rgb, project: Project) ->
     unit = laid.unit_m
     if laid.pattern is Pattern.PANEL:
         unit = (project.bay_m, project.storey_m)
-    worn = float(rng.uniform(0.05, 0.24)) if laid.pattern is Pattern.STAINED else float(np.clip(laid.spread / 100 * rng.uniform(0.7, 1.6), 0.03, 0.3))
+    worn = (
+        float(rng.uniform(0.05, 0.24))
+        if laid.pattern is Pattern.STAINED
+        else float(np.clip(laid.spread / 100 * rng.uniform(0.7, 1.6), 0.03, 0.3))
+    )
     seed = 0.0 if laid.pattern is Pattern.PANEL else _seed(rng)
     return Surface(rgb=rgb, aux=BUILDING, pattern=laid.pattern, unit_m=unit, contrast=worn, seed=seed)
 
 
 def _repaired(rng: np.random.Generator) -> Surface:
     """Hacked-off plaster and levelling render."""
-    grounds: tuple[Rgb, ...] = ((150, 146, 138), (166, 158, 146), (142, 128, 116), (152, 116, 98), (172, 168, 160), (130, 126, 122))
+    grounds: tuple[Rgb, ...] = (
+        (150, 146, 138),
+        (166, 158, 146),
+        (142, 128, 116),
+        (152, 116, 98),
+        (172, 168, 160),
+        (130, 126, 122),
+    )
     pattern = Pattern.COURSED if rng.random() < 0.25 else Pattern.STAINED
     return Surface(
         rgb=tone(rng, grounds[int(rng.integers(len(grounds)))], 9), aux=BUILDING, pattern=pattern, unit_m=(0.25, 0.077),
         contrast=float(rng.uniform(0.12, 0.3)), seed=_seed(rng),
     )  # fmt: skip
+
+
+def _scaffold(rng: np.random.Generator, kind: Scaffold) -> Scaffold:
+    """This hirer's tubes and planks: sun-bleached, rusty, of another width."""
+    return replace(kind, tube=_whole(tone(rng, kind.tube, 9)), plank=_whole(tone(rng, kind.plank, 14)), toe=_whole(tone(rng, kind.toe, 14)),
+                   field_m=kind.field_m * float(rng.uniform(0.9, 1.1)), lift_m=kind.lift_m * float(rng.uniform(0.95, 1.08)))  # fmt: skip
+
+
+def _works(rng: np.random.Generator, kind: Works) -> Works:
+    return replace(kind, concrete=_whole(tone(rng, kind.concrete, 9)), panel=_whole(tone(rng, kind.panel, 9)), ply=_whole(tone(rng, kind.ply, 12)),
+                   mesh=kind.mesh if rng.random() < 0.8 else None)  # fmt: skip
+
+
+def _whole(rgb: Rgb) -> tuple[int, int, int]:
+    return int(rgb[0]), int(rgb[1]), int(rgb[2])
 
 
 def _roof(rng: np.random.Generator) -> Surface:

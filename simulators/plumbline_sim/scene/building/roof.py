@@ -19,11 +19,12 @@ def roof(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
     highest = day.parts.zone >= (face.floors - 1) * face.bays
     spans, stage = day.parts.rect_m[highest][:, [0, 2]], day.parts.stage[highest]
     _backs(mesh, plan, day, track)
-    if track == "reno" and plan.seed % 7 < 2:  # noqa: PLR2004 - two of seven old houses have a pitched roof
+    if track == "reno" and plan.seed % 7 < 2:
         _pitched(mesh, plan)
         return
-    covered = spans if track == "reno" else spans[stage >= _BOARDED]
-    raw = spans[:0] if track == "reno" else spans[(stage >= _WALLED) & (stage < _BOARDED)]
+    sealed = track == "reno" or stage.min() >= _BOARDED - 1  # roofers come when all of it is closed in
+    shut = spans[stage >= _WALLED] if track == "new" else spans
+    covered, raw = (shut, shut[:0]) if sealed else (shut[:0], shut)
     _flat(mesh, plan, covered, plan.roof)
     _flat(mesh, plan, raw, Surface(rgb=plan.works.concrete, aux=BUILDING, contrast=0.16))
     walled = np.ones(len(spans), bool) if track == "reno" else stage >= _WALLED
@@ -36,14 +37,27 @@ def roof(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
 
 def _flat(mesh: Mesh, plan: Plan, spans: Floats, look: Surface) -> None:
     if len(spans):
-        low = np.column_stack([spans[:, 0], np.full(len(spans), plan.height_m - 0.3), np.full(len(spans), -plan.depth_m)])
-        high = np.column_stack([spans[:, 1], np.full(len(spans), plan.height_m + 0.02), np.full(len(spans), -0.14)])
+        low = np.column_stack(
+            [spans[:, 0], np.full(len(spans), plan.height_m - 0.3), np.full(len(spans), -plan.depth_m)]
+        )
+        high = np.column_stack(
+            [spans[:, 1], np.full(len(spans), plan.height_m + 0.02), np.full(len(spans), -0.14)]
+        )
         mesh.boxes(low, high, look, faces="Y")
 
 
 def _wall_look(plan: Plan, track: str, stage: int) -> Surface:
     if track == "reno":
-        return (plan.old, plan.old, plan.repaired, plan.boards, plan.base, plan.paint, plan.paint, plan.paint)[stage]
+        return (
+            plan.old,
+            plan.old,
+            plan.repaired,
+            plan.boards,
+            plan.base,
+            plan.paint,
+            plan.paint,
+            plan.paint,
+        )[stage]
     if stage >= _FINISHED:
         return plan.cladding or plan.paint
     return plan.boards if stage == _BOARDED else plan.infill
@@ -58,15 +72,27 @@ def _parapets(mesh: Mesh, plan: Plan, spans: Floats, stage: np.ndarray, track: s
         high = np.column_stack([own[:, 1], np.full(len(own), top), np.full(len(own), -0.005)])
         mesh.boxes(low, high, look, faces="xXYzZ")
         if number >= _FINISHED or track == "reno":
-            coping = Surface(rgb=(168, 172, 176) if plan.seed % 2 else (84, 60, 50), aux=BUILDING, pattern=Pattern.METAL)
-            mesh.boxes(low + (0, plan.parapet_m, -0.06), high + (0, 0.07, 0.06), coping, faces="xXYZ")
+            coping = Surface(
+                rgb=(168, 172, 176) if plan.seed % 2 else (84, 60, 50), aux=BUILDING, pattern=Pattern.METAL
+            )
+            mesh.boxes(
+                np.add(low, (0, plan.parapet_m, -0.06)), np.add(high, (0, 0.07, 0.06)), coping, faces="xXYZ"
+            )
     if not len(spans):
         return
     look = replace(_wall_look(plan, track, int(stage.min())), seed=0.5)
-    for x, own in ((0.0, spans[:, 0].min() < 0.01), (plan.width_m - thick, spans[:, 1].max() > plan.width_m - 0.01)):  # noqa: PLR2004
+    for x, own in (
+        (0.0, spans[:, 0].min() < 0.01),
+        (plan.width_m - thick, spans[:, 1].max() > plan.width_m - 0.01),
+    ):
         if own:
             mesh.boxes((x, plan.height_m - 0.02, -plan.depth_m), (x + thick, top, -thick), look, faces="xXY")
-    mesh.boxes((spans[:, 0].min(), plan.height_m, -plan.depth_m), (spans[:, 1].max(), top, -plan.depth_m + thick), look, faces="YZ")
+    mesh.boxes(
+        (spans[:, 0].min(), plan.height_m, -plan.depth_m),
+        (spans[:, 1].max(), top, -plan.depth_m + thick),
+        look,
+        faces="YZ",
+    )
 
 
 def _backs(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
@@ -86,7 +112,12 @@ def _heads(mesh: Mesh, plan: Plan, track: str, stage: int) -> None:
         low, high = (x, plan.height_m, z_a), (x + wide, plan.height_m + 2.6, z_b)
         mesh.boxes(low, high, look, faces="xXzZ").boxes(low, high, plan.roof, faces="Y")
         door = Surface(rgb=(92, 96, 100), aux=BUILDING)
-        mesh.boxes((x + wide * 0.4, plan.height_m, z_b), (x + wide * 0.4 + 0.9, plan.height_m + 2.05, z_b + 0.03), door, faces="Z")
+        mesh.boxes(
+            (x + wide * 0.4, plan.height_m, z_b),
+            (x + wide * 0.4 + 0.9, plan.height_m + 2.05, z_b + 0.03),
+            door,
+            faces="Z",
+        )
 
 
 def _machines(mesh: Mesh, plan: Plan) -> None:
@@ -97,10 +128,27 @@ def _machines(mesh: Mesh, plan: Plan) -> None:
     size = rng.uniform((0.4, 0.5, 0.4), (2.2, 1.7, 1.4), (count, 3))
     low = np.column_stack([x, np.full(count, plan.height_m), z])
     tones = rng.uniform(110, 205, (count, 1)) * (1.0, 1.0, 1.01)
-    mesh.boxes(low, low + size, Surface(rgb=(150, 150, 150), aux=BUILDING, pattern=Pattern.METAL, contrast=0.08), rgb=tones, faces="xXYZ")
+    mesh.boxes(
+        low,
+        low + size,
+        Surface(rgb=(150, 150, 150), aux=BUILDING, pattern=Pattern.METAL, contrast=0.08),
+        rgb=tones,
+        faces="xXYZ",
+    )
     if rng.random() < 0.5:
-        foot = np.column_stack([rng.uniform(1, plan.width_m - 1, 3), np.full(3, plan.height_m), -rng.uniform(1, plan.depth_m - 1, 3)])
-        mesh.tubes(foot, foot + (0, float(rng.uniform(2, 4)), 0), 0.06, Surface(rgb=(130, 132, 134), aux=BUILDING))
+        foot = np.column_stack(
+            [
+                rng.uniform(1, plan.width_m - 1, 3),
+                np.full(3, plan.height_m),
+                -rng.uniform(1, plan.depth_m - 1, 3),
+            ]
+        )
+        mesh.tubes(
+            foot,
+            np.add(foot, (0, float(rng.uniform(2, 4)), 0)),
+            0.06,
+            Surface(rgb=(130, 132, 134), aux=BUILDING),
+        )
 
 
 def _pitched(mesh: Mesh, plan: Plan) -> None:
@@ -115,8 +163,17 @@ def _pitched(mesh: Mesh, plan: Plan) -> None:
     a, b, c, e = (-out, h, out), (w + out, h, out), (w + out, h, -d - out), (-out, h, -d - out)
     p, q = (run, h + rise, -d / 2), (w - run, h + rise, -d / 2)
     mesh.quads([(a, b, q, p), (c, e, p, q), (b, c, q, q), (e, a, p, p)], look)
-    mesh.boxes((-out, h - 0.22, -d - out), (w + out, h, out), Surface(rgb=shade(look.rgb, 0.6), aux=BUILDING), faces="xXyZ")
+    mesh.boxes(
+        (-out, h - 0.22, -d - out),
+        (w + out, h, out),
+        Surface(rgb=shade(look.rgb, 0.6), aux=BUILDING),
+        faces="xXyZ",
+    )
     count = int(rng.integers(1, 4))
     x = rng.uniform(run, max(w - run, run + 0.1), count)
     low = np.column_stack([x, np.full(count, h + rise * 0.5), np.full(count, -d / 2 - 0.4)])
-    mesh.boxes(low, low + (0.9, rise * 0.5 + 1.4, 0.8), Surface(rgb=(136, 88, 70), aux=BUILDING, pattern=Pattern.COURSED, unit_m=(0.25, 0.08)))
+    mesh.boxes(
+        low,
+        np.add(low, (0.9, rise * 0.5 + 1.4, 0.8)),
+        Surface(rgb=(136, 88, 70), aux=BUILDING, pattern=Pattern.COURSED, unit_m=(0.25, 0.08)),
+    )

@@ -28,7 +28,9 @@ class Cells:
     """How far out the inner standards are."""
 
 
-def cells_of(plan: Plan, day: DayFace, track: str, net_zones: NDArray[np.bool_], *, first_stage: int, out_m: float) -> Cells:
+def cells_of(
+    plan: Plan, day: DayFace, track: str, net_zones: NDArray[np.bool_], *, first_stage: int, out_m: float
+) -> Cells:
     """Where scaffold and net stand on the day; on the judged facade the truth of reno stages 1..6 decides."""
     face, kind = day.face, plan.scaffold
     fields = max(1, round(face.width_m / kind.field_m))
@@ -67,11 +69,15 @@ def scaffold(mesh: Mesh, plan: Plan, cells: Cells) -> None:
     tx0, tx1, ty = cells.x[top_col], cells.x[top_col + 1], cells.y[top_row + 1]
     bars += [np.stack([tx0, ty + h, tx1, ty + h + t * 0.8], 1) for h in (0.5, 1.0)]
     mesh.quads(fronts(np.concatenate(bars), far + 0.03), tube)
-    toe = np.concatenate([np.stack([x0, y0 + 0.0, x1, y0 + 0.17], 1)[row > 0], np.stack([tx0, ty, tx1, ty + 0.17], 1)])
+    toe = np.concatenate(
+        [np.stack([x0, y0 + 0.0, x1, y0 + 0.17], 1)[row > 0], np.stack([tx0, ty, tx1, ty + 0.17], 1)]
+    )
     mesh.quads(fronts(toe, far + 0.02), Surface(rgb=kind.toe, aux=NET, contrast=0.2))
     _standards(mesh, cells, tube, t)
     braced = (col + row // 3) % 4 == plan.seed % 4
-    rise = np.where((row % 2 == 0)[braced, None], np.stack([y0, y1], 1)[braced], np.stack([y1, y0], 1)[braced])
+    rise = np.where(
+        (row % 2 == 0)[braced, None], np.stack([y0, y1], 1)[braced], np.stack([y1, y0], 1)[braced]
+    )
     quads = [np.stack([x, y + d, np.full(x.size, far + 0.06)], 1)
              for x, y, d in ((x0[braced], rise[:, 0], 0), (x1[braced], rise[:, 1], 0), (x1[braced], rise[:, 1], t), (x0[braced], rise[:, 0], t))]  # fmt: skip
     mesh.quads(np.stack(quads, axis=1), tube)
@@ -115,7 +121,15 @@ def nets(mesh: Mesh, plan: Plan, cells: Cells, rng: np.random.Generator, job: in
     hangs = cells.netted & (roll > wear)
     half = cells.netted & (roll <= wear) & (roll > wear * 0.5)
     loose = float(fixed.uniform(0.02, 0.16))
-    z = cells.z + _DECK_M + 0.1 + loose * np.abs(fixed.normal(0, 1, (lifts + 1, fields + 1)) + 0.4 * rng.normal(0, 1, (lifts + 1, fields + 1)))
+    z = (
+        cells.z
+        + _DECK_M
+        + 0.1
+        + loose
+        * np.abs(
+            fixed.normal(0, 1, (lifts + 1, fields + 1)) + 0.4 * rng.normal(0, 1, (lifts + 1, fields + 1))
+        )
+    )
     row, col = np.nonzero(hangs | half)
     torn = half[row, col]
     x0, x1 = cells.x[col], cells.x[col + 1]
@@ -129,7 +143,13 @@ def nets(mesh: Mesh, plan: Plan, cells: Cells, rng: np.random.Generator, job: in
     contrast = float(fixed.uniform(0.08, 0.2))
     rgb = np.asarray(plan.net_rgb) * gain[:, None]
     if plan.net_sheet:
-        mesh.quads(corners, Surface(rgb=plan.net_rgb, aux=NET, pattern=Pattern.NET, contrast=contrast * 0.7, seed=plan.seed % 8), rgb=rgb)
+        mesh.quads(
+            corners,
+            Surface(
+                rgb=plan.net_rgb, aux=NET, pattern=Pattern.NET, contrast=contrast * 0.7, seed=plan.seed % 8
+            ),
+            rgb=rgb,
+        )
         return
     cover = np.clip(plan.net_alpha * (1 + 0.08 * fixed.normal(0, 1, row.size)), 0.2, 0.97)
     cloth = Surface(rgb=plan.net_rgb, aux=NET, pattern=Pattern.NET, contrast=contrast, seed=plan.seed % 8)
@@ -138,25 +158,27 @@ def nets(mesh: Mesh, plan: Plan, cells: Cells, rng: np.random.Generator, job: in
 
 def hoist(mesh: Mesh, plan: Plan, x: float, top_m: float, rng: np.random.Generator) -> None:
     """A lattice mast with its cage somewhere on it."""
-    if top_m < 3:  # noqa: PLR2004 - nothing to climb yet
+    if top_m < 3:
         return
     colours: tuple[Rgb, ...] = ((176, 44, 40), (206, 170, 50), (120, 124, 128), (60, 90, 150))
     look = Surface(rgb=colours[plan.seed % 4], aux=NET, contrast=0.08)
     z, w = 2.5, 0.65
     corners = np.array([(x, z), (x + w, z), (x, z + w), (x + w, z + w)])
     foot = np.column_stack([corners[:, 0], np.zeros(4), corners[:, 1]])
-    mesh.tubes(foot, foot + (0, top_m + 2.0, 0), 0.09, look)
+    mesh.tubes(foot, np.add(foot, (0, top_m + 2.0, 0)), 0.09, look)
     step = np.arange(0, top_m + 1.5, 1.5)
     low = np.stack([np.full(step.size, x), step, np.full(step.size, z + w)], 1)
-    mesh.tubes(low, low + (w, 1.5, 0), 0.05, look)
-    mesh.tubes(low, low + (w, 0, 0), 0.05, look)
-    mesh.tubes(low, low + (0, 1.5, -w), 0.05, look)
+    mesh.tubes(low, np.add(low, (w, 1.5, 0)), 0.05, look)
+    mesh.tubes(low, np.add(low, (w, 0, 0)), 0.05, look)
+    mesh.tubes(low, np.add(low, (0, 1.5, -w)), 0.05, look)
     y = float(rng.uniform(0, max(top_m - 2.5, 0.1)))
-    cage = Surface(rgb=shade(look.rgb, 0.85), aux=MACHINE, pattern=Pattern.RIBBED, unit_m=(0.2, 1), contrast=0.08)
+    cage = Surface(
+        rgb=shade(look.rgb, 0.85), aux=MACHINE, pattern=Pattern.RIBBED, unit_m=(0.2, 1), contrast=0.08
+    )
     mesh.boxes((x + w + 0.05, y, z - 0.6), (x + w + 1.7, y + 2.3, z + w + 0.4), cage)
     floors = np.arange(plan.front.storey_m, top_m, plan.front.storey_m)
     gate = np.stack([np.full(floors.size, x - 0.3), floors - 0.1, np.full(floors.size, 0.0)], 1)
-    mesh.boxes(gate, gate + (2.6, 0.1, 2.1), look, faces="yYZ")
+    mesh.boxes(gate, np.add(gate, (2.6, 0.1, 2.1)), look, faces="yYZ")
 
 
 def stair_tower(mesh: Mesh, plan: Plan, cells: Cells) -> None:
@@ -173,9 +195,14 @@ def stair_tower(mesh: Mesh, plan: Plan, cells: Cells) -> None:
     flight = [np.stack([xa, y0, np.full(rows.size, z + 0.1)], 1), np.stack([xb, y1, np.full(rows.size, z + 0.1)], 1),
               np.stack([xb, y1, np.full(rows.size, z + 0.8)], 1), np.stack([xa, y0, np.full(rows.size, z + 0.8)], 1)]  # fmt: skip
     mesh.quads(np.stack(flight, axis=1), Surface(rgb=shade(plan.scaffold.plank, 0.8), aux=NET))
-    mesh.tubes(flight[3] + (0, 1, 0), flight[2] + (0, 1, 0), 0.05, tube)
+    mesh.tubes(np.add(flight[3], (0, 1, 0)), np.add(flight[2], (0, 1, 0)), 0.05, tube)
     post = np.array([(x, cells.y[rows[0]], d) for x in (x0, x1) for d in (z + 0.02, z + 0.9)])
-    mesh.tubes(post, post + (0, float(cells.y[rows[-1] + 1] - cells.y[rows[0]]) + 1.0, 0), plan.scaffold.tube_m, tube)
+    mesh.tubes(
+        post,
+        np.add(post, (0, float(cells.y[rows[-1] + 1] - cells.y[rows[0]]) + 1.0, 0)),
+        plan.scaffold.tube_m,
+        tube,
+    )
 
 
 def catch_nets(mesh: Mesh, plan: Plan, day: DayFace) -> None:
@@ -184,12 +211,14 @@ def catch_nets(mesh: Mesh, plan: Plan, day: DayFace) -> None:
     floors = np.arange(2, day.face.floors, int(fixed.integers(3, 6)))
     mid = (np.arange(day.face.bays) + 0.5) * day.face.bay_m
     colours: tuple[Rgb, ...] = ((40, 90, 160), (70, 120, 60), (210, 120, 50), (210, 212, 212))
-    cloth = Surface(rgb=colours[int(fixed.integers(4))], aux=NET, pattern=Pattern.NET, contrast=0.12, alpha=0.66)
+    cloth = Surface(
+        rgb=colours[int(fixed.integers(4))], aux=NET, pattern=Pattern.NET, contrast=0.12, alpha=0.66
+    )
     quads = []
     for floor in floors:
         y = floor * day.face.storey_m
         here = day.stage_at(mid, np.full(mid.size, y - 0.1))
-        for bay in np.flatnonzero((here >= _FRAMED) & (here < 6)):  # noqa: PLR2004 - boards need the wall free
+        for bay in np.flatnonzero((here >= _FRAMED) & (here < 6)):
             x0, x1 = bay * day.face.bay_m, (bay + 1) * day.face.bay_m
             quads.append([(x0, y - 0.3, 0.0), (x1, y - 0.3, 0.0), (x1, y + 0.7, 2.6), (x0, y + 0.7, 2.6)])
     if quads:
@@ -203,9 +232,19 @@ def cradle(mesh: Mesh, plan: Plan, y: float, x: float) -> None:
     """A hanging platform on two ropes from the roof."""
     long = min(5.0, plan.width_m * 0.5)
     x = min(max(x, 0.2), plan.width_m - long - 0.2)
-    metal = Surface(rgb=((198, 140, 40), (170, 174, 178), (176, 60, 50))[plan.seed % 3], aux=NET, pattern=Pattern.RIBBED, unit_m=(0.3, 1))
+    metal = Surface(
+        rgb=((198, 140, 40), (170, 174, 178), (176, 60, 50))[plan.seed % 3],
+        aux=NET,
+        pattern=Pattern.RIBBED,
+        unit_m=(0.3, 1),
+    )
     mesh.boxes((x, y, 0.35), (x + long, y + 0.15, 1.05), metal)
     mesh.boxes((x, y, 0.98), (x + long, y + 0.5, 1.05), metal)
     mesh.boxes((x, y + 0.95, 0.98), (x + long, y + 1.02, 1.05), metal)
     ropes = np.array([(x + 0.2, y, 0.7), (x + long - 0.2, y, 0.7)])
-    mesh.tubes(ropes, [(x + 0.2, plan.height_m + 0.8, 0.7), (x + long - 0.2, plan.height_m + 0.8, 0.7)], 0.04, Surface(rgb=(90, 90, 92), aux=NET))
+    mesh.tubes(
+        ropes,
+        [(x + 0.2, plan.height_m + 0.8, 0.7), (x + long - 0.2, plan.height_m + 0.8, 0.7)],
+        0.04,
+        Surface(rgb=(90, 90, 92), aux=NET),
+    )

@@ -37,7 +37,9 @@ def skin(mesh: Mesh, plan: Plan, day: DayFace, track: str, coated: NDArray[np.bo
         if not len(part.rect_m):
             continue
         surface = _surface(plan, name)
-        gain = zone_gain[part.zone] if name != "boards" else 1 + rng.normal(0, 0.03, len(zone_gain))[part.zone]
+        gain = (
+            zone_gain[part.zone] if name != "boards" else 1 + rng.normal(0, 0.03, len(zone_gain))[part.zone]
+        )
         rgb = np.asarray(surface.rgb)[None] * gain[:, None]
         depth = np.asarray(Z_OF[track])[part.stage]
         if name == "finish":
@@ -57,7 +59,12 @@ def _by_look(pieces: Pieces, track: str, coated: NDArray[np.bool_]) -> dict[str,
                 "finish": pieces.at(5, 6, 7)}  # fmt: skip
     six = pieces.at(6)
     wet = coated[six.zone]
-    return {"infill": pieces.at(4, 5), "boards": _pick(six, ~wet), "base": _pick(six, wet), "finish": pieces.at(7)}
+    return {
+        "infill": pieces.at(4, 5),
+        "boards": _pick(six, ~wet),
+        "base": _pick(six, wet),
+        "finish": pieces.at(7),
+    }
 
 
 def _pick(pieces: Pieces, here: NDArray[np.bool_]) -> Pieces:
@@ -79,13 +86,13 @@ def _finish(mesh: Mesh, plan: Plan, day: DayFace, part: Pieces, rgb: Floats, dep
     style = plan.accent_style
     if style == 1:
         accent = bay % 3 == 1
-    elif style == 2:  # noqa: PLR2004 - spandrels under the windows
+    elif style == 2:
         accent = (local_top < 0.45 * face.storey_m) & (rect[:, 2] - rect[:, 0] > 0.25)
-    elif style == 3:  # noqa: PLR2004
+    elif style == 3:
         accent = floor == 0
-    elif style == 4:  # noqa: PLR2004
+    elif style == 4:
         accent = plan.rng(2).random(len(face.walls))[part.source] < 0.2
-    elif style == 5:  # noqa: PLR2004
+    elif style == 5:
         accent = floor == face.floors - 1
     main = plan.cladding or plan.paint
     other = plan.paint if plan.cladding is not None and style in (1, 4) else plan.accent
@@ -95,7 +102,13 @@ def _finish(mesh: Mesh, plan: Plan, day: DayFace, part: Pieces, rgb: Floats, dep
     foot = (floor == 0) & (rect[:, 1] < 0.05)
     plinth = rect[foot].copy()
     plinth[:, 3] = np.minimum(plinth[:, 3], 0.6)
-    stone = Surface(rgb=shade(plan.works.concrete, 0.75), aux=BUILDING, pattern=Pattern.PAVED, unit_m=(0.6, 0.6), contrast=0.1)
+    stone = Surface(
+        rgb=shade(plan.works.concrete, 0.75),
+        aux=BUILDING,
+        pattern=Pattern.PAVED,
+        unit_m=(0.6, 0.6),
+        contrast=0.1,
+    )
     mesh.quads(fronts(plinth, 0.02), stone)
 
 
@@ -116,10 +129,17 @@ def _ties(mesh: Mesh, plan: Plan, part: Pieces) -> None:
     """Lintels over the openings of a block wall, paler than the blocks."""
     if plan.infill.pattern is not Pattern.COURSED:
         return
-    rect = part.rect_m[(part.rect_m[:, 3] - part.rect_m[:, 1] < 0.95) & (part.rect_m[:, 2] - part.rect_m[:, 0] > 0.7)]
-    lintel = np.stack([rect[:, 0] - 0.15, rect[:, 1], rect[:, 2] + 0.15, np.minimum(rect[:, 1] + 0.2, rect[:, 3])], axis=1)
+    rect = part.rect_m[
+        (part.rect_m[:, 3] - part.rect_m[:, 1] < 0.95) & (part.rect_m[:, 2] - part.rect_m[:, 0] > 0.7)
+    ]
+    lintel = np.stack(
+        [rect[:, 0] - 0.15, rect[:, 1], rect[:, 2] + 0.15, np.minimum(rect[:, 1] + 0.2, rect[:, 3])], axis=1
+    )
     on_top = (rect[:, 1] % plan.front.storey_m) > 0.5 * plan.front.storey_m
-    mesh.quads(fronts(lintel[on_top], -0.15), Surface(rgb=shade(plan.works.concrete, 1.05), aux=BUILDING, contrast=0.1))
+    mesh.quads(
+        fronts(lintel[on_top], -0.15),
+        Surface(rgb=shade(plan.works.concrete, 1.05), aux=BUILDING, contrast=0.1),
+    )
 
 
 def _steps(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
@@ -142,5 +162,12 @@ def _steps(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
     low = np.column_stack([rect[:, :2], np.full(len(rect), _BACK_M)])
     high = np.column_stack([rect[:, 2:], front])
     boards = stage >= (6 if track == "new" else 3)
-    mesh.boxes(low[boards], high[boards], replace(plan.boards, pattern=Pattern.PLAIN, rgb=shade(plan.boards.rgb, 0.92)), faces="xXyY")
-    mesh.boxes(low[~boards], high[~boards], replace(plan.infill, rgb=shade(plan.infill.rgb, 0.85)), faces="xX")
+    mesh.boxes(
+        low[boards],
+        high[boards],
+        replace(plan.boards, pattern=Pattern.PLAIN, rgb=shade(plan.boards.rgb, 0.92)),
+        faces="xXyY",
+    )
+    mesh.boxes(
+        low[~boards], high[~boards], replace(plan.infill, rgb=shade(plan.infill.rgb, 0.85)), faces="xX"
+    )
