@@ -54,6 +54,8 @@ void main() {
         own.rgb = pow(texture(u_photos, vec3(v_uv, mod(v_look.w, u_photo_count))).rgb, vec3(2.2)) * mix(vec3(1.0), rgb * 2.2, 0.5);
     else
         own = surface(pattern, v_uv, rgb, v_rgba.a, v_look, span);
+    float pane_ = pattern == 17u ? clamp((1.0 - own.a) * 2.0, 0.0, 1.0) : 0.0;
+    if (pattern == 17u) own.a = 1.0;
     if (own.a < 0.02) discard;
     float snowy = u_snow * smoothstep(0.35, 0.8, normal.y) * (pattern == 10u || pattern == 5u ? 0.4 : 1.0);
     snowy *= 0.75 + 0.5 * cloudy(v_world.xz * 0.4);
@@ -85,6 +87,15 @@ void main() {
         vec3 seen = mirror.y > 0.0 ? sky_at(mirror) : u_ground_rgb * 1.2;
         seen += u_sun_rgb * 6.0 * pow(max(dot(mirror, u_sun_dir), 0.0), 400.0) * shade * step(0.01, gloss);
         out_rgb = mix(out_rgb, seen, rim);
+    }
+    if (pane_ > 0.01) {
+        vec2 pane = floor(v_uv / max(v_look.xy, vec2(0.2)));
+        vec3 mirror = normalize(reflect(-view, normal) + 0.12 * vec3(hash(pane) - 0.5, hash(pane + 7.0) - 0.5, 0.0));
+        vec3 seen = mirror.y > 0.0 ? sky_at(mirror) : u_ground_rgb;
+        float rim = clamp(0.10 + 0.35 * hash(pane + v_look.w) + 0.6 * pow(1.0 - max(dot(normal, view), 0.0), 3.0), 0.0, 0.9);
+        out_rgb = mix(out_rgb, seen, pane_ * rim);
+        float lamp = step(hash(pane + v_look.w * 13.0), 0.34);
+        out_rgb += pane_ * lamp * smoothstep(0.35, 0.9, u_night) * mix(vec3(0.75, 0.48, 0.2), vec3(0.7, 0.7, 0.66), step(0.7, hash(pane + 3.0))) * (0.4 + 0.6 * hash(pane + 9.0));
     }
     if (pattern == 15u) out_rgb = mix(out_rgb, rgb * 1.6, u_night);
     out_rgb = mix(u_fog_rgb, out_rgb, exp(-away * u_fog_per_m));
