@@ -53,12 +53,15 @@ def render(
 ) -> Render:
     """What the project's camera sees on `day`, as an image of (width, height) pixels.
 
-    `photos` [n, 256, 256, 3] RGB are facades for the town around (scene.photos), drawn ones if None. The same arguments
+    `photos` [n, 256, 256, 3] RGB are facades for the town around (scene.around.load_facades), drawn ones if None. The same arguments
     give the same picture on the same OpenGL driver, and within rounding on another.
     """
     shot = np.random.default_rng([project.seed, conditions.seed])
     camera = _swayed(project.camera, conditions)
-    mesh = building(project, day, conditions).add(surroundings(project, day, conditions, shot))
+    place = np.random.default_rng([project.seed, 17])
+    count = 0 if photos is None else len(photos)
+    mesh = building(project, day, conditions)
+    mesh.add(surroundings(project, day, conditions, place, shot, photos=count))
     light = light_of(conditions, project.facing_deg, site_lamps(project))
     middle = (project.width_m / 2, project.height_m / 2, 0.0)
     reach = 0.75 * math.hypot(project.width_m, project.height_m) + 12
