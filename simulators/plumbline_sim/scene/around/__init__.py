@@ -34,7 +34,7 @@ def surroundings(project: Project, day: float, conditions: Conditions, rng_fixed
     plot, standing = _standing(project, conditions.season, seed, photos)
     mesh = Mesh().add(standing)
     free = raise_cranes(mesh, project, plot, day, np.random.default_rng([seed, 5]), rng_shot, 1)
-    free = place_machines(mesh, project, plot, day, rng_shot, free)
+    free = place_machines(mesh, project, plot, day, np.random.default_rng([seed, 7]), rng_shot, free)
     draw_people(mesh, people_of(project, plot, day, rng_shot), free)
     return mesh
 
