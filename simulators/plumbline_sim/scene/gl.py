@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from plumbline.errors import MissingExtra, Unreachable
 from plumbline_sim.scene.camera import Pinhole
 from plumbline_sim.scene.light import Light
-from plumbline_sim.scene.mesh import Mesh
+from plumbline_sim.scene.mesh import Mesh, Pattern
 
 SHADOW_PX: Final = 1536
 SKY_AUX: Final = 3
 COVER: Final = 0.45
 """A sheer surface at least this dense hides what is behind it, and gives the pixel its class."""
+_OWN_SHAPE: Final = (int(Pattern.LEAVES), int(Pattern.WINDOWS))
+"""Patterns whose class or outline the shader decides."""
+_DRAWN_LAST: Final = tuple(int(p) for p in (Pattern.SOIL, Pattern.GRASS, Pattern.PAVED, Pattern.DISTRICT))
 _NEAR_M, _FAR_M = 0.5, 2500.0
 _FORMAT: Final = "3f 3f 2f 4f1 4f 4u1"
 _NAMES: Final = ("position", "normal", "uv", "rgba", "look", "ids")
@@ -66,9 +69,7 @@ class _Painter:
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._scene = _program(context, "scene.vert", "noise.glsl", "surface.glsl", "scene.frag")
-        self._classes = _program(context, "scene.vert", "noise.glsl", "surface.glsl", "classes.frag")
-        self._shadow = _program(context, "scene.vert", "noise.glsl", "surface.glsl", "shadow.frag")
+        self._programs: dict[tuple[str, int, bool], Any] = {}
         self._sky = _program(context, "sky.vert", "noise.glsl", "sky.frag")
         self._sky_array = context.vertex_array(self._sky, [])
         self._shadow_map = context.depth_texture((SHADOW_PX, SHADOW_PX))
@@ -83,6 +84,7 @@ class _Painter:
               reach_m: float, photos: NDArray[np.uint8] | None) -> Painted:  # fmt: skip
         context = self._context
         rows, solid = mesh.vertices()
+        rows, solid_runs, sheer_runs = _by_pattern(rows, solid)
         buffer = context.buffer(rows.tobytes())
         many, single, classes = self._frame(size)
         clip, sun_clip = _clip(camera, size), _sun_clip(light, middle, reach_m)
@@ -97,7 +99,8 @@ class _Painter:
 
         self._shadow_frame.use()
         self._shadow_frame.clear(depth=1.0)
-        self._draw(self._shadow, buffer, {**common, "u_clip": sun_clip}, 0, len(rows))
+        self._runs("shadow.frag", buffer, {**common, "u_clip": sun_clip}, solid_runs, sheer=False)
+        self._runs("shadow.frag", buffer, {**common, "u_clip": sun_clip}, sheer_runs, sheer=True)
 
         many.use()
         many.clear(0, 0, 0, 1, depth=1.0)
@@ -118,16 +121,17 @@ class _Painter:
             "u_lamp_rgb": light.lamp_rgb, "u_shadow": 0, "u_photos": 1,
             "u_photo_count": 0.0 if photos is None else float(len(photos)),
         }  # fmt: skip
-        self._draw(self._scene, buffer, look, 0, solid)
+        self._runs("scene.frag", buffer, look, solid_runs, sheer=False)
         context.enable(context.BLEND)
         context.blend_func = context.SRC_ALPHA, context.ONE_MINUS_SRC_ALPHA
-        self._draw(self._scene, buffer, look, solid, len(rows) - solid)
+        self._runs("scene.frag", buffer, look, sheer_runs, sheer=True)
         context.disable(context.BLEND)
         context.copy_framebuffer(single, many)
 
         classes.use()
         classes.clear(SKY_AUX / 255, 0, 0, 1, depth=1.0)
-        self._draw(self._classes, buffer, {**common, "u_cover": COVER}, 0, len(rows))
+        self._runs("classes.frag", buffer, {**common, "u_cover": COVER}, solid_runs, sheer=False)
+        self._runs("classes.frag", buffer, {**common, "u_cover": COVER}, sheer_runs, sheer=True)
         buffer.release()
         linear = np.frombuffer(single.read(components=3, dtype="f2"), np.float16).reshape(height, width, 3)
         ids = np.frombuffer(classes.read(components=4, dtype="f1"), np.uint8).reshape(height, width, 4)
@@ -139,6 +143,22 @@ class _Painter:
             instance=ids[..., 1].astype(np.int32) + 256 * ids[..., 2].astype(np.int32),
             depth_m=(2 * _FAR_M * _NEAR_M / (_FAR_M + _NEAR_M - (2 * depth - 1) * (_FAR_M - _NEAR_M))).astype(np.float32),
         )  # fmt: skip
+
+    def _runs(self, fragment: str, buffer: Any, uniforms: dict[str, Any], runs: list[tuple[int, int, int]], *, sheer: bool) -> None:
+        """Draw (pattern, first, count) runs, each by a program that knows no other pattern.
+
+        A software rasteriser goes through every branch of a shader for every pixel: one program for all patterns would
+        pay for all of them everywhere, and its `discard` would keep hidden pixels from being left out early.
+        """
+        for pattern, first, count in runs:
+            kind = pattern if fragment == "scene.frag" or pattern in _OWN_SHAPE else 0
+            key = fragment, kind, sheer
+            if key not in self._programs:
+                self._programs[key] = _program(
+                    self._context, "scene.vert", "noise.glsl", "surface.glsl", fragment,
+                    defines=f"#define PATTERN {kind}u\n" + ("#define SHEER\n" if sheer else ""),
+                )  # fmt: skip
+            self._draw(self._programs[key], buffer, uniforms, first, count)
 
     def _draw(self, program: Any, buffer: Any, uniforms: dict[str, Any], first: int, count: int) -> None:
         if count == 0:
@@ -184,11 +204,31 @@ def _skipped(part: str) -> str:
     return _SKIP[part]
 
 
-def _program(context: Any, vertex: str, *fragments: str) -> Any:
+def _by_pattern(rows: NDArray[Any], solid: int) -> tuple[NDArray[Any], list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+    """Rows with the solid triangles gathered by pattern, level ground last as most of it is hidden; then both parts' runs.
+
+    What is sheer keeps its order.
+    """
+    kinds = rows["ids"][:solid:3, 0].astype(np.int64)
+    order = np.argsort(np.where(np.isin(kinds, _DRAWN_LAST), kinds + 256, kinds), kind="stable")
+    rows = rows.copy()
+    rows[:solid] = rows[:solid].reshape(-1, 3)[order].reshape(-1)
+    return rows, _runs_of(rows["ids"][:solid:3, 0], 0), _runs_of(rows["ids"][solid::3, 0], solid)
+
+
+def _runs_of(kinds: NDArray[Any], first: int) -> list[tuple[int, int, int]]:
+    if not len(kinds):
+        return []
+    edges = np.flatnonzero(np.diff(kinds.astype(np.int64))) + 1
+    starts, ends = [0, *edges.tolist()], [*edges.tolist(), len(kinds)]
+    return [(int(kinds[a]), first + 3 * a, 3 * (b - a)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _program(context: Any, vertex: str, *fragments: str, defines: str = "") -> Any:
     folder = resources.files("plumbline_sim.scene") / "shaders"
     text = "\n".join((folder / name).read_text(encoding="utf-8") for name in fragments)
     return context.program(
-        vertex_shader=(folder / vertex).read_text(encoding="utf-8"), fragment_shader=f"#version 330\n{text}"
+        vertex_shader=(folder / vertex).read_text(encoding="utf-8"), fragment_shader=f"#version 330\n{defines}{text}"
     )
 
 

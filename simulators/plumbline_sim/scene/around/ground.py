@@ -11,27 +11,18 @@ from plumbline_sim.scene.around.plot import Plot, Rect, flat, grown, less, seen,
 from plumbline_sim.scene.around.solids import blob, heap
 from plumbline_sim.scene.conditions import Season
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
-from plumbline_sim.scene.project import Project
 
 GROUND: Final = AUX_CLASSES.index("ground")
 PIT_M: Final = 3.0
-"""How far beyond the footprint the ground is left out while there is a pit."""
+"""Heaps, puddles and pads keep this far from the footprint."""
 _FAR_M: Final = 2450.0
 _GRASS: Final = {"spring": (98, 124, 62), "summer": (96, 116, 58), "autumn": (116, 112, 62), "winter": (112, 110, 78)}
 
 
-def ground_hole(project: Project, day: float) -> Rect | None:
-    """What the building's side of the scene draws instead of this ground: the pit and its slopes, or nothing."""
-    lowest = project.zone_stages(day)[0]
-    if project.track == "reno" or not bool(((lowest > 0.02) & (lowest < 2.98)).any()):
-        return None
-    return -PIT_M, -project.depth_m - PIT_M, project.width_m + PIT_M, PIT_M
-
-
-def lay_ground(mesh: Mesh, plot: Plot, rng: np.random.Generator, *, new: bool, season: Season, hole: Rect | None) -> None:
-    """Everything level, down to the horizon; nothing is drawn inside `hole`."""
+def lay_ground(mesh: Mesh, plot: Plot, rng: np.random.Generator, *, new: bool, season: Season) -> None:
+    """Everything level, down to the horizon; nothing is drawn inside the building's footprint."""
     grass = _near(_GRASS[season], rng, 10)
-    holes = () if hole is None else (hole,)
+    holes = (plot.house,)
     whole = (-_FAR_M, -_FAR_M, _FAR_M, _FAR_M)
     mesh.quads(flat(less(whole, holes), -0.09), Surface(
         rgb=_near((104, 106, 84), rng, 8), aux=GROUND, pattern=Pattern.DISTRICT, unit_m=(float(rng.uniform(9, 16)), 1.0),
@@ -183,13 +174,13 @@ def _courtyard(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[fl
     """A finished yard: lawn, a blind strip along the house, a drive with parking bays, paths, a playground."""
     x0, z0, x1, z1 = plot.site
     lawn = Surface(rgb=grass, aux=GROUND, pattern=Pattern.GRASS, contrast=0.24, seed=float(rng.uniform(0, 9)))
-    mesh.quads(flat([plot.site], 0.0), lawn)
+    mesh.quads(flat(less(plot.site, (plot.house,)), 0.0), lawn)
     grey = float(rng.uniform(96, 150))
     paved = Surface(rgb=(grey, grey * 0.99, grey * 0.96), aux=GROUND, pattern=Pattern.PAVED,
                     unit_m=(float(rng.choice([0.3, 0.6, 40])),) * 2, contrast=0.16, seed=float(rng.uniform(0, 9)))  # fmt: skip
     asphalt = Surface(rgb=(grey * 0.72, grey * 0.72, grey * 0.73), aux=GROUND, pattern=Pattern.PAVED, unit_m=(40, 40), contrast=0.18)
     hx0, hz0, hx1, _ = plot.house
-    mesh.quads(flat([(hx0 - 1.2, hz0 - 1.2, hx1 + 1.2, 1.2)], 0.012), paved)
+    mesh.quads(flat(less((hx0 - 1.2, hz0 - 1.2, hx1 + 1.2, 1.2), (plot.house,)), 0.012), paved)
     drive = float(rng.uniform(2.6, max(2.7, z1 - 7.5)))
     if rng.random() < 0.8:
         mesh.quads(flat([(x0, drive, x1, min(drive + 4.2, z1))], 0.02), asphalt)

@@ -31,7 +31,7 @@ def plant(mesh: Mesh, plot: Plot, rng: np.random.Generator, *, season: Season, s
     for number, name in enumerate(kinds):
         green, slim, closed = TREES[split][name]
         mine = kind == number
-        for near, low, high in ((110, 0.0, 70.0), (34, 70.0, 190.0), (9, 190.0, 9999.0)):
+        for near, low, high in ((84, 0.0, 60.0), (30, 60.0, 170.0), (8, 170.0, 9999.0)):
             these = mine & (away >= low) & (away < high)
             if these.any():
                 leaf = _leaf(green, season, evergreen=name == "spruce")
@@ -94,7 +94,7 @@ def _trees(mesh: Mesh, rng: np.random.Generator, x: Floats, z: Floats, tall: Flo
         top = np.stack([x, crown_y + half_y * 0.6, z], 1)
         bark = Surface(rgb=_BARK, aux=VEGETATION, pattern=Pattern.STAINED, contrast=0.2)
         mesh.quads(bars(foot, top, np.stack([girth, girth], 1), np.stack([girth, girth], 1) * 0.35), bark)
-        _boughs(mesh, rng, np.stack([x, clear, z], 1), half_x, half_y, girth, 34 if leaf is None and cards > 60 else 7, bark)
+        _boughs(mesh, rng, np.stack([x, clear, z], 1), half_x, half_y, girth, 24 if leaf is None and cards > 60 else 6, bark)
     _crown(mesh, rng, np.stack([x, crown_y, z], 1), half_x, half_y, cards, closed, leaf, cone=slim > 2)
 
 
@@ -107,7 +107,7 @@ def _boughs(mesh: Mesh, rng: np.random.Generator, clear: Floats, half_x: Floats,
     end = start + np.stack([reach * np.cos(turn), half_y[:, None] * rng.uniform(0.25, 0.75, (count, each)), reach * np.sin(turn)], -1)
     thick = np.broadcast_to(girth[:, None] * 0.3, turn.shape).reshape(-1)
     faces = bars(start.reshape(-1, 3), end.reshape(-1, 3), np.stack([thick, thick], 1), np.stack([thick, thick], 1) * 0.25)
-    mesh.quads(faces.reshape(-1, 6, 4, 3)[:, :4].reshape(-1, 4, 3), bark)
+    mesh.quads(faces.reshape(-1, 6, 4, 3)[:, [0, 1]].reshape(-1, 4, 3), bark)
 
 
 def _crown(mesh: Mesh, rng: np.random.Generator, middle: Floats, half_x: Floats, half_y: Floats, cards: int, closed: float,

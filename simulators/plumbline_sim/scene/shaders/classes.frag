@@ -13,12 +13,13 @@ out vec4 f_ids;
 void main() {
     vec3 to_eye = u_eye - v_world;
     float span = length(to_eye) / u_px_per_rad;
-    if (v_ids.x == 17u) {  // a pane of a far wall is glazing too
-        vec4 wall = surface(17u, v_uv, vec3(1.0), 1.0, v_look, span);
-        f_ids = vec4(wall.a < 0.75 ? 1.0 : float(v_ids.y), v_ids.zw, 255.0) / 255.0;
-        return;
-    }
-    vec4 own = v_ids.x == 10u ? surface(10u, v_uv, vec3(1.0), v_rgba.a, v_look, span) : v_rgba;
-    if (own.a < u_cover) discard;
-    f_ids = vec4(v_ids.yzw, 255u) / 255.0;
+    uint aux = v_ids.y;
+#if PATTERN == 17u
+    if (surface(17u, v_uv, vec3(1.0), 1.0, v_look, span).a < 0.75) aux = 1u;  // a pane of a far wall is glazing too
+#elif PATTERN == 10u
+    if (surface(10u, v_uv, vec3(1.0), v_rgba.a, v_look, span).a < u_cover) discard;
+#elif defined(SHEER)
+    if (v_rgba.a < u_cover) discard;
+#endif
+    f_ids = vec4(float(aux), v_ids.zw, 255.0) / 255.0;
 }

@@ -47,7 +47,7 @@ void main() {
     vec3 normal = normalize(v_normal);
     if (dot(normal, view) < 0.0) normal = -normal;
     float span = away / (u_px_per_rad * max(abs(dot(normal, view)), 0.15));
-    uint pattern = v_ids.x;
+    const uint pattern = PATTERN;  // one program a pattern: see gl.py
     vec3 rgb = pow(v_rgba.rgb, vec3(2.2));
     vec4 own = vec4(rgb, v_rgba.a);
     if (pattern == 13u && u_photo_count > 0.0)
@@ -56,7 +56,9 @@ void main() {
         own = surface(pattern, v_uv, rgb, v_rgba.a, v_look, span);
     float pane_ = pattern == 17u ? clamp((1.0 - own.a) * 2.0, 0.0, 1.0) : 0.0;
     if (pattern == 17u) own.a = 1.0;
+#if defined(SHEER) || PATTERN == 10u
     if (own.a < 0.02) discard;
+#endif
     float snowy = u_snow * smoothstep(0.35, 0.8, normal.y) * (pattern == 10u || pattern == 5u ? 0.4 : 1.0);
     snowy *= 0.75 + 0.5 * cloudy(v_world.xz * 0.4);
     own.rgb = mix(own.rgb, vec3(0.82, 0.85, 0.9), clamp(snowy, 0.0, 1.0));
