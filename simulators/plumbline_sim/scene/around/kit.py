@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.solids import bars
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 
-Floats = NDArray[np.float64]
 Rgb = tuple[float, float, float]
 Point = tuple[float, float, float]
 MACHINE: Final = AUX_CLASSES.index("machine_vehicle")
@@ -26,7 +25,7 @@ DARK: Final[Rgb] = (52, 54, 56)
 class Kit:
     """Parts of one machine; its front looks along +z, its wheels stand on y = 0."""
 
-    _faces: dict[tuple[Pattern, float], list[tuple[Floats, Rgb]]] = field(default_factory=dict)
+    _parts: dict[tuple[Pattern, float], list[tuple[float, ...]]] = field(default_factory=dict)
 
     def box(self, low: Point, high: Point, rgb: Rgb, pattern: Pattern = Pattern.METAL, unit: float = 1.0) -> Self:
         """An upright box."""
@@ -35,9 +34,9 @@ class Kit:
 
     def bar(self, start: ArrayLike, end: ArrayLike, thick: tuple[float, float], tip: tuple[float, float] | None, rgb: Rgb,
             pattern: Pattern = Pattern.METAL, unit: float = 1.0, facing: Point = (0.0, 0.0, 1.0)) -> Self:  # fmt: skip
-        """A bar that may taper to `tip`."""
-        faces = bars(start, end, thick, tip, facing)
-        self._faces.setdefault((pattern, unit), []).append((faces, rgb))
+        """A bar that may taper to `tip`; see `solids.bars`."""
+        row = (*np.asarray(start, float).tolist(), *np.asarray(end, float).tolist(), *thick, *(tip or thick), *facing, *rgb)
+        self._parts.setdefault((pattern, unit), []).append(row)
         return self
 
     def wheel(self, x: float, z: float, radius: float, wide: float = 0.28) -> Self:
@@ -60,8 +59,9 @@ class Kit:
     def mesh(self) -> Mesh:
         """All parts, one call a finish."""
         out = Mesh()
-        for (pattern, unit), parts in self._faces.items():
-            faces = np.concatenate([p[0] for p in parts])
-            rgb = np.concatenate([np.broadcast_to(np.asarray(p[1], float), (len(p[0]), 3)) for p in parts])
-            out.quads(faces, Surface(rgb=(0, 0, 0), aux=MACHINE, pattern=pattern, unit_m=(unit, unit), contrast=0.12), rgb=rgb)
+        for (pattern, unit), rows in self._parts.items():
+            part = np.array(rows)
+            faces = bars(part[:, :3], part[:, 3:6], part[:, 6:8], part[:, 8:10], part[:, 10:13])
+            look = Surface(rgb=(0, 0, 0), aux=MACHINE, pattern=pattern, unit_m=(unit, unit), contrast=0.12)
+            out.quads(faces, look, rgb=np.repeat(part[:, 13:16], 6, axis=0))
         return out

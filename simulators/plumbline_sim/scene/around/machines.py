@@ -10,7 +10,7 @@ import numpy as np
 
 from plumbline_sim.scene.around import diggers, stacks
 from plumbline_sim.scene.around.kit import Rgb
-from plumbline_sim.scene.around.plot import CLEAR_M, Plot, grown, hidden_share, seen, touches
+from plumbline_sim.scene.around.plot import CLEAR_M, Floats, Plot, grown, hidden_share, seen, touches
 from plumbline_sim.scene.around.vehicles import LENGTH_M, vehicle
 from plumbline_sim.scene.families import CARS, VEHICLES
 from plumbline_sim.scene.mesh import Mesh
@@ -38,6 +38,7 @@ class _Yard:
     rng: np.random.Generator
     free: int
     left: float
+    houses: list[tuple[float, float, float]]
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
     def put(self, part: Mesh, x: float, z: float, yaw: float, radius: float, tall: float, *, counted: bool = True) -> bool:
@@ -57,10 +58,10 @@ class _Yard:
         return True
 
 
-def place_machines(mesh: Mesh, project: Project, plot: Plot, day: float, fixed: np.random.Generator, shot: np.random.Generator,
-                   first_instance: int) -> int:  # fmt: skip
-    """Everything on wheels or tracks and what stands stacked; returns the next free instance number."""
-    yard = _Yard(mesh, plot, shot, first_instance, float(shot.choice(_HIDES)))
+def place_machines(mesh: Mesh, project: Project, plot: Plot, day: float, houses: Floats, fixed: np.random.Generator,
+                   shot: np.random.Generator, first_instance: int) -> int:  # fmt: skip
+    """Everything on wheels or tracks and what stands stacked; `houses` [n, 3] are x, z, radius; returns the next free instance number."""
+    yard = _Yard(mesh, plot, shot, first_instance, float(shot.choice(_HIDES)), [tuple(row) for row in houses.tolist()])
     done = float(project.zone_stages(day).mean())
     if 0.02 < done < 6.9:  # noqa: PLR2004 - before and after the works there is nobody
         _cabins(yard, fixed, new=project.track == "new")
@@ -148,11 +149,21 @@ def _street(yard: _Yard, project: Project) -> None:
         part, kind = _car(rng, project) if rng.random() < 0.8 else (vehicle(k := str(rng.choice(["bus", "box", "tipper"])), (200.0, 60.0, 50.0), (226, 226, 222)), k)  # noqa: PLR2004
         near = rng.random() < 0.5  # noqa: PLR2004
         yard.put(part, float(rng.uniform(-90, 110)), z0 + 3.3 if near else z1 - 3.3, math.pi / 2 if near else -math.pi / 2, LENGTH_M[kind] * 0.5, 2.0)
+    for _ in range(int(rng.integers(0, 4))):  # car parks across the street and beside it
+        x0, z = float(rng.uniform(plot.site[0] - 40, plot.site[2] + 20)), float(rng.choice([z1 + plot.pavement_m + rng.uniform(4, 40), plot.site[1] - rng.uniform(5, 60)]))
+        for x in x0 + 2.6 * np.arange(int(rng.integers(2, 9))):
+            if rng.random() < 0.7 and seen(plot, x, z, 2).item() and not _in_house(yard, float(x), z):  # noqa: PLR2004
+                part, kind = _car(rng, project)
+                yard.put(part, float(x), z + float(rng.normal(0, 0.2)), float(rng.choice([0, math.pi])), 1.25, 1.5)
     x = plot.lane[2] - 1.1
     for z in np.arange(plot.site[1] - 50, plot.street[1] - 8, 6.0):
         if rng.random() < share * 0.6 and seen(plot, x, z, 2).item():
             part, kind = _car(rng, project)
             yard.put(part, float(x), float(z), 0.0 if rng.random() < 0.5 else math.pi, LENGTH_M[kind] * 0.45, 1.5)  # noqa: PLR2004
+
+
+def _in_house(yard: _Yard, x: float, z: float) -> bool:
+    return any(math.hypot(x - hx, z - hz) < radius + 2 for hx, hz, radius in yard.houses)
 
 
 def _bays(yard: _Yard, project: Project) -> None:

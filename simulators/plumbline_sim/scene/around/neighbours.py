@@ -62,6 +62,9 @@ def _lots(plot: Plot, rng: np.random.Generator) -> list[tuple[float, float, floa
             if rng.random() < 0.85:
                 out.append((x, z, skew + (math.pi / 2 if rng.random() < 0.3 else 0.0)))
             x += side * float(rng.uniform(24, 40))
+        for _ in range(3):  # blocks across the street, whose roofs a high camera looks over
+            z = plot.street[3] + plot.pavement_m + float(rng.uniform(8, 60))
+            out.append((float(rng.uniform(-70, plot.house[2] + 70)), z, math.pi + skew + (math.pi / 2 if rng.random() < 0.3 else 0.0)))
         if rng.random() < 0.4:  # a house across the street, in the picture's corner
             share = float(rng.uniform(0.15, 0.6))
             edge = plot.house[0] if side < 0 else plot.house[2]

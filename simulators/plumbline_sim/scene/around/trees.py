@@ -116,7 +116,7 @@ def _crown(mesh: Mesh, rng: np.random.Generator, middle: Floats, half_x: Floats,
     count = len(middle)
     way = rng.standard_normal((count, cards, 3))
     way /= np.linalg.norm(way, axis=-1, keepdims=True)
-    lobes = 1 + 0.16 * np.sin(3 * np.arctan2(way[..., 2], way[..., 0]) + rng.uniform(0, 6, (count, 1))) * np.cos(2.3 * way[..., 1] + rng.uniform(0, 6, (count, 1)))
+    lobes = 1 + 0.26 * np.sin(3 * np.arctan2(way[..., 2], way[..., 0]) + rng.uniform(0, 6, (count, 1))) * np.cos(2.3 * way[..., 1] + rng.uniform(0, 6, (count, 1)))
     deep = rng.random((count, cards)) ** 0.45 * 0.86 * lobes
     local = way * deep[..., None]
     if cone:
@@ -141,8 +141,8 @@ def _crown(mesh: Mesh, rng: np.random.Generator, middle: Floats, half_x: Floats,
     normals = np.repeat(outward, 3, axis=1)
     bare = leaf is None
     tone: ArrayLike = (104, 94, 84) if leaf is None else leaf
-    shade = 0.62 + 0.3 * np.clip(deep, 0, 1) + 0.22 * local[..., 1]
-    each = np.asarray(tone)[None, None] * (shade * rng.uniform(0.88, 1.1, (count, cards)))[..., None] * rng.normal(1, 0.05, (count, 1, 3))
+    shade = 0.5 + 0.42 * np.clip(deep, 0, 1) + 0.26 * local[..., 1]
+    each = np.asarray(tone)[None, None] * (shade * rng.uniform(0.8, 1.16, (count, cards)))[..., None] * rng.normal(1, 0.05, (count, 1, 3))
     surface = Surface(rgb=(60, 90, 40), aux=VEGETATION, pattern=Pattern.LEAVES, unit_m=(1.0, 2.0 if bare else 1.0), contrast=0.22, seed=float(rng.uniform(0, 9)))
     for pick in ([0, 1, 2], [0, 2, 3]):
         mesh.triangles(corners[:, pick], normals, surface, rgb=each.reshape(-1, 3), uv=base[:, pick])

@@ -25,17 +25,19 @@ def vehicle(kind: str, rgb: Rgb, load: Rgb = (150, 120, 90)) -> Mesh:
         _bus(kit, rgb)
     else:
         _lorry(kit, kind, rgb, load)
-    return kit.mesh()
+    return kit.mesh().joined()
 
 
 def _car(kit: Kit, rgb: Rgb, *, estate: bool) -> None:
     half = LENGTH_M["estate" if estate else "car"] / 2
     kit.bar((0, 0.28, 0), (0, 0.62, 0), (1.72, 2 * half), (1.8, 2 * half), rgb)
-    kit.bar((0, 0.62, 0), (0, 0.88, -0.1), (1.8, 2 * half), (1.66, 2 * half - 0.5), rgb)
-    back = -half + (0.35 if estate else 0.75)
-    middle, long = (back + half - 1.35) / 2, half - 1.35 - back
-    kit.bar((0, 0.87, middle), (0, 1.4, middle - 0.12), (1.62, long), (1.32, long - (0.8 if estate else 1.15)), PANE)
-    kit.bar((0, 1.39, middle - 0.12), (0, 1.45, middle - 0.12), (1.34, long - (0.76 if estate else 1.1)), (1.22, long - 1.3), rgb)
+    kit.bar((0, 0.62, 0), (0, 0.88, 0), (1.8, 2 * half), (1.66, 2 * half - 0.3), rgb)
+    back = -half + (0.15 if estate else 0.6)
+    middle, long = (back + half - 1.15) / 2, half - 1.15 - back
+    kit.bar((0, 0.87, middle), (0, 1.38, middle), (1.62, long), (1.34, long - (0.8 if estate else 1.1)), PANE)
+    kit.bar((0, 1.37, middle), (0, 1.46, middle), (1.38, long - (0.74 if estate else 1.02)), (1.26, long - 1.2), rgb)
+    for x in (-0.74, 0.74):  # the pillar between the doors
+        kit.bar((x, 0.87, middle), (x * 0.9, 1.4, middle), (0.12, 0.14), None, rgb)
     for x in (-0.66, 0.66):
         kit.box((x - 0.2, 0.55, half - 0.1), (x + 0.2, 0.7, half + 0.02), _LAMP)
         kit.box((x - 0.2, 0.6, -half - 0.02), (x + 0.2, 0.75, -half + 0.1), _REAR)
@@ -47,7 +49,7 @@ def _car(kit: Kit, rgb: Rgb, *, estate: bool) -> None:
 def _van(kit: Kit, rgb: Rgb) -> None:
     kit.box((-0.98, 0.35, -2.8), (0.98, 2.45, 1.3), rgb)
     kit.bar((0, 0.35, 1.98), (0, 1.15, 1.98), (1.94, 1.5), (1.92, 1.35), rgb)
-    kit.bar((0, 1.15, 1.75), (0, 2.35, 1.3), (1.84, 1.2), (1.7, 0.5), PANE)
+    kit.bar((0, 1.15, 1.75), (0, 2.35, 1.5), (1.84, 1.3), (1.7, 0.5), PANE)
     kit.box((-0.9, 0.35, 2.68), (0.9, 0.6, 2.78), DARK)
     for x in (-0.7, 0.7):
         kit.box((x - 0.16, 0.75, 2.62), (x + 0.16, 0.95, 2.7), _LAMP)
