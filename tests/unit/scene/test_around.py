@@ -17,7 +17,9 @@ from plumbline_sim.scene.families import AROUND, FENCES, NEIGHBOURS
 from plumbline_sim.scene.mesh import Mesh
 from plumbline_sim.scene.project import Project
 
-PERSON, MACHINE, VEGETATION = (AUX_CLASSES.index(name) for name in ("person", "machine_vehicle", "vegetation"))
+PERSON, MACHINE, VEGETATION = (
+    AUX_CLASSES.index(name) for name in ("person", "machine_vehicle", "vegetation")
+)
 SITES: list[tuple[int, Track]] = [(1, "new"), (2, "reno"), (3, "new"), (4, "reno")]
 
 
@@ -27,7 +29,9 @@ def _project(seed: int, track: Track) -> Project:
 
 def _around(project: Project, day: float = 45, *, shot: int = 1, season: str = "summer") -> Mesh:
     conditions = Conditions(season=season)  # type: ignore[arg-type]
-    return surroundings(project, day, conditions, np.random.default_rng(project.seed), np.random.default_rng(shot))
+    return surroundings(
+        project, day, conditions, np.random.default_rng(project.seed), np.random.default_rng(shot)
+    )
 
 
 def _rows(mesh: Mesh) -> NDArray[Any]:
@@ -79,7 +83,12 @@ def test_only_people_come_close_to_the_facade(seed: int, track: Track) -> None:
     project = _project(seed, track)
     rows = _rows(_around(project))
     position, aux = rows["position"], rows["ids"][:, 1]
-    close = (position[:, 0] > 0) & (position[:, 0] < project.width_m) & (position[:, 2] > 0) & (position[:, 2] < CLEAR_M)
+    close = (
+        (position[:, 0] > 0)
+        & (position[:, 0] < project.width_m)
+        & (position[:, 2] > 0)
+        & (position[:, 2] < CLEAR_M)
+    )
     close &= (position[:, 1] > 0.3) & (position[:, 1] < project.height_m)
 
     assert not (close & ~np.isin(aux, (PERSON, MACHINE))).any()
@@ -94,7 +103,11 @@ def test_people_are_between_1_6_and_1_9_m_tall() -> None:
         for person in people_of(project, plot, 45, np.random.default_rng(seed)):
             if person.pose != "stoop":
                 faces, _ = figure(person)
-                tall.append(float(faces[..., 1][..., :].max() - person.at[1]) if person.pose != "reach" else person.tall_m)
+                tall.append(
+                    float(faces[..., 1][..., :].max() - person.at[1])
+                    if person.pose != "reach"
+                    else person.tall_m
+                )
 
     assert len(tall) > 10
     assert 1.6 <= min(tall) <= max(tall) <= 1.91
@@ -105,7 +118,9 @@ def test_every_person_and_vehicle_has_a_number_of_its_own() -> None:
     rows = _rows(_around(project, shot=8))
     number = rows["ids"][:, 2].astype(int) + 256 * rows["ids"][:, 3].astype(int)
     people = rows["ids"][:, 1] == PERSON
-    spread = [np.ptp(rows["position"][people & (number == n)], axis=0).max() for n in np.unique(number[people])]
+    spread = [
+        np.ptp(rows["position"][people & (number == n)], axis=0).max() for n in np.unique(number[people])
+    ]
 
     assert number[people].min() > 0
     assert max(spread) < 2.5
@@ -146,7 +161,10 @@ def test_trees_stand_bare_in_winter_but_in_the_same_places() -> None:
     places = [{tuple(p) for p in np.round(rows["position"][(rows["ids"][:, 1] == VEGETATION) & (rows["position"][:, 1] < -0.05)], 0).tolist()}
               for rows in (summer, winter)]  # fmt: skip
 
-    assert summer[summer["ids"][:, 1] == VEGETATION].tobytes() != winter[winter["ids"][:, 1] == VEGETATION].tobytes()
+    assert (
+        summer[summer["ids"][:, 1] == VEGETATION].tobytes()
+        != winter[winter["ids"][:, 1] == VEGETATION].tobytes()
+    )
     assert places[0] & places[1]
 
 

@@ -47,5 +47,13 @@ def _standing(project: Project, season: Season, seed: int, photos: int) -> tuple
     houses = build_town(mesh, plot, np.random.default_rng([seed, 2]), project.split, photos)
     fence_in(mesh, plot, np.random.default_rng([seed, 3]), project.split, new=new)
     poles(mesh, plot, np.random.default_rng([seed, 6]))
-    plant(mesh, plot, np.random.default_rng([seed, 4]), season=season, split=project.split, houses=houses, new=new)
+    plant(
+        mesh,
+        plot,
+        np.random.default_rng([seed, 4]),
+        season=season,
+        split=project.split,
+        houses=houses,
+        new=new,
+    )
     return plot, houses, mesh.joined()

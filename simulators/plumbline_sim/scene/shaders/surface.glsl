@@ -132,9 +132,9 @@ vec4 surface(uint pattern, vec2 uv, vec3 rgb, float alpha, vec4 look, float span
         vec2 q = f * 4.2 + hash(card + seed) * 91.0 + card * 1.7;
         float rim = 1.0 - 4.2 * dot(f, f);
         if (unit.y > 1.5) {
-            float twig = min(abs(cloudy(q * 1.15)), abs(cloudy(q * 1.9 + 23.0)) * 1.4);
-            alpha = twig < 0.035 + 0.02 * rim && rim > 0.05 ? 1.0 : 0.0;
-            rgb *= 0.9 + 0.3 * hash(card);
+            float twig = min(abs(smooth_noise(q * 0.8) - 0.5), min(abs(smooth_noise(q * 1.5 + 23.0) - 0.5) * 1.3, abs(smooth_noise(q * 2.7 + 61.0) - 0.5) * 2.2));
+            alpha = twig < 0.022 + min(0.22 * span, 0.035) && rim > 0.05 + 0.3 * (smooth_noise(q * 1.1 + 9.0) - 0.3) ? 1.0 : 0.0;
+            rgb *= (0.9 + 0.3 * hash(card)) * (1.0 + 1.5 * min(span, 0.2));
         } else {
             float leaf = 0.9 * cloudy(q * 1.4) + 1.1 * (smooth_noise(q * 4.7) - 0.5) + 0.8 * (smooth_noise(q * 9.5 + 3.0) - 0.5);
             alpha = leaf + rim * 1.15 > 0.5 ? 1.0 : 0.0;
