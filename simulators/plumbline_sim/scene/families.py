@@ -150,7 +150,7 @@ FENCES: Final[dict[Split, dict[str, tuple[str, tuple[Bgr, ...]]]]] = {
     },
     "holdout": {
         "turquoise": ("print", ((126, 206, 196), (110, 196, 188), (240, 244, 242))),
-        "red_white": ("sheet", ((186, 54, 46), (226, 226, 222))),
+        "red_white": ("sheet", ((186, 54, 46), (232, 230, 228))),
         "mesh_green": ("mesh", ((60, 120, 80),)),
     },
 }

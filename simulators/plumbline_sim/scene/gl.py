@@ -144,7 +144,15 @@ class _Painter:
             depth_m=(2 * _FAR_M * _NEAR_M / (_FAR_M + _NEAR_M - (2 * depth - 1) * (_FAR_M - _NEAR_M))).astype(np.float32),
         )  # fmt: skip
 
-    def _runs(self, fragment: str, buffer: Any, uniforms: dict[str, Any], runs: list[tuple[int, int, int]], *, sheer: bool) -> None:
+    def _runs(
+        self,
+        fragment: str,
+        buffer: Any,
+        uniforms: dict[str, Any],
+        runs: list[tuple[int, int, int]],
+        *,
+        sheer: bool,
+    ) -> None:
         """Draw (pattern, first, count) runs, each by a program that knows no other pattern.
 
         A software rasteriser goes through every branch of a shader for every pixel: one program for all patterns would
@@ -204,7 +212,9 @@ def _skipped(part: str) -> str:
     return _SKIP[part]
 
 
-def _by_pattern(rows: NDArray[Any], solid: int) -> tuple[NDArray[Any], list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+def _by_pattern(
+    rows: NDArray[Any], solid: int
+) -> tuple[NDArray[Any], list[tuple[int, int, int]], list[tuple[int, int, int]]]:
     """Rows with the solid triangles gathered by pattern, level ground last as most of it is hidden; then both parts' runs.
 
     What is sheer keeps its order.
@@ -228,7 +238,8 @@ def _program(context: Any, vertex: str, *fragments: str, defines: str = "") -> A
     folder = resources.files("plumbline_sim.scene") / "shaders"
     text = "\n".join((folder / name).read_text(encoding="utf-8") for name in fragments)
     return context.program(
-        vertex_shader=(folder / vertex).read_text(encoding="utf-8"), fragment_shader=f"#version 330\n{defines}{text}"
+        vertex_shader=(folder / vertex).read_text(encoding="utf-8"),
+        fragment_shader=f"#version 330\n{defines}{text}",
     )
 
 

@@ -31,7 +31,7 @@ def fence_in(mesh: Mesh, plot: Plot, rng: np.random.Generator, split: Split, *, 
     sides = [((x0, z0), (x0, z1)), ((x1, z0), (x1, z1)), ((x0, z0), (x1, z0))]
     runs = [(kind, a, b) for a, b in sides]
     kind_front = "mesh" if front > _HIDE else kind
-    if front < 0.4:  # noqa: PLR2004 - a camera right behind the fence looks over it
+    if front < 0.4:
         runs += [(kind_front, (x0, z1), (gate, z1)), (kind_front, (gate + 7, z1), (x1, z1))]
         _panels(mesh, rng, "mesh", ((170, 174, 176),), (gate, z1), (gate + 7, z1), 2.0, 3.4)
     for each, a, b in runs:
@@ -49,7 +49,15 @@ def _panels(mesh: Mesh, rng: np.random.Generator, kind: str, colours: tuple[tupl
     up = np.array([0.0, tall, 0.0])
     lean = np.cross(along, (0, 1, 0)) * rng.normal(0, 0.03, (count, 1))
     steps = rng.choice([0.0, 0.0, 0.05, -0.06], (count, 1)) * [[0, 1, 0]]
-    quads = np.stack([foot[:-1] + along * 0.01, foot[1:] - along * 0.01, foot[1:] + up + lean + steps, foot[:-1] + up + lean + steps], 1)
+    quads = np.stack(
+        [
+            foot[:-1] + along * 0.01,
+            foot[1:] - along * 0.01,
+            foot[1:] + up + lean + steps,
+            foot[:-1] + up + lean + steps,
+        ],
+        1,
+    )
     if kind == "mesh":
         _mesh_panels(mesh, quads, foot, colours[0], tall)
         return
@@ -58,8 +66,17 @@ def _panels(mesh: Mesh, rng: np.random.Generator, kind: str, colours: tuple[tupl
         "print": (Pattern.PLAIN, (1.0, 1.0), 0.05), "slabs": (Pattern.STAINED, (1.0, 0.5), 0.2),
     }[kind]  # fmt: skip
     weights = np.array([3.0] + [1.0] * (len(colours) - 1)) if kind == "print" else np.ones(len(colours))
-    tone = np.array(colours, float)[rng.choice(len(colours), count, p=weights / weights.sum())] * rng.uniform(0.93, 1.05, (count, 1))
-    look = Surface(rgb=(0, 0, 0), aux=GROUND, pattern=pattern, unit_m=unit, contrast=contrast, seed=float(rng.uniform(0, 9)))
+    tone = np.array(colours, float)[rng.choice(len(colours), count, p=weights / weights.sum())] * rng.uniform(
+        0.93, 1.05, (count, 1)
+    )
+    look = Surface(
+        rgb=(0, 0, 0),
+        aux=GROUND,
+        pattern=pattern,
+        unit_m=unit,
+        contrast=contrast,
+        seed=float(rng.uniform(0, 9)),
+    )
     mesh.quads(quads, look, rgb=tone)
     posts = Surface(rgb=tuple(np.array(colours[0]) * 0.7), aux=GROUND, pattern=Pattern.METAL)  # type: ignore[arg-type]
     mesh.tubes(foot, foot + up * 1.03, 0.09, posts)
@@ -68,16 +85,28 @@ def _panels(mesh: Mesh, rng: np.random.Generator, kind: str, colours: tuple[tupl
 
 
 def _mesh_panels(mesh: Mesh, quads: Floats, foot: Floats, colour: tuple[int, int, int], tall: float) -> None:
-    steel = Surface(rgb=(float(colour[0]), float(colour[1]), float(colour[2])), aux=GROUND, pattern=Pattern.METAL)
+    steel = Surface(
+        rgb=(float(colour[0]), float(colour[1]), float(colour[2])), aux=GROUND, pattern=Pattern.METAL
+    )
     mesh.tubes(foot, foot + [0, tall, 0], 0.05, steel)
     mesh.tubes(foot[:-1] + [0, tall, 0], foot[1:] + [0, tall, 0], 0.04, steel)
     mesh.tubes(foot[:-1] + [0, tall * 0.5, 0], foot[1:] + [0, tall * 0.5, 0], 0.03, steel)
     mesh.tubes(foot[:-1] + [0, 0.15, 0], foot[1:] + [0, 0.15, 0], 0.04, steel)
     mesh.boxes(foot - [0.35, 0, 0.12], foot + [0.35, 0.14, 0.12], Surface(rgb=(120, 118, 114), aux=GROUND))
-    mesh.quads(quads, Surface(rgb=(float(colour[0]), float(colour[1]), float(colour[2])), aux=GROUND, pattern=Pattern.PLAIN, alpha=0.2))
+    mesh.quads(
+        quads,
+        Surface(
+            rgb=(float(colour[0]), float(colour[1]), float(colour[2])),
+            aux=GROUND,
+            pattern=Pattern.PLAIN,
+            alpha=0.2,
+        ),
+    )
 
 
-def _prints(mesh: Mesh, rng: np.random.Generator, quads: Floats, colours: tuple[tuple[int, int, int], ...]) -> None:
+def _prints(
+    mesh: Mesh, rng: np.random.Generator, quads: Floats, colours: tuple[tuple[int, int, int], ...]
+) -> None:
     """Bands, blocks and lines that stand for pictures and lettering on the boards."""
     out, rgb = [], []
     normal = np.cross(quads[0, 1] - quads[0, 0], quads[0, 3] - quads[0, 0])
@@ -86,7 +115,9 @@ def _prints(mesh: Mesh, rng: np.random.Generator, quads: Floats, colours: tuple[
     for q in quads:
         kind = rng.random()
         if kind < 0.35:
-            shapes = [(0.1, 0.55, 0.6, 0.8)] + [(0.1, 0.44 - 0.1 * k, rng.uniform(0.4, 0.9), 0.48 - 0.1 * k) for k in range(3)]
+            shapes = [(0.1, 0.55, 0.6, 0.8)] + [
+                (0.1, 0.44 - 0.1 * k, rng.uniform(0.4, 0.9), 0.48 - 0.1 * k) for k in range(3)
+            ]
         elif kind < 0.6:
             shapes = [(0.0, 0.0, 1.0, rng.uniform(0.15, 0.4))]
         elif kind < 0.75:
@@ -96,7 +127,13 @@ def _prints(mesh: Mesh, rng: np.random.Generator, quads: Floats, colours: tuple[
         colour = accent[int(rng.integers(len(accent)))]
         for u0, v0, u1, v1 in shapes:
             across, up = q[1] - q[0], q[3] - q[0]
-            out += [[q[0] + across * u + up * v + normal * 0.02 * s for u, v in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))] for s in (1, -1)]
+            out += [
+                [
+                    q[0] + across * u + up * v + normal * 0.02 * s
+                    for u, v in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))
+                ]
+                for s in (1, -1)
+            ]
             rgb += [colour, colour]
     if out:
         mesh.quads(np.array(out), Surface(rgb=(0, 0, 0), aux=GROUND, contrast=0.12), rgb=np.array(rgb))

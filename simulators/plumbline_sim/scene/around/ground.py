@@ -16,7 +16,12 @@ GROUND: Final = AUX_CLASSES.index("ground")
 PIT_M: Final = 3.0
 """Heaps, puddles and pads keep this far from the footprint."""
 _FAR_M: Final = 2450.0
-_GRASS: Final = {"spring": (98, 124, 62), "summer": (96, 116, 58), "autumn": (116, 112, 62), "winter": (112, 110, 78)}
+_GRASS: Final = {
+    "spring": (98, 124, 62),
+    "summer": (96, 116, 58),
+    "autumn": (116, 112, 62),
+    "winter": (112, 110, 78),
+}
 
 
 def lay_ground(mesh: Mesh, plot: Plot, rng: np.random.Generator, *, new: bool, season: Season) -> None:
@@ -43,7 +48,10 @@ def _streets(mesh: Mesh, plot: Plot, rng: np.random.Generator) -> None:
     _, z0, _, z1 = plot.street
     x0, _, x1, _ = plot.lane
     mesh.quads(flat([plot.street], 0.0), road)
-    lane = less(plot.lane, (plot.street, *(() if plot.lane[0] > plot.site[2] or plot.lane[2] < plot.site[0] else (plot.site,))))
+    lane = less(
+        plot.lane,
+        (plot.street, *(() if plot.lane[0] > plot.site[2] or plot.lane[2] < plot.site[0] else (plot.site,))),
+    )
     mesh.quads(flat(lane, 0.0), road)
     wide = plot.pavement_m
     slabs = float(rng.uniform(120, 168))
@@ -52,11 +60,18 @@ def _streets(mesh: Mesh, plot: Plot, rng: np.random.Generator) -> None:
     strips = [(-400.0, z0 - wide, 400.0, z0), (-400.0, z1, 400.0, z1 + wide)]
     pieces = [piece for strip in strips for piece in less(strip, ((x0, -900, x1, 900),))]
     strips = [(x0 - 1.8, -300.0, x0, 300.0), (x1, -300.0, x1 + 1.8, 300.0)]
-    pieces += [piece for strip in strips for piece in less(strip, ((-900, z0 - wide, 900, z1 + wide), plot.site))]
+    pieces += [
+        piece for strip in strips for piece in less(strip, ((-900, z0 - wide, 900, z1 + wide), plot.site))
+    ]
     low = np.array([(p[0], -0.05, p[1]) for p in pieces])
     mesh.boxes(low, np.array([(p[2], 0.12, p[3]) for p in pieces]), walk, faces="xXYzZ")
     kerb = Surface(rgb=(176, 174, 168), aux=GROUND, contrast=0.12)
-    edges = [(-400, z0 - 0.15, x0, z0), (x1, z0 - 0.15, 400, z0), (-400, z1, x0, z1 + 0.15), (x1, z1, 400, z1 + 0.15)]
+    edges = [
+        (-400, z0 - 0.15, x0, z0),
+        (x1, z0 - 0.15, 400, z0),
+        (-400, z1, x0, z1 + 0.15),
+        (x1, z1, 400, z1 + 0.15),
+    ]
     mesh.boxes([(e[0], 0, e[1]) for e in edges], [(e[2], 0.14, e[3]) for e in edges], kerb, faces="YzZ")
     _markings(mesh, plot, rng)
 
@@ -65,9 +80,15 @@ def _markings(mesh: Mesh, plot: Plot, rng: np.random.Generator) -> None:
     _, z0, _, z1 = plot.street
     x0, _, x1, _ = plot.lane
     middle = (z0 + z1) / 2
-    dashes = [(x, middle - 0.07, x + 3.0, middle + 0.07) for x in np.arange(-160, 160, 9.0) if x + 3 < x0 - 6 or x > x1 + 6]
+    dashes = [
+        (x, middle - 0.07, x + 3.0, middle + 0.07)
+        for x in np.arange(-160, 160, 9.0)
+        if x + 3 < x0 - 6 or x > x1 + 6
+    ]
     if z1 - z0 > 9 and rng.random() < 0.6:
-        dashes += [(x, z1 - 2.1, x + 0.1, z1) for x in np.arange(-120, 120, 5.6) if x < x0 - 12 or x > x1 + 12]
+        dashes += [
+            (x, z1 - 2.1, x + 0.1, z1) for x in np.arange(-120, 120, 5.6) if x < x0 - 12 or x > x1 + 12
+        ]
     zebra = x1 + 3 if rng.random() < 0.5 else x0 - 6.5
     if rng.random() < 0.7:
         dashes += [(zebra, z, zebra + 3.2, z + 0.5) for z in np.arange(z0 + 0.4, z1 - 0.5, 1.0)]
@@ -79,7 +100,10 @@ def _yards(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[float,
     """Lots of the nearest blocks: lawns and paved yards, so that between houses there is a town, not a field."""
     lots = []
     z_rows = [(plot.site[1] - 34 * k - 33, plot.site[1] - 34 * k) for k in range(6)]
-    z_rows += [(plot.site[1], plot.site[3]), (plot.street[3] + plot.pavement_m, plot.street[3] + plot.pavement_m + 40)]
+    z_rows += [
+        (plot.site[1], plot.site[3]),
+        (plot.street[3] + plot.pavement_m, plot.street[3] + plot.pavement_m + 40),
+    ]
     for low, high in z_rows:
         x = -260.0
         while x < 260:
@@ -99,14 +123,29 @@ def _yards(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[float,
                contrast=0.2), rgb=grey)  # fmt: skip
 
 
-def _site(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[float, float, float], holes: tuple[Rect, ...]) -> None:
+def _site(
+    mesh: Mesh,
+    plot: Plot,
+    rng: np.random.Generator,
+    grass: tuple[float, float, float],
+    holes: tuple[Rect, ...],
+) -> None:
     """Soil with haul roads, pads, puddles, tyre tracks and heaps of what was dug out."""
-    earth = _near(((150, 118, 84), (132, 112, 90), (166, 138, 100), (118, 104, 88))[int(rng.integers(4))], rng, 10)
+    earth = _near(
+        ((150, 118, 84), (132, 112, 90), (166, 138, 100), (118, 104, 88))[int(rng.integers(4))], rng, 10
+    )
     soil = Surface(rgb=earth, aux=GROUND, pattern=Pattern.SOIL, unit_m=(float(rng.uniform(0.8, 2.2)), 1.0),
                    contrast=float(rng.uniform(0.16, 0.3)), seed=float(rng.uniform(0, 9)))  # fmt: skip
     mesh.quads(flat(less(plot.site, holes), 0.0), soil)
     x0, z0, x1, z1 = plot.site
-    gravel = Surface(rgb=_near((150, 146, 138), rng, 14), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.5, 1), contrast=0.14, seed=3.1)
+    gravel = Surface(
+        rgb=_near((150, 146, 138), rng, 14),
+        aux=GROUND,
+        pattern=Pattern.SOIL,
+        unit_m=(0.5, 1),
+        contrast=0.14,
+        seed=3.1,
+    )
     road = min(5.0, (z1 - 3.5) * 0.6)
     at = float(rng.uniform(3.4, max(3.5, z1 - road - 1.5)))
     roads: list[Rect] = [(x0, at, x1, at + road)]
@@ -123,7 +162,9 @@ def _site(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[float, 
     _heaps(mesh, plot, rng, soil)
 
 
-def _tracks(mesh: Mesh, plot: Plot, rng: np.random.Generator, earth: tuple[float, float, float], along_z: float) -> None:
+def _tracks(
+    mesh: Mesh, plot: Plot, rng: np.random.Generator, earth: tuple[float, float, float], along_z: float
+) -> None:
     """Pairs of ruts that wind along the front of the site."""
     quads = []
     for _ in range(int(rng.integers(3, 7))):
@@ -142,16 +183,34 @@ def _tracks(mesh: Mesh, plot: Plot, rng: np.random.Generator, earth: tuple[float
                contrast=0.3, alpha=0.6))  # fmt: skip
 
 
-def _patches(mesh: Mesh, plot: Plot, rng: np.random.Generator, earth: tuple[float, float, float], grass: tuple[float, float, float]) -> None:
+def _patches(
+    mesh: Mesh,
+    plot: Plot,
+    rng: np.random.Generator,
+    earth: tuple[float, float, float],
+    grass: tuple[float, float, float],
+) -> None:
     x0, _, x1, z1 = plot.site
-    wet = Surface(rgb=tuple(c * 0.5 for c in earth), aux=GROUND, pattern=Pattern.GLASS, unit_m=(60, 60), contrast=0.0)  # type: ignore[arg-type]
-    muddy = Surface(rgb=tuple(c * 0.68 for c in earth), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.7, 1), contrast=0.2)  # type: ignore[arg-type]
+    wet = Surface(
+        rgb=tuple(c * 0.5 for c in earth), aux=GROUND, pattern=Pattern.GLASS, unit_m=(60, 60), contrast=0.0
+    )  # type: ignore[arg-type]
+    muddy = Surface(
+        rgb=tuple(c * 0.68 for c in earth), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.7, 1), contrast=0.2
+    )  # type: ignore[arg-type]
     weeds = Surface(rgb=grass, aux=GROUND, pattern=Pattern.GRASS, contrast=0.3)
     up = (0.0, 1.0, 0.0)
     for _ in range(int(rng.integers(3, 10))):
-        x, z, r = float(rng.uniform(x0 + 2, x1 - 2)), float(rng.uniform(PIT_M + 2, max(PIT_M + 2.1, z1 - 2))), float(rng.uniform(0.5, 1.6))
+        x, z, r = (
+            float(rng.uniform(x0 + 2, x1 - 2)),
+            float(rng.uniform(PIT_M + 2, max(PIT_M + 2.1, z1 - 2))),
+            float(rng.uniform(0.5, 1.6)),
+        )
         radii = (r * float(rng.uniform(1, 2.2)), min(r, z - PIT_M - 0.2))
-        mesh.triangles(blob(x, z, (radii[0] * 1.25, radii[1] * 1.2), np.random.default_rng(int(x * 99) & 0xFFFF), 0.026), up, muddy)
+        mesh.triangles(
+            blob(x, z, (radii[0] * 1.25, radii[1] * 1.2), np.random.default_rng(int(x * 99) & 0xFFFF), 0.026),
+            up,
+            muddy,
+        )
         mesh.triangles(blob(x, z, radii, np.random.default_rng(int(x * 99) & 0xFFFF), 0.032), up, wet)
     for _ in range(int(rng.integers(2, 8))):
         x, z = float(rng.choice([x0 + 2, x1 - 2])), float(rng.uniform(plot.site[1], z1 - 1))
@@ -161,12 +220,18 @@ def _patches(mesh: Mesh, plot: Plot, rng: np.random.Generator, earth: tuple[floa
 def _heaps(mesh: Mesh, plot: Plot, rng: np.random.Generator, soil: Surface) -> None:
     x0, z0, x1, z1 = plot.site
     for _ in range(int(rng.integers(1, 5))):
-        x, z, r = float(rng.uniform(x0 + 2, x1 - 2)), float(rng.uniform(z0 + 2, z1 - 2)), float(rng.uniform(1.2, 4.0))
+        x, z, r = (
+            float(rng.uniform(x0 + 2, x1 - 2)),
+            float(rng.uniform(z0 + 2, z1 - 2)),
+            float(rng.uniform(1.2, 4.0)),
+        )
         if touches(grown(plot.house, PIT_M + 0.2), x, z, r * 1.4):
             continue
         sand = Surface(rgb=_near(((196, 168, 118), soil.rgb, (150, 148, 146))[int(rng.integers(3))], rng, 8), aux=GROUND,
                        pattern=Pattern.SOIL, unit_m=(0.5, 1), contrast=0.2, seed=float(rng.uniform(0, 9)))  # fmt: skip
-        three, normals = heap(x, z, (r * float(rng.uniform(1, 1.4)), r), r * float(rng.uniform(0.4, 0.65)), rng)
+        three, normals = heap(
+            x, z, (r * float(rng.uniform(1, 1.4)), r), r * float(rng.uniform(0.4, 0.65)), rng
+        )
         mesh.triangles(three, normals, sand)
 
 
@@ -178,7 +243,13 @@ def _courtyard(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[fl
     grey = float(rng.uniform(96, 150))
     paved = Surface(rgb=(grey, grey * 0.99, grey * 0.96), aux=GROUND, pattern=Pattern.PAVED,
                     unit_m=(float(rng.choice([0.3, 0.6, 40])),) * 2, contrast=0.16, seed=float(rng.uniform(0, 9)))  # fmt: skip
-    asphalt = Surface(rgb=(grey * 0.72, grey * 0.72, grey * 0.73), aux=GROUND, pattern=Pattern.PAVED, unit_m=(40, 40), contrast=0.18)
+    asphalt = Surface(
+        rgb=(grey * 0.72, grey * 0.72, grey * 0.73),
+        aux=GROUND,
+        pattern=Pattern.PAVED,
+        unit_m=(40, 40),
+        contrast=0.18,
+    )
     hx0, hz0, hx1, _ = plot.house
     mesh.quads(flat(less((hx0 - 1.2, hz0 - 1.2, hx1 + 1.2, 1.2), (plot.house,)), 0.012), paved)
     drive = float(rng.uniform(2.6, max(2.7, z1 - 7.5)))
@@ -188,8 +259,15 @@ def _courtyard(mesh: Mesh, plot: Plot, rng: np.random.Generator, grass: tuple[fl
         if drive + 7.0 < z1:
             mesh.quads(flat([(x0 + 1, drive + 4.2, x1 - 1, drive + 7.0)], 0.02), asphalt)
             mesh.quads(flat(bays, 0.03), Surface(rgb=(204, 204, 198), aux=GROUND, contrast=0.3))
-        mesh.boxes([(x0, 0, drive - 0.15)], [(x1, 0.13, drive)], Surface(rgb=(172, 170, 164), aux=GROUND), faces="YzZ")
-    paths = [(x, 1.2, x + 1.6, z1) for x in rng.uniform(hx0, max(hx0 + 0.1, hx1 - 2), int(rng.integers(1, 4)))]
+        mesh.boxes(
+            [(x0, 0, drive - 0.15)],
+            [(x1, 0.13, drive)],
+            Surface(rgb=(172, 170, 164), aux=GROUND),
+            faces="YzZ",
+        )
+    paths = [
+        (x, 1.2, x + 1.6, z1) for x in rng.uniform(hx0, max(hx0 + 0.1, hx1 - 2), int(rng.integers(1, 4)))
+    ]
     mesh.quads(flat(paths, 0.014), paved)
     worn = Surface(rgb=(150, 128, 96), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.8, 1), contrast=0.2)
     for _ in range(int(rng.integers(1, 5))):

@@ -18,9 +18,31 @@ from plumbline_sim.scene.project import Project
 Floats = NDArray[np.float64]
 Rgb = tuple[float, float, float]
 PERSON: Final = AUX_CLASSES.index("person")
-_VESTS: Final[tuple[Rgb, ...]] = ((250, 120, 30), (214, 232, 40), (240, 90, 40), (200, 222, 60), (52, 66, 96), (60, 90, 150))
-_HELMETS: Final[tuple[Rgb, ...]] = ((240, 240, 238), (250, 200, 40), (220, 60, 40), (40, 90, 180), (250, 130, 30))
-_CLOTHES: Final[tuple[Rgb, ...]] = ((40, 44, 54), (90, 40, 44), (150, 150, 148), (60, 84, 60), (190, 170, 140), (36, 60, 110), (220, 214, 206), (30, 30, 32))
+_VESTS: Final[tuple[Rgb, ...]] = (
+    (250, 120, 30),
+    (214, 232, 40),
+    (240, 90, 40),
+    (200, 222, 60),
+    (52, 66, 96),
+    (60, 90, 150),
+)
+_HELMETS: Final[tuple[Rgb, ...]] = (
+    (240, 240, 238),
+    (250, 200, 40),
+    (220, 60, 40),
+    (40, 90, 180),
+    (250, 130, 30),
+)
+_CLOTHES: Final[tuple[Rgb, ...]] = (
+    (40, 44, 54),
+    (90, 40, 44),
+    (150, 150, 148),
+    (60, 84, 60),
+    (190, 170, 140),
+    (36, 60, 110),
+    (220, 214, 206),
+    (30, 30, 32),
+)
 _SKINS: Final[tuple[Rgb, ...]] = ((222, 180, 150), (200, 152, 120), (150, 106, 80), (104, 72, 54))
 LIFT_M: Final = 2.0
 """A scaffold's lift: workers stand on multiples of it."""
@@ -51,7 +73,11 @@ def draw_people(mesh: Mesh, people: list[Person], first_instance: int) -> int:
     """Every person with an instance number of their own from `first_instance` on; returns the next free one."""
     for number, person in enumerate(people, first_instance):
         faces, rgb = figure(person)
-        mesh.quads(faces, Surface(rgb=(0, 0, 0), aux=PERSON, pattern=Pattern.PLAIN, contrast=0.1, instance=number), rgb=rgb)
+        mesh.quads(
+            faces,
+            Surface(rgb=(0, 0, 0), aux=PERSON, pattern=Pattern.PLAIN, contrast=0.1, instance=number),
+            rgb=rgb,
+        )
     return first_instance + len(people)
 
 
@@ -65,27 +91,78 @@ def figure(person: Person) -> tuple[Floats, Floats]:
     shoulder = (0.0, chest - drop, lean * (chest - hip))
     head_y, head_z = neck - drop, shoulder[2] + lean * 0.1
     top = person.tall_m - drop - (0.0 if person.hat else 0.01)
-    parts: list[tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float], tuple[float, float], Rgb]] = []
+    parts: list[
+        tuple[
+            tuple[float, float, float],
+            tuple[float, float, float],
+            tuple[float, float],
+            tuple[float, float],
+            Rgb,
+        ]
+    ] = []
     for side, swing in ((-1, stride), (1, -stride)):
         x = side * 0.1 * t
         knee = (x, 0.48 * t, swing * 0.55 + 0.04)
         foot = (x, 0.06, swing)
         parts += [((x, hip, 0), knee, (0.17, 0.18), (0.13, 0.14), person.legs), (knee, foot, (0.13, 0.14), (0.1, 0.11), person.legs),
                   ((x, 0.05, swing - 0.08), (x, 0.05, swing + 0.19), (0.1, 0.1), (0.09, 0.07), (40, 34, 30))]  # fmt: skip
-    parts.append(((0, hip - 0.06, 0), (shoulder[0], shoulder[1] - 0.16 * t, shoulder[2] * 0.8), (0.34 * t, 0.22 * t), (0.4 * t, 0.25 * t), person.coat))
-    parts.append(((shoulder[0], shoulder[1] - 0.17 * t, shoulder[2] * 0.8), shoulder, (0.41 * t, 0.25 * t), (0.34 * t, 0.18 * t), person.coat))
+    parts.append(
+        (
+            (0, hip - 0.06, 0),
+            (shoulder[0], shoulder[1] - 0.16 * t, shoulder[2] * 0.8),
+            (0.34 * t, 0.22 * t),
+            (0.4 * t, 0.25 * t),
+            person.coat,
+        )
+    )
+    parts.append(
+        (
+            (shoulder[0], shoulder[1] - 0.17 * t, shoulder[2] * 0.8),
+            shoulder,
+            (0.41 * t, 0.25 * t),
+            (0.34 * t, 0.18 * t),
+            person.coat,
+        )
+    )
     if person.hat:  # the bright band of a vest
-        parts.append(((0, hip + 0.2, shoulder[2] * 0.35), (0, hip + 0.25, shoulder[2] * 0.42), (0.4 * t, 0.27 * t), (0.4 * t, 0.27 * t), (226, 226, 214)))
+        parts.append(
+            (
+                (0, hip + 0.2, shoulder[2] * 0.35),
+                (0, hip + 0.25, shoulder[2] * 0.42),
+                (0.4 * t, 0.27 * t),
+                (0.4 * t, 0.27 * t),
+                (226, 226, 214),
+            )
+        )
     for side, lift in ((-1, lift_l), (1, lift_r)):
         from_ = (side * 0.22 * t, shoulder[1] - 0.05 * t, shoulder[2])
         down, out = math.cos(lift), math.sin(lift)
         elbow = (side * 0.27 * t, from_[1] - 0.28 * t * down, from_[2] + 0.28 * t * out)
         bent = lift + 0.45
         hand = (side * 0.25 * t, elbow[1] - 0.27 * t * math.cos(bent), elbow[2] + 0.27 * t * math.sin(bent))
-        parts += [(from_, elbow, (0.13 * t, 0.13 * t), (0.1 * t, 0.1 * t), person.coat), (elbow, hand, (0.1 * t, 0.1 * t), (0.08 * t, 0.08 * t), person.skin if not person.hat else person.coat)]
-    parts.append(((0, head_y - 0.03, head_z), (0, top - 0.07, head_z + 0.01), (0.13, 0.15), (0.16, 0.19), person.skin))
+        parts += [
+            (from_, elbow, (0.13 * t, 0.13 * t), (0.1 * t, 0.1 * t), person.coat),
+            (
+                elbow,
+                hand,
+                (0.1 * t, 0.1 * t),
+                (0.08 * t, 0.08 * t),
+                person.skin if not person.hat else person.coat,
+            ),
+        ]
+    parts.append(
+        ((0, head_y - 0.03, head_z), (0, top - 0.07, head_z + 0.01), (0.13, 0.15), (0.16, 0.19), person.skin)
+    )
     crown: Rgb = person.hat or tuple(c * 0.35 for c in person.skin)  # type: ignore[assignment]
-    parts.append(((0, top - 0.13, head_z), (0, top - 0.05, head_z), (0.25, 0.29) if person.hat else (0.19, 0.22), (0.22, 0.25) if person.hat else (0.19, 0.22), crown))
+    parts.append(
+        (
+            (0, top - 0.13, head_z),
+            (0, top - 0.05, head_z),
+            (0.25, 0.29) if person.hat else (0.19, 0.22),
+            (0.22, 0.25) if person.hat else (0.19, 0.22),
+            crown,
+        )
+    )
     parts.append(((0, top - 0.05, head_z), (0, top, head_z), (0.22, 0.25), (0.11, 0.13), crown))
     faces = bars([p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts], [p[3] for p in parts])
     rgb = np.repeat(np.array([p[4] for p in parts], float), 6, axis=0)
@@ -111,7 +188,10 @@ def _someone(rng: np.random.Generator, at: tuple[float, float, float], *, worker
 
 def _ground_spots(plot: Plot, rng: np.random.Generator) -> list[tuple[float, float, float]]:
     count = int(rng.integers(0, 9))
-    x, z = rng.uniform(plot.site[0] + 1, plot.site[2] - 1, count), rng.uniform(3.6, max(3.7, plot.site[3] - 0.8), count)
+    x, z = (
+        rng.uniform(plot.site[0] + 1, plot.site[2] - 1, count),
+        rng.uniform(3.6, max(3.7, plot.site[3] - 0.8), count),
+    )
     keep = seen(plot, x, z, 1) & (np.hypot(x - plot.eye[0], z - plot.eye[2]) > 6)
     return [(float(a), 0.03, float(b)) for a, b in zip(x[keep], z[keep], strict=True)]
 
@@ -126,21 +206,35 @@ def _lift_spots(project: Project, day: float, rng: np.random.Generator) -> list[
     for floor, bay in np.argwhere(busy)[rng.permutation(int(busy.sum()))][: int(rng.integers(0, 7))]:
         y = math.floor((floor + float(rng.uniform(0.1, 0.9))) * project.storey_m / LIFT_M) * LIFT_M
         if y >= LIFT_M:
-            out.append(((bay + float(rng.uniform(0.15, 0.85))) * project.bay_m, y + 0.06, float(rng.uniform(0.5, 0.95))))
+            out.append(
+                (
+                    (bay + float(rng.uniform(0.15, 0.85))) * project.bay_m,
+                    y + 0.06,
+                    float(rng.uniform(0.5, 0.95)),
+                )
+            )
     return out
 
 
 def _slab_spots(project: Project, day: float, rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """At the edges of slabs that stand open, and on top of what is built."""
     if project.track == "reno":
-        top = [(float(rng.uniform(0.1, 0.9)) * project.width_m, project.height_m + 0.05, -float(rng.uniform(0.8, 4)))]
+        top = [
+            (
+                float(rng.uniform(0.1, 0.9)) * project.width_m,
+                project.height_m + 0.05,
+                -float(rng.uniform(0.8, 4)),
+            )
+        ]
         return top if rng.random() < 0.2 else []
     stages, out = project.zone_stages(day), []
     open_ = (stages >= 3.0) & (stages < 4.2)
     for floor, bay in np.argwhere(open_)[rng.permutation(int(open_.sum()))][: int(rng.integers(0, 5))]:
-        above = floor + 1 < project.floors and stages[floor + 1, bay] >= 2.6  # noqa: PLR2004 - its own storey is up too
+        above = floor + 1 < project.floors and stages[floor + 1, bay] >= 2.6
         y = (floor + (0 if above else int(rng.integers(0, 2)))) * project.storey_m
-        out.append(((bay + float(rng.uniform(0.2, 0.8))) * project.bay_m, y + 0.03, -float(rng.uniform(0.5, 1.6))))
+        out.append(
+            ((bay + float(rng.uniform(0.2, 0.8))) * project.bay_m, y + 0.03, -float(rng.uniform(0.5, 1.6)))
+        )
     return out
 
 

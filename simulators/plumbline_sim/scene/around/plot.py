@@ -89,9 +89,7 @@ def hidden_share(plot: Plot, low: ArrayLike, high: ArrayLike) -> Floats:
     depth = np.maximum(points[..., 2], 0.3)
     pixels = points[..., :2] / depth[..., None]
     x0, y0, x1, y1 = plot.sight
-    across = np.clip(
-        np.minimum(pixels[..., 0].max(1), x1) - np.maximum(pixels[..., 0].min(1), x0), 0, None
-    )
+    across = np.clip(np.minimum(pixels[..., 0].max(1), x1) - np.maximum(pixels[..., 0].min(1), x0), 0, None)
     down = np.clip(np.minimum(pixels[..., 1].max(1), y1) - np.maximum(pixels[..., 1].min(1), y0), 0, None)
     share = across * down / max((x1 - x0) * (y1 - y0), 1e-6)
     share[(highs[:, 2] < 0.05) | (points[..., 2].max(axis=1) < 0)] = 0.0

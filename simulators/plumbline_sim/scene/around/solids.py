@@ -10,6 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+def cross(a: Floats, b: Floats) -> Floats:
+    """np.cross of rows [n, 3], without its cost a call, which outweighs the work for a few faces."""
+    (ax, ay, az), (bx, by, bz) = a.T, b.T
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
+
+
 def bars(start: ArrayLike, end: ArrayLike, thick_start: ArrayLike, thick_end: ArrayLike | None = None,
          facing: ArrayLike = (0.0, 0.0, 1.0)) -> Floats:  # fmt: skip
     """Closed four-sided bars [n * 6, 4, 3], six faces a bar in order.
@@ -18,19 +24,34 @@ def bars(start: ArrayLike, end: ArrayLike, thick_start: ArrayLike, thick_end: Ar
     """
     a, b = np.atleast_2d(np.asarray(start, float)), np.atleast_2d(np.asarray(end, float))
     first = np.broadcast_to(np.atleast_2d(np.asarray(thick_start, float)), (len(a), 2))
-    last = first if thick_end is None else np.broadcast_to(np.atleast_2d(np.asarray(thick_end, float)), (len(a), 2))
+    last = (
+        first
+        if thick_end is None
+        else np.broadcast_to(np.atleast_2d(np.asarray(thick_end, float)), (len(a), 2))
+    )
     along = b - a
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     towards = np.broadcast_to(np.atleast_2d(np.asarray(facing, float)), a.shape)
     stuck = np.abs(np.einsum("ij,ij->i", along, towards)) > 0.95
     towards = np.where(stuck[:, None], np.array([[0.37, 0.9, 0.21]]), towards)
-    side = np.cross(along, towards)
+    side = cross(along, towards)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    other = np.cross(side, along)
+    other = cross(side, along)
     signs = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
-    ring_a = a[:, None] + side[:, None] * (signs[None, :, :1] * first[:, None, :1]) + other[:, None] * (signs[None, :, 1:] * first[:, None, 1:])
-    ring_b = b[:, None] + side[:, None] * (signs[None, :, :1] * last[:, None, :1]) + other[:, None] * (signs[None, :, 1:] * last[:, None, 1:])
-    faces = [np.stack([ring_a[:, i], ring_a[:, (i + 1) % 4], ring_b[:, (i + 1) % 4], ring_b[:, i]], 1) for i in range(4)]
+    ring_a = (
+        a[:, None]
+        + side[:, None] * (signs[None, :, :1] * first[:, None, :1])
+        + other[:, None] * (signs[None, :, 1:] * first[:, None, 1:])
+    )
+    ring_b = (
+        b[:, None]
+        + side[:, None] * (signs[None, :, :1] * last[:, None, :1])
+        + other[:, None] * (signs[None, :, 1:] * last[:, None, 1:])
+    )
+    faces = [
+        np.stack([ring_a[:, i], ring_a[:, (i + 1) % 4], ring_b[:, (i + 1) % 4], ring_b[:, i]], 1)
+        for i in range(4)
+    ]
     faces += [ring_a[:, ::-1], ring_b]
     return np.stack(faces, axis=1).reshape(-1, 4, 3)
 
@@ -40,7 +61,9 @@ def turned(points: ArrayLike, yaw: ArrayLike, at: ArrayLike) -> Floats:
     p: Any = np.asarray(points, float)
     shape = (len(p),) + (1,) * (p.ndim - 2)
     cos, sin = np.cos(np.asarray(yaw, float)).reshape(shape), np.sin(np.asarray(yaw, float)).reshape(shape)
-    moved = np.stack([p[..., 0] * cos + p[..., 2] * sin, p[..., 1], p[..., 2] * cos - p[..., 0] * sin], axis=-1)
+    moved = np.stack(
+        [p[..., 0] * cos + p[..., 2] * sin, p[..., 1], p[..., 2] * cos - p[..., 0] * sin], axis=-1
+    )
     return np.asarray(moved + np.asarray(at, float).reshape((len(p),) + (1,) * (p.ndim - 2) + (3,)))
 
 
@@ -54,12 +77,17 @@ def walls(size: ArrayLike, unit_m: tuple[float, float]) -> tuple[Floats, Floats]
     corners = []
     for sx, sz, ex, ez in ((-1, 1, 1, 1), (1, 1, 1, -1), (1, -1, -1, -1), (-1, -1, -1, 1)):
         bottom = [np.stack([sx * x, 0 * y, sz * z], 1), np.stack([ex * x, 0 * y, ez * z], 1)]
-        corners.append(np.stack([*bottom, bottom[1] + [[0, 1, 0]] * y[:, None], bottom[0] + [[0, 1, 0]] * y[:, None]], 1))
+        corners.append(
+            np.stack([*bottom, bottom[1] + [[0, 1, 0]] * y[:, None], bottom[0] + [[0, 1, 0]] * y[:, None]], 1)
+        )
     long = np.stack([s[:, 0], s[:, 2], s[:, 0], s[:, 2]], axis=1)
     u = np.maximum(np.round(long / unit_m[0]), 1) * unit_m[0]
     v = np.maximum(np.round(y / unit_m[1]), 1)[:, None] * unit_m[1] + 0 * u
     zero = np.zeros_like(u)
-    uv = np.stack([np.stack([zero, zero], -1), np.stack([u, zero], -1), np.stack([u, v], -1), np.stack([zero, v], -1)], 2)
+    uv = np.stack(
+        [np.stack([zero, zero], -1), np.stack([u, zero], -1), np.stack([u, v], -1), np.stack([zero, v], -1)],
+        2,
+    )
     return np.stack(corners, axis=1), uv
 
 
@@ -94,21 +122,31 @@ def hips(size: ArrayLike, rise: ArrayLike, inset: ArrayLike, over_m: float = 0.3
     return np.stack([*faces, np.stack(high, 1)], axis=1)
 
 
-def blob(x: float, z: float, radii: tuple[float, float], rng: np.random.Generator, y: float, corners: int = 16) -> Floats:
+def blob(
+    x: float, z: float, radii: tuple[float, float], rng: np.random.Generator, y: float, corners: int = 16
+) -> Floats:
     """A flat ragged patch about (x, z) as a fan of triangles [corners, 3, 3]."""
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     reach = np.clip(1 + 0.22 * rng.standard_normal(corners), 0.5, 1.0)
-    ring = np.stack([x + radii[0] * reach * np.cos(angle), np.full(corners, y), z - radii[1] * reach * np.sin(angle)], 1)
+    ring = np.stack(
+        [x + radii[0] * reach * np.cos(angle), np.full(corners, y), z - radii[1] * reach * np.sin(angle)], 1
+    )
     middle = np.broadcast_to((x, y, z), ring.shape)
     return np.stack([middle, ring, np.roll(ring, -1, axis=0)], axis=1)
 
 
-def heap(x: float, z: float, radii: tuple[float, float], tall_m: float, rng: np.random.Generator, corners: int = 14) -> tuple[Floats, Floats]:
+def heap(
+    x: float, z: float, radii: tuple[float, float], tall_m: float, rng: np.random.Generator, corners: int = 14
+) -> tuple[Floats, Floats]:
     """A rounded pile on the ground: triangles [n, 3, 3] and their corners' normals."""
     angle = np.linspace(0, 2 * np.pi, corners + 1)[:-1]
     levels = np.array([1.0, 0.72, 0.4, 0.0])
     wobble = 1 + 0.13 * rng.standard_normal((len(levels), corners))
-    rise = np.array([0.0, 0.5, 0.87, 1.0])[:, None] * tall_m * (1 + 0.1 * rng.standard_normal((len(levels), corners)))
+    rise = (
+        np.array([0.0, 0.5, 0.87, 1.0])[:, None]
+        * tall_m
+        * (1 + 0.1 * rng.standard_normal((len(levels), corners)))
+    )
     rise[0], rise[-1] = -0.05, tall_m
     reach = levels[:, None] * np.clip(wobble, 0.7, 1.0)
     px, pz = x + radii[0] * reach * np.cos(angle), z - radii[1] * reach * np.sin(angle)
@@ -119,6 +157,12 @@ def heap(x: float, z: float, radii: tuple[float, float], tall_m: float, rng: np.
     following = np.roll(points, -1, axis=1), np.roll(normals, -1, axis=1)
     three, norms = [], []
     for i in range(len(levels) - 1):
-        three += [np.stack([points[i], following[0][i], following[0][i + 1]], 1), np.stack([points[i], following[0][i + 1], points[i + 1]], 1)]
-        norms += [np.stack([normals[i], following[1][i], following[1][i + 1]], 1), np.stack([normals[i], following[1][i + 1], normals[i + 1]], 1)]
+        three += [
+            np.stack([points[i], following[0][i], following[0][i + 1]], 1),
+            np.stack([points[i], following[0][i + 1], points[i + 1]], 1),
+        ]
+        norms += [
+            np.stack([normals[i], following[1][i], following[1][i + 1]], 1),
+            np.stack([normals[i], following[1][i + 1], normals[i + 1]], 1),
+        ]
     return np.concatenate(three), np.concatenate(norms)

@@ -97,7 +97,7 @@ vec4 surface(uint pattern, vec2 uv, vec3 rgb, float alpha, vec4 look, float span
         rgb *= 1.0 + 0.22 * wave * fade(unit.x, span) + contrast * cloudy(at * 0.8);
     } else if (pattern == 6u) {
         float lump = cloudy(at / unit.x) + 0.8 * cloudy(at / unit.x * 3.7 + 11.0) * fade(unit.x * 0.5, span) + 0.7 * cloudy(at / unit.x * 13.0) * fade(unit.x * 0.15, span);
-        float stone = smoothstep(0.86, 0.93, smooth_noise(at * 6.0)) * fade(0.2, span);
+        float stone = smoothstep(0.9, 0.96, smooth_noise(at * 7.0)) * smoothstep(-0.1, 0.4, cloudy(at * 0.3 + 7.0)) * fade(0.2, span);
         rgb *= 1.0 + contrast * 1.5 * lump;
         rgb = mix(rgb, vec3(0.42, 0.40, 0.37), 0.5 * stone);
         float damp = smoothstep(-0.02, 0.55, cloudy(at * 0.11 + 3.0) + 0.4 * cloudy(at * 0.5));
@@ -132,13 +132,13 @@ vec4 surface(uint pattern, vec2 uv, vec3 rgb, float alpha, vec4 look, float span
         vec2 q = f * 4.2 + hash(card + seed) * 91.0 + card * 1.7;
         float rim = 1.0 - 4.2 * dot(f, f);
         if (unit.y > 1.5) {
-            float twig = min(abs(cloudy(q * 1.15)), abs(cloudy(q * 1.9 + 23.0)) * 1.4);
-            alpha = twig < 0.035 + 0.02 * rim && rim > 0.05 ? 1.0 : 0.0;
-            rgb *= 0.9 + 0.3 * hash(card);
+            float twig = min(abs(smooth_noise(q * 0.8) - 0.5), min(abs(smooth_noise(q * 1.5 + 23.0) - 0.5) * 1.3, abs(smooth_noise(q * 2.7 + 61.0) - 0.5) * 2.2));
+            alpha = twig < 0.022 + min(0.22 * span, 0.035) && rim > 0.05 + 0.3 * (smooth_noise(q * 1.1 + 9.0) - 0.3) ? 1.0 : 0.0;
+            rgb *= (0.9 + 0.3 * hash(card)) * (1.0 + 1.5 * min(span, 0.2));
         } else {
-            float leaf = cloudy(q * 1.6) + 0.7 * (smooth_noise(q * 6.5) - 0.5);
-            alpha = leaf + rim * 1.25 > 0.42 ? 1.0 : 0.0;
-            rgb *= 1.0 + contrast * (1.6 * leaf + 1.4 * (smooth_noise(q * 9.0 + 3.0) - 0.5));
+            float leaf = 0.9 * cloudy(q * 1.4) + 1.1 * (smooth_noise(q * 4.7) - 0.5) + 0.8 * (smooth_noise(q * 9.5 + 3.0) - 0.5);
+            alpha = leaf + rim * 1.15 > 0.5 ? 1.0 : 0.0;
+            rgb *= 1.0 + contrast * (1.1 * leaf + 2.2 * (smooth_noise(q * 11.0 + 9.0) - 0.5));
         }
     } else if (pattern == 11u) {
         float run = cloudy(vec2(at.x * 1.3, at.y * 0.16)) + 0.5 * cloudy(at * 0.35);
