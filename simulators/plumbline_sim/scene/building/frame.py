@@ -177,7 +177,7 @@ def _props(mesh: Mesh, plan: Plan, lowest: Ints) -> None:
     mesh.tubes(
         np.stack([x, y0, z], -1).reshape(-1, 3),
         np.stack([x, y1, z], -1).reshape(-1, 3),
-        0.08,
+        0.06,
         Surface(rgb=plan.works.prop, aux=BUILDING),
     )
 
@@ -244,7 +244,7 @@ def _formwork(mesh: Mesh, plan: Plan, day: DayFace, lowest: Ints) -> None:
         mesh.tubes(
             np.stack([x, foot, z], -1).reshape(-1, 3),
             np.stack([x, head, z], -1).reshape(-1, 3),
-            0.08,
+            0.06,
             Surface(rgb=works.prop, aux=BUILDING),
         )
     built = (lowest >= _FRAMED).sum(axis=0)

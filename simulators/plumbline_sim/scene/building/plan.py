@@ -219,7 +219,7 @@ def _scaffold(rng: np.random.Generator, kind: Scaffold) -> Scaffold:
 
 
 def _works(rng: np.random.Generator, kind: Works) -> Works:
-    return replace(kind, concrete=_whole(tone(rng, kind.concrete, 9)), panel=_whole(tone(rng, kind.panel, 9)), ply=_whole(tone(rng, kind.ply, 12)),
+    return replace(kind, concrete=_whole(tone(rng, kind.concrete, 9)), panel=_whole(tone(rng, kind.panel, 9)), ply=_whole(tone(rng, kind.ply, 12)), prop=_whole(tone(rng, shade(kind.prop, 0.85), 12)), rail=_whole(tone(rng, shade(kind.rail, 0.92), 9)),
                    mesh=kind.mesh if rng.random() < 0.8 else None)  # fmt: skip
 
 
