@@ -36,7 +36,7 @@ _FRAMED, _BOARDED, _FINISHED = 3, 6, 7
 def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     """Everything on the footprint (x 0..width, z -depth..0) and what hangs out before it, as it stands on `day`.
 
-    The footprint's ground, dug or not, is part of it: the ground around must leave that rectangle free. What people
+    While a pit is open, the ground of the footprint and `pit.RING_M` around it is part of this. What people
     move (sashes, blinds, lights, the hoist's cage, the wind in the nets) follows `conditions.seed`, all else the project.
     """
     plan, mesh = plan_of(project), Mesh()
