@@ -39,6 +39,8 @@ class Pattern(IntEnum):
     METAL = 14  # smooth, some gloss
     GLOW = 15  # gives light at night: lit windows, lamps
     TROWELLED = 16  # base coat: damp patches, trowel arcs, mesh shining through; `contrast` how uneven
+    WINDOWS = 17  # a far wall with its window grid, `unit_m` a bay and a storey; `seed`: 0.. brick, 1.. plaster, 2.. panels, 3.. glass, 4.. ribbons
+    DISTRICT = 18  # a quarter seen from afar: trees, roofs and yards in patches of `unit_m[0]`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +106,14 @@ class Mesh:
             (self._sheer if sheer else self._solid).append(part)
         return self
 
-    def triangles(
-        self, corners: ArrayLike, normals: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None
-    ) -> Self:
-        """Triangles [n, 3, 3] with a normal per corner, for round things; `rgb` [n, 3] per triangle."""
+    def triangles(self, corners: ArrayLike, normals: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None,
+                  uv: ArrayLike | None = None) -> Self:  # fmt: skip
+        """Triangles [n, 3, 3] with a normal per corner, for round things; `rgb` [n, 3] and `uv` [n, 3, 2] per triangle."""
         points = np.asarray(corners, np.float32).reshape(-1, 3, 3)
         vertices = np.zeros((len(points), 3), VERTEX)
         vertices["position"] = points
         vertices["normal"] = np.broadcast_to(np.asarray(normals, np.float32), points.shape)
-        vertices["uv"] = points[..., [0, 1]] + points[..., [2]]
+        vertices["uv"] = points[..., [0, 1]] + points[..., [2]] if uv is None else np.asarray(uv, np.float32)
         colours = np.asarray(surface.rgb if rgb is None else rgb, np.float32)
         vertices["rgba"][..., :3] = np.clip(np.broadcast_to(colours, (len(points), 3)), 0, 255).astype(
             np.uint8
@@ -194,10 +195,9 @@ class Mesh:
         norms = [np.stack([grid[i], grid[j], grid[k]], axis=2) for i, j, k in ((a, b, c), (a, c, d))]
         return self.triangles(np.stack(three).reshape(-1, 3, 3), np.stack(norms).reshape(-1, 3, 3), surface)
 
-    def add(
-        self, other: Mesh, *, at: ArrayLike = (0, 0, 0), yaw_deg: float = 0.0, scale: float = 1.0
-    ) -> Self:
-        """Another mesh's faces, scaled, turned about the upright axis and moved to `at`."""
+    def add(self, other: Mesh, *, at: ArrayLike = (0, 0, 0), yaw_deg: float = 0.0, scale: float = 1.0,
+            instance: int | None = None) -> Self:  # fmt: skip
+        """Another mesh's faces, scaled, turned about the upright axis and moved to `at`, all of one `instance` if given."""
         turn = math.radians(yaw_deg)
         matrix = np.array(
             [[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]], np.float32
@@ -209,6 +209,8 @@ class Mesh:
                     at, np.float32
                 )
                 moved["normal"] = part["normal"] @ matrix.T
+                if instance is not None:
+                    moved["ids"][:, 2:] = instance & 255, instance >> 8
                 mine.append(moved)
         return self
 
