@@ -40,8 +40,9 @@ class Painted:
 
 def paint(mesh: Mesh, camera: Pinhole, light: Light, size: tuple[int, int], *, middle: tuple[float, float, float], reach_m: float,
           photos: NDArray[np.uint8] | None = None) -> Painted:  # fmt: skip
-    """The mesh as `camera` sees it at (width, height) pixels.
+    """The mesh as `camera` sees it at (width, height) pixels, one ray a pixel: draw finer and shrink for smooth edges.
 
+    A software rasteriser's own multisampling costs three times what a picture of twice the pixels does.
     Shadows fall within `reach_m` of `middle`. `photos` [n, 256, 256, 3] RGB are what Pattern.PHOTO picks from. Raises
     MissingExtra without moderngl, Unreachable where the machine has no EGL.
     """
@@ -78,7 +79,7 @@ class _Painter:
         self._shadow_frame = context.framebuffer(depth_attachment=self._shadow_map)
         self._photos = context.texture_array((1, 1, 1), 3)
         self._photos_of: int | None = None
-        self._frames: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
+        self._frames: dict[tuple[int, int], tuple[Any, Any]] = {}
 
     def paint(self, mesh: Mesh, camera: Pinhole, light: Light, size: tuple[int, int], middle: tuple[float, float, float],
               reach_m: float, photos: NDArray[np.uint8] | None) -> Painted:  # fmt: skip
@@ -86,7 +87,7 @@ class _Painter:
         rows, solid = mesh.vertices()
         rows, solid_runs, sheer_runs = _by_pattern(rows, solid)
         buffer = context.buffer(rows.tobytes())
-        many, single, classes = self._frame(size)
+        lit, classes = self._frame(size)
         clip, sun_clip = _clip(camera, size), _sun_clip(light, middle, reach_m)
         width, height = size
         common = {
@@ -102,8 +103,8 @@ class _Painter:
         self._runs("shadow.frag", buffer, {**common, "u_clip": sun_clip}, solid_runs, sheer=False)
         self._runs("shadow.frag", buffer, {**common, "u_clip": sun_clip}, sheer_runs, sheer=True)
 
-        many.use()
-        many.clear(0, 0, 0, 1, depth=1.0)
+        lit.use()
+        lit.clear(0, 0, 0, 1, depth=1.0)
         _set(self._sky, {
             "u_ray": _ray(clip, camera.position_m), "u_sun_dir": light.towards_sun, "u_sun_rgb": light.sun_rgb,
             "u_zenith_rgb": light.zenith_rgb, "u_fog_rgb": light.fog_rgb, "u_cloud_rgb": light.cloud_rgb,
@@ -126,14 +127,13 @@ class _Painter:
         context.blend_func = context.SRC_ALPHA, context.ONE_MINUS_SRC_ALPHA
         self._runs("scene.frag", buffer, look, sheer_runs, sheer=True)
         context.disable(context.BLEND)
-        context.copy_framebuffer(single, many)
 
         classes.use()
         classes.clear(SKY_AUX / 255, 0, 0, 1, depth=1.0)
         self._runs("classes.frag", buffer, {**common, "u_cover": COVER}, solid_runs, sheer=False)
         self._runs("classes.frag", buffer, {**common, "u_cover": COVER}, sheer_runs, sheer=True)
         buffer.release()
-        linear = np.frombuffer(single.read(components=3, dtype="f2"), np.float16).reshape(height, width, 3)
+        linear = np.frombuffer(lit.read(components=3, dtype="f2"), np.float16).reshape(height, width, 3)
         ids = np.frombuffer(classes.read(components=4, dtype="f1"), np.uint8).reshape(height, width, 4)
         depth = np.frombuffer(classes.read(attachment=-1, components=1, dtype="f4"), np.float32).reshape(
             height, width
@@ -181,16 +181,14 @@ class _Painter:
         array.render(self._context.TRIANGLES, vertices=count, first=first)
         array.release()
 
-    def _frame(self, size: tuple[int, int]) -> tuple[Any, Any, Any]:
+    def _frame(self, size: tuple[int, int]) -> tuple[Any, Any]:
         if size not in self._frames:
             context = self._context
-            many = context.framebuffer(
-                context.renderbuffer(size, 4, samples=4, dtype="f2"),
-                context.depth_renderbuffer(size, samples=4),
+            light = context.framebuffer(
+                context.renderbuffer(size, 4, dtype="f2"), context.depth_renderbuffer(size)
             )
-            single = context.framebuffer(context.renderbuffer(size, 4, dtype="f2"))
             classes = context.framebuffer(context.texture(size, 4), context.depth_texture(size))
-            self._frames[size] = many, single, classes
+            self._frames[size] = light, classes
         return self._frames[size]
 
     def _use_photos(self, photos: NDArray[np.uint8] | None) -> None:

@@ -73,12 +73,23 @@ _FACES: Final = {  # corner numbers of a box whose corner i has x, y, z high whe
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Quads:
+    """Four-cornered faces as they were given; what follows from them is worked out for all at once."""
+
+    points: Floats
+    rgb: ArrayLike
+    alpha: ArrayLike
+    surface: Surface
+    uv: Floats | None
+
+
 @dataclass(slots=True)
 class Mesh:
     """Faces so far; what lets light through (`alpha` < 1) is drawn after all else, in the order it was added."""
 
-    _solid: list[NDArray[Any]] = field(default_factory=list)
-    _sheer: list[NDArray[Any]] = field(default_factory=list)
+    _solid: list[NDArray[Any] | _Quads] = field(default_factory=list)
+    _sheer: list[NDArray[Any] | _Quads] = field(default_factory=list)
 
     def quads(self, corners: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None, uv: ArrayLike | None = None,
               alpha: ArrayLike | None = None) -> Self:  # fmt: skip
@@ -87,20 +98,12 @@ class Mesh:
         Where no `uv` [n, 4, 2] is given, patterns are anchored in the world in metres and run on from face to face.
         """
         points = np.asarray(corners, np.float32).reshape(-1, 4, 3)
-        if not len(points):
-            return self
-        normal = _cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
-        flat = np.linalg.norm(normal, axis=1) < 1e-9
-        if flat.any():
-            normal[flat] = _cross(points[flat, 2] - points[flat, 1], points[flat, 3] - points[flat, 1])
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        vertices = np.zeros((len(points), 4), VERTEX)
-        vertices["position"] = points
-        vertices["normal"] = normal[:, None]
-        vertices["uv"] = (
-            _world_uv(points, normal) if uv is None else np.asarray(uv, np.float32).reshape(-1, 4, 2)
-        )
-        self._keep(vertices[:, _TWO_TRIANGLES].reshape(len(points), 6), surface, rgb, alpha)
+        if len(points):
+            sheer = surface.alpha < 1 or alpha is not None
+            laid = None if uv is None else np.asarray(uv, np.float32).reshape(-1, 4, 2)
+            cover = surface.alpha if alpha is None else alpha
+            part = _Quads(points, surface.rgb if rgb is None else rgb, cover, surface, laid)
+            (self._sheer if sheer else self._solid).append(part)
         return self
 
     def triangles(self, corners: ArrayLike, normals: ArrayLike, surface: Surface, *, rgb: ArrayLike | None = None,
@@ -111,7 +114,14 @@ class Mesh:
         vertices["position"] = points
         vertices["normal"] = np.broadcast_to(np.asarray(normals, np.float32), points.shape)
         vertices["uv"] = points[..., [0, 1]] + points[..., [2]] if uv is None else np.asarray(uv, np.float32)
-        self._keep(vertices, surface, rgb, None)
+        colours = np.asarray(surface.rgb if rgb is None else rgb, np.float32)
+        vertices["rgba"][..., :3] = np.clip(np.broadcast_to(colours, (len(points), 3)), 0, 255).astype(
+            np.uint8
+        )[:, None]
+        vertices["rgba"][..., 3] = int(min(max(surface.alpha * 255, 0), 255))
+        vertices["look"] = (*surface.unit_m, surface.contrast, surface.seed)
+        vertices["ids"] = (int(surface.pattern), surface.aux, surface.instance & 255, surface.instance >> 8)
+        (self._sheer if surface.alpha < 1 else self._solid).append(vertices.reshape(-1))
         return self
 
     def boxes(
@@ -152,7 +162,9 @@ class Mesh:
             return self
         along = b - a
         along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-        helper = np.where(np.abs(along[:, 1:2]) > 0.9, np.array([[1, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32))
+        helper = np.where(
+            np.abs(along[:, 1:2]) > 0.9, np.array([[1, 0, 0]], np.float32), np.array([[0, 1, 0]], np.float32)
+        )
         side = _cross(along, np.broadcast_to(helper, along.shape))
         side *= width_m / 2 / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
         other = _cross(along, side)
@@ -191,41 +203,72 @@ class Mesh:
             [[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]], np.float32
         )
         for mine, theirs in ((self._solid, other._solid), (self._sheer, other._sheer)):
-            for part in theirs:
+            for part in _settled(theirs):
                 moved = part.copy()
-                if yaw_deg or scale != 1.0:
-                    moved["position"] = part["position"] @ matrix.T * np.float32(scale)
-                    moved["normal"] = part["normal"] @ matrix.T
-                moved["position"] += np.asarray(at, np.float32)
+                moved["position"] = part["position"] @ matrix.T * np.float32(scale) + np.asarray(
+                    at, np.float32
+                )
+                moved["normal"] = part["normal"] @ matrix.T
                 if instance is not None:
                     moved["ids"][:, 2:] = instance & 255, instance >> 8
                 mine.append(moved)
         return self
 
-    def joined(self) -> Mesh:
-        """The same faces in one piece, which is quicker to add to others many times."""
-        rows, solid = self.vertices()
-        return Mesh([rows[:solid]], [rows[solid:]])
-
     def vertices(self) -> tuple[NDArray[Any], int]:
         """All faces as VERTEX rows, three a triangle, and how many of them come first because they are solid."""
-        solid = np.concatenate(self._solid) if self._solid else np.zeros(0, VERTEX)
-        sheer = np.concatenate(self._sheer) if self._sheer else np.zeros(0, VERTEX)
+        both = _settled(self._solid), _settled(self._sheer)
+        self._solid, self._sheer = list(both[0]), list(both[1])
+        solid, sheer = (np.concatenate(parts) if parts else np.zeros(0, VERTEX) for parts in both)
         return np.concatenate([solid, sheer]), len(solid)
 
-    def _keep(
-        self, vertices: NDArray[Any], surface: Surface, rgb: ArrayLike | None, alpha: ArrayLike | None
-    ) -> None:
-        """`vertices` [n, k] of n faces get the surface's look and join the rest."""
-        count = len(vertices)
-        colours = np.broadcast_to(np.asarray(surface.rgb if rgb is None else rgb, np.float32), (count, 3))
-        vertices["rgba"][..., :3] = np.clip(colours, 0, 255).astype(np.uint8)[:, None]
-        cover = np.broadcast_to(np.asarray(surface.alpha if alpha is None else alpha, np.float32), (count,))
-        vertices["rgba"][..., 3] = np.clip(cover * 255, 0, 255).astype(np.uint8)[:, None]
-        vertices["look"] = (*surface.unit_m, surface.contrast, surface.seed)
-        vertices["ids"] = (int(surface.pattern), surface.aux, surface.instance & 255, surface.instance >> 8)
-        sheer = surface.alpha < 1 or alpha is not None
-        (self._sheer if sheer else self._solid).append(vertices.reshape(-1))
+
+def _settled(parts: list[NDArray[Any] | _Quads]) -> list[NDArray[Any]]:
+    """The parts as vertices, in the same order; runs of quads are worked out together, as a call costs more than a face."""
+    done: list[NDArray[Any]] = []
+    run: list[_Quads] = []
+    for part in parts:
+        if isinstance(part, _Quads):
+            run.append(part)
+            continue
+        if run:
+            done.append(_vertices_of(run))
+            run = []
+        done.append(part)
+    if run:
+        done.append(_vertices_of(run))
+    return done
+
+
+def _vertices_of(run: list[_Quads]) -> NDArray[Any]:
+    points = np.concatenate([part.points for part in run])
+    normal = _cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
+    flat = np.linalg.norm(normal, axis=1) < 1e-9
+    if flat.any():
+        normal[flat] = _cross(points[flat, 2] - points[flat, 1], points[flat, 3] - points[flat, 1])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    uv = _world_uv(points, normal)
+    vertices = np.zeros((len(points), 4), VERTEX)
+    rgba = np.empty((len(points), 4), np.float32)
+    look, ids = np.empty((len(points), 4), np.float32), np.empty((len(points), 4), np.uint8)
+    end = 0
+    for part in run:
+        start, end = end, end + len(part.points)
+        surface = part.surface
+        rgba[start:end, :3], rgba[start:end, 3] = part.rgb, np.asarray(part.alpha) * 255
+        look[start:end] = (*surface.unit_m, surface.contrast, surface.seed)
+        ids[start:end] = (
+            int(surface.pattern),
+            surface.aux,
+            surface.instance & 255,
+            surface.instance >> 8,
+        )
+        if part.uv is not None:
+            uv[start:end] = part.uv
+    vertices["position"], vertices["uv"] = points, uv
+    vertices["normal"] = normal[:, None]
+    vertices["rgba"] = np.clip(rgba, 0, 255).astype(np.uint8)[:, None]
+    vertices["look"], vertices["ids"] = look[:, None], ids[:, None]
+    return vertices[:, _TWO_TRIANGLES].reshape(-1)
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

@@ -50,10 +50,12 @@ def render(
     size: tuple[int, int] = (1280, 720),
     *,
     photos: NDArray[np.uint8] | None = None,
+    finer: float = 1.5,
 ) -> Render:
     """What the project's camera sees on `day`, as an image of (width, height) pixels.
 
-    `photos` [n, 256, 256, 3] RGB are facades for the town around (scene.around.load_facades), drawn ones if None. The same arguments
+    `photos` [n, 256, 256, 3] RGB are facades for the town around (scene.around.load_facades), drawn ones if None;
+    the scene is drawn `finer` than the picture and shrunk, for smooth edges. The same arguments
     give the same picture on the same OpenGL driver, and within rounding on another.
     """
     shot = np.random.default_rng([project.seed, conditions.seed])
@@ -67,11 +69,12 @@ def render(
     reach = 0.75 * math.hypot(project.width_m, project.height_m) + 12
     straight, pad = _straight(camera, size)
     wide = (size[0] + 2 * pad, size[1] + 2 * pad)
-    painted = gl.paint(mesh, straight, light, wide, middle=middle, reach_m=reach, photos=photos)
+    drawn = (round(wide[0] * finer), round(wide[1] * finer))
+    painted = gl.paint(mesh, straight, light, drawn, middle=middle, reach_m=reach, photos=photos)
+    linear = cv2.resize(painted.linear, wide, interpolation=cv2.INTER_AREA)
+    aux, instance, depth = (_thinned(m, wide) for m in (painted.aux, painted.instance, painted.depth_m))
     stage, zone = truth_maps(project, day, straight.matrix(wide), wide)
-    linear, maps = _bent(
-        camera, size, pad, painted.linear, (stage, painted.aux, zone, painted.instance, painted.depth_m)
-    )
+    linear, maps = _bent(camera, size, pad, linear, (stage, aux, zone, instance, depth))
     stage, aux, zone, instance, depth_m = maps
     linear = lens.air(linear, depth_m, conditions, shot)
     spoilt = lens.glass(linear, conditions, shot)
@@ -98,6 +101,14 @@ def _straight(camera: Pinhole, size: tuple[int, int]) -> tuple[Pinhole, int]:
     pad = max(0, math.ceil(max(-float(x.min()), -float(y.min()))) + 1)
     wider = math.tan(math.radians(camera.hfov_deg) / 2) * (size[0] + 2 * pad) / size[0]
     return dataclasses.replace(camera, k1=0.0, hfov_deg=math.degrees(2 * math.atan(wider))), pad
+
+
+def _thinned(sheet: Map, size: tuple[int, int]) -> Map:
+    """A map at a smaller size, each pixel one that was drawn."""
+    width, height = size
+    rows = (np.arange(height) * sheet.shape[0] + sheet.shape[0] // 2) // height
+    columns = (np.arange(width) * sheet.shape[1] + sheet.shape[1] // 2) // width
+    return sheet[np.ix_(rows, columns)]
 
 
 def _bent(

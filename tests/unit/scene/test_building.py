@@ -8,6 +8,7 @@ import pytest
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.building.assemble import building
 from plumbline_sim.scene.building.face import DayFace, face_of
+from plumbline_sim.scene.building.pit import RING_M
 from plumbline_sim.scene.building.plan import plan_of
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.families import CATALOGUES
@@ -117,10 +118,18 @@ def test_new_buildings_have_glass_only_where_windows_are_in():
             assert (face.stage_at(glass[inside, 0], glass[inside, 1]) >= 5).all()
 
 
-def test_an_untouched_new_site_is_flat_ground():
-    vertices = rows(project_of(3, "new"), 0)
+def test_an_untouched_new_site_adds_nothing_to_the_ground_around():
+    assert not len(rows(project_of(3, "new"), 0))
 
-    assert vertices["position"][:, 1].max() <= 0.01
+
+def test_an_open_pit_brings_the_ground_of_its_ring():
+    project = project_of(3, "new")
+    day = next(d for d in range(60) if 0.3 < project.zone_stages(d)[0].max() < 1.5)
+    vertices = rows(project, day)
+    soil = vertices["position"][vertices["ids"][:, 1] == AUX_CLASSES.index("ground")]
+
+    assert soil[:, [0, 2]].min(axis=0) == pytest.approx([-RING_M, -project.depth_m - RING_M], abs=1e-4)
+    assert soil[:, [0, 2]].max(axis=0) == pytest.approx([project.width_m + RING_M, RING_M], abs=1e-4)
 
 
 def test_the_scaffold_of_a_renovation_stands_where_the_truth_says():

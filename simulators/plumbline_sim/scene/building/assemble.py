@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plumbline_sim.scene.building.balcony import balconies
+from plumbline_sim.scene.building.crown import crown
 from plumbline_sim.scene.building.face import DayFace, Face
 from plumbline_sim.scene.building.frame import frame
 from plumbline_sim.scene.building.old import old
@@ -23,6 +24,7 @@ from plumbline_sim.scene.building.scaffold import (
     stair_tower,
 )
 from plumbline_sim.scene.building.skin import skin
+from plumbline_sim.scene.building.trim import banner, canopy, tarpaulins, trim
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.mesh import Mesh
 from plumbline_sim.scene.parts import Parts, facade_parts
@@ -34,7 +36,7 @@ _FRAMED, _BOARDED, _FINISHED = 3, 6, 7
 def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     """Everything on the footprint (x 0..width, z -depth..0) and what hangs out before it, as it stands on `day`.
 
-    The footprint's ground, dug or not, is part of it: the ground around must leave that rectangle free. What people
+    While a pit is open, the ground of the footprint and `pit.RING_M` around it is part of this. What people
     move (sashes, blinds, lights, the hoist's cage, the wind in the nets) follows `conditions.seed`, all else the project.
     """
     plan, mesh = plan_of(project), Mesh()
@@ -45,6 +47,7 @@ def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     if project.track == "new":
         pit(mesh, plan, front)
         frame(mesh, plan, front)
+        tarpaulins(mesh, plan, front)
     else:
         apron(mesh, plan)
     _wall(mesh, plan, front, project.track, _coated(plan, stages), rng, night)
@@ -54,7 +57,9 @@ def building(project: Project, day: float, conditions: Conditions) -> Mesh:
     ):
         mesh.add(_side(plan, side, stages[:, bay], project, rng, night), at=at, yaw_deg=yaw)
     balconies(mesh, plan, front, project.track)
+    canopy(mesh, plan, front, project.track)
     roof(mesh, plan, front, project.track)
+    crown(mesh, plan, front, project.track, rng, night=night)
     _gear(mesh, plan, front, project, rng)
     return mesh
 
@@ -70,6 +75,7 @@ def _wall(
 ) -> None:
     skin(mesh, plan, day, track, coated)
     openings(mesh, plan, day, track, rng, night=night)
+    trim(mesh, plan, day, track)
     if track == "reno":
         old(mesh, plan, day)
 
@@ -137,6 +143,7 @@ def _gear(mesh: Mesh, plan: Plan, day: DayFace, project: Project, rng: np.random
             if climbs.any():
                 hoist(mesh, plan, x, float(cells.y[1:][climbs].max()), rng)
         nets(mesh, plan, cells, rng)
+        banner(mesh, plan, cells)
     elif fixed.random() < 0.5 and busy and day.parts.stage.min() >= 4:
         cradle(mesh, plan, float(rng.uniform(0.1, 0.85)) * plan.height_m, float(rng.uniform(0, plan.width_m)))
 

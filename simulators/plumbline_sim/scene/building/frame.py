@@ -177,7 +177,7 @@ def _props(mesh: Mesh, plan: Plan, lowest: Ints) -> None:
     mesh.tubes(
         np.stack([x, y0, z], -1).reshape(-1, 3),
         np.stack([x, y1, z], -1).reshape(-1, 3),
-        0.08,
+        0.06,
         Surface(rgb=plan.works.prop, aux=BUILDING),
     )
 
@@ -206,16 +206,21 @@ def _rails(mesh: Mesh, plan: Plan, day: DayFace, lowest: Ints) -> None:
     if plan.works.mesh is not None:
         cloth = Surface(rgb=plan.works.mesh, aux=NET, pattern=Pattern.NET, contrast=0.08, alpha=0.72)
         mesh.quads(fronts(np.stack([x0, y + 0.05, x1, y + 1.05], 1), -0.05), cloth)
-    ends = [(0.0, bay[top] == 0), (plan.width_m - 0.05, bay[top] == face.bays - 1)]
-    for x, own in ends:  # round the corner, so that the top floor is closed all round
-        level = (floor[top][own] + 1) * face.storey_m
-        low = np.stack([np.full(level.size, x), level + 0.98, np.full(level.size, -plan.depth_m)], 1)
-        mesh.boxes(
-            low,
-            np.add(low, (0.05, 0.06, plan.depth_m)),
-            Surface(rgb=plan.works.rail, aux=BUILDING),
-            faces="xXY",
+    for x, own in (
+        (0.0, bay == 0),
+        (plan.width_m - 0.05, bay == face.bays - 1),
+    ):  # round the corner: the end walls' slab edges and their rails
+        level = np.unique(
+            np.concatenate([(floor[own & top] + 1) * face.storey_m, floor[own & (floor > 0)] * face.storey_m])
         )
+        low = np.stack([np.full(level.size, x), level, np.full(level.size, -plan.depth_m)], 1)
+        for foot, head, look in (
+            (-plan.slab_m, 0.0, plan.works.concrete),
+            (0.5, 0.56, plan.works.rail),
+            (1.0, 1.06, plan.works.rail),
+        ):
+            start, stop = np.add(low, (0, foot, 0)), np.add(low, (0.05, head, plan.depth_m - 0.1))
+            mesh.boxes(start, stop, Surface(rgb=look, aux=BUILDING, contrast=0.1), faces="xXY")
 
 
 def _formwork(mesh: Mesh, plan: Plan, day: DayFace, lowest: Ints) -> None:
@@ -244,7 +249,7 @@ def _formwork(mesh: Mesh, plan: Plan, day: DayFace, lowest: Ints) -> None:
         mesh.tubes(
             np.stack([x, foot, z], -1).reshape(-1, 3),
             np.stack([x, head, z], -1).reshape(-1, 3),
-            0.08,
+            0.06,
             Surface(rgb=works.prop, aux=BUILDING),
         )
     built = (lowest >= _FRAMED).sum(axis=0)

@@ -1,11 +1,17 @@
-"""The ground inside the footprint: as found, dug out in tiers with pile heads, and the foundation with its starters."""
+"""The ground where the building will stand: as found, dug out in tiers with pile heads, the foundation with its starters.
+
+While there is a pit, this draws the ground of the footprint and RING_M around it; before and after, the ground around
+runs through, and only slabs lie on it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plumbline_sim.scene.building.face import DayFace, Floats
 from plumbline_sim.scene.building.plan import BUILDING, GROUND, Plan, shade, tone
@@ -20,39 +26,46 @@ _SOILS: tuple[Rgb, ...] = (
     (136, 96, 70),
 )
 _DUG, _FOUNDED, _FRAMED = 1, 2, 3
+RING_M: Final = 3.0
+"""How far beyond the footprint the ground is drawn here while there is a pit."""
+_LIP_M: Final = 2.5
 REBAR_RGB: Rgb = (112, 74, 54)
 
 
 def pit(mesh: Mesh, plan: Plan, day: DayFace) -> None:
-    """Everything below and at ground level between the footprint's edges; the ground around it is not ours."""
+    """Everything below and at ground level; nothing while no bay is dug, but the slabs of framed ones."""
     rng = plan.rng(6)
-    face = day.face
     soil = Surface(rgb=tone(rng, _SOILS[int(rng.integers(len(_SOILS)))], 7), aux=GROUND, pattern=Pattern.SOIL,
                    unit_m=(float(rng.uniform(0.5, 1.6)), 1), contrast=float(rng.uniform(0.1, 0.25)), seed=float(rng.uniform(0, 9)))  # fmt: skip
-    ground = day.parts.zone < face.bays
-    rect, stage = day.parts.rect_m[ground], day.parts.stage[ground]
-    spans = rect[:, [0, 2]]
-    found = _as_found(rng, soil)
-    _blocks(mesh, spans[stage == 0], plan, -plan.pit_m, 0.0, soil, top=found)
+    ground = day.parts.zone < day.face.bays
+    order = np.argsort(day.parts.rect_m[ground][:, 0])
+    spans, stage = day.parts.rect_m[ground][order][:, [0, 2]], day.parts.stage[ground][order]
     open_ = (stage == _DUG) | (stage == _FOUNDED)
-    if open_.any():
-        _hole(mesh, plan, spans[open_], soil)
-        _dig_faces(mesh, plan, spans, stage, soil)
-        _piles(mesh, plan, spans[stage == _DUG], rng)
-    _foundation(mesh, plan, spans[stage == _FOUNDED], rng)
     slab = Surface(rgb=shade(plan.works.concrete, 0.92), aux=BUILDING, contrast=0.15, seed=soil.seed)
-    _blocks(mesh, spans[stage >= _FRAMED], plan, -plan.pit_m, 0.0, slab, top=slab)
+    framed = stage >= _FRAMED
+    _blocks(mesh, spans[framed], plan, 0.03, slab, top=slab)
+    if not open_.any():
+        return
+    _blocks(mesh, spans[stage == 0], plan, 0.0, soil, top=_as_found(rng, soil))
+    lip_m = 0.4 if framed.any() else _LIP_M  # filled up again round the basement before the frame goes on
+    _rim(mesh, plan, spans, open_, lip_m, soil)
+    _hole(mesh, plan, spans, open_, lip_m, soil)
+    _dig_faces(mesh, plan, spans, open_, lip_m, soil)
+    if stage.min() < _FOUNDED:
+        _ramp(mesh, plan, spans[open_], soil)
+    _piles(mesh, plan, spans[stage == _DUG], rng)
+    _foundation(mesh, plan, spans[stage == _FOUNDED], rng)
 
 
 def apron(mesh: Mesh, plan: Plan) -> None:
     """The strip of ground between an old wall and the line its new skin will reach."""
     strip = Surface(rgb=(132, 130, 126), aux=GROUND, pattern=Pattern.PAVED, unit_m=(1.0, 1.0), contrast=0.15)
     w, d = plan.width_m, plan.depth_m
-    mesh.quads([[(0, 0.0, 0), (w, 0.0, 0), (w, 0.0, -d), (0, 0.0, -d)]], strip)
+    mesh.quads([[(0, 0.03, 0), (w, 0.03, 0), (w, 0.03, -d), (0, 0.03, -d)]], strip)
 
 
 def _as_found(rng: np.random.Generator, soil: Surface) -> Surface:
-    kind = int(rng.integers(3))
+    kind = int(rng.choice(3, p=(0.15, 0.15, 0.7)))  # the site around is mostly bare soil
     if kind == 0:
         return Surface(
             rgb=tone(rng, (104, 118, 66), 10), aux=GROUND, pattern=Pattern.GRASS, contrast=0.3, seed=soil.seed
@@ -68,32 +81,65 @@ def _as_found(rng: np.random.Generator, soil: Surface) -> Surface:
     return replace(soil, rgb=shade(soil.rgb, 1.08))
 
 
-def _blocks(
-    mesh: Mesh, spans: Floats, plan: Plan, low_y: float, high_y: float, side: Surface, *, top: Surface
-) -> None:
+def _blocks(mesh: Mesh, spans: Floats, plan: Plan, high_y: float, side: Surface, *, top: Surface) -> None:
     if not len(spans):
         return
-    low = np.column_stack([spans[:, 0], np.full(len(spans), low_y), np.full(len(spans), -plan.depth_m)])
+    low = np.column_stack([spans[:, 0], np.full(len(spans), -plan.pit_m), np.full(len(spans), -plan.depth_m)])
     high = np.column_stack([spans[:, 1], np.full(len(spans), high_y), np.zeros(len(spans))])
     mesh.boxes(low, high, side, faces="xX").boxes(low, high, top, faces="Y")
 
 
-def _hole(mesh: Mesh, plan: Plan, spans: Floats, soil: Surface) -> None:
-    """The pit's floor, its two-tier slope at the back and the cut at the front."""
-    x0, x1 = spans[:, 0], spans[:, 1]
+def _level(mesh: Mesh, x0: Floats, x1: Floats, z0: Floats, z1: Floats, y: float, look: Surface) -> None:
+    x0, x1, z0, z1 = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (x0, x1, z0, z1)))
+    height = np.full(x0.shape, y)
+    corners = ((x0, z1), (x1, z1), (x1, z0), (x0, z0))
+    mesh.quads(np.stack([np.stack([x, height, z], axis=1) for x, z in corners], axis=1), look)
+
+
+def _rim(
+    mesh: Mesh, plan: Plan, spans: Floats, open_: NDArray[np.bool_], lip_m: float, soil: Surface
+) -> None:
+    """Trampled ground round the pit, up to its lip, and the pit's floor."""
+    w, back = plan.width_m, -plan.depth_m
+    lip = np.where(open_, lip_m, 0.0)
+    trodden = replace(soil, rgb=shade(soil.rgb, 1.08))
+    for x0, x1 in ((-RING_M, -lip[0]), (w + lip[-1], w + RING_M)):
+        _level(mesh, np.array(x0), np.array(x1), np.array(back - RING_M), np.array(RING_M), 0.0, trodden)
+    x0, x1 = spans[:, 0].copy(), spans[:, 1].copy()
+    x0[0], x1[-1] = x0[0] - lip[0], x1[-1] + lip[-1]
+    _level(mesh, x0, x1, lip, np.full(len(lip), RING_M), 0.0, trodden)
+    _level(mesh, x0, x1, np.full(len(lip), back - RING_M), back - lip, 0.0, trodden)
+    floor = replace(soil, rgb=shade(soil.rgb, 0.82))
+    _level(
+        mesh,
+        x0[open_],
+        x1[open_],
+        np.full(open_.sum(), back - lip_m),
+        np.full(open_.sum(), lip_m),
+        -plan.pit_m,
+        floor,
+    )
+
+
+def _hole(
+    mesh: Mesh, plan: Plan, spans: Floats, open_: NDArray[np.bool_], lip_m: float, soil: Surface
+) -> None:
+    """The pit's slopes at the back, in two tiers, and at the front."""
     deep, back = -plan.pit_m, -plan.depth_m
-    profile = ((0.0, 0.0), (0.42 * deep, 0.9), (0.45 * deep, 1.9), (deep, 3.0))
+    x0, x1 = spans[:, 0].copy(), spans[:, 1].copy()
+    x0[0], x1[-1] = x0[0] - lip_m, x1[-1] + lip_m
+    x0, x1 = x0[open_], x1[open_]
+    tier = 0.45 + 0.01 * (plan.seed % 15)
+    profile = (
+        (0.0, -lip_m),
+        (tier * deep, 0.5 - lip_m),
+        (tier * deep - 0.05, 1.6 - lip_m),
+        (deep, 2.4 - lip_m),
+    )
     for number, ((y_a, z_a), (y_b, z_b)) in enumerate(pairwise(profile)):
-        _sheet(
-            mesh,
-            x0,
-            x1,
-            (y_b, back + z_b),
-            (y_a, back + z_a),
-            replace(soil, rgb=shade(soil.rgb, (0.94, 1.06, 0.86)[number])),
-        )
-    _sheet(mesh, x0, x1, (deep, 0.0), (deep, back + 3.0), replace(soil, rgb=shade(soil.rgb, 0.82)))
-    _sheet(mesh, x0, x1, (0.0, 0.0), (deep, -0.01), replace(soil, rgb=shade(soil.rgb, 0.9)))
+        look = replace(soil, rgb=shade(soil.rgb, (0.94, 1.06, 0.86)[number]))
+        _sheet(mesh, x0, x1, (y_b, back + z_b), (y_a, back + z_a), look)
+    _sheet(mesh, x0, x1, (0.0, lip_m), (deep, 0.6), replace(soil, rgb=shade(soil.rgb, 0.9)))
 
 
 def _sheet(
@@ -107,33 +153,37 @@ def _sheet(
     mesh.quads(np.stack([corner(x0, near), corner(x1, near), corner(x1, far), corner(x0, far)], axis=1), look)
 
 
-def _dig_faces(mesh: Mesh, plan: Plan, spans: Floats, stage: np.ndarray, soil: Surface) -> None:
-    """Slopes where the dug part ends, and the ramp down from one of them."""
-    open_ = (stage == _DUG) | (stage == _FOUNDED)
-    order = np.argsort(spans[:, 0])
+def _dig_faces(
+    mesh: Mesh, plan: Plan, spans: Floats, open_: NDArray[np.bool_], lip_m: float, soil: Surface
+) -> None:
+    """Slopes at both ends of the pit, and where the dug part stops inside the footprint."""
+    deep, z_a, z_b = -plan.pit_m, lip_m, -plan.depth_m - lip_m
+    look = replace(soil, rgb=shade(soil.rgb, 0.97))
+    padded = np.pad(open_, 1)
+    for i in np.flatnonzero(open_):
+        for shut, edge, way, outer in (
+            (not padded[i], spans[i, 0], 1.0, i == 0),
+            (not padded[i + 2], spans[i, 1], -1.0, i == len(spans) - 1),
+        ):
+            if shut:
+                top = edge - way * lip_m * outer
+                foot = top + way * min(0.6 * plan.pit_m, 2.4 if outer else 0.45 * (spans[i, 1] - spans[i, 0]))
+                mesh.quads([[(top, 0, z_a), (foot, deep, z_a), (foot, deep, z_b), (top, 0, z_b)]], look)
+
+
+def _ramp(mesh: Mesh, plan: Plan, spans: Floats, soil: Surface) -> None:
+    """The way down for lorries, from one end of what is dug."""
     deep, back = -plan.pit_m, -plan.depth_m
-    for place, i in enumerate(order):
-        if not open_[i]:
-            continue
-        left_shut = place == 0 or not open_[order[place - 1]]
-        right_shut = place == len(order) - 1 or not open_[order[place + 1]]
-        for shut, x, way in ((left_shut, spans[i, 0], 1.0), (right_shut, spans[i, 1], -1.0)):
-            if not shut:
-                continue
-            foot = x + way * min(0.55 * plan.pit_m, 0.45 * (spans[i, 1] - spans[i, 0]))
-            mesh.quads(
-                [[(x, 0, 0), (foot, deep, 0), (foot, deep, back), (x, 0, back)]],
-                replace(soil, rgb=shade(soil.rgb, 0.97)),
-            )
-    if stage.min() < _FOUNDED and open_.any():
-        wide = spans[open_]
-        x_a, x_b = float(wide[:, 0].min()), float(wide[:, 1].max())
-        run = min(x_b - x_a, 3.2 * plan.pit_m)
-        z_a, z_b = back * 0.45, back * 0.45 - min(4.5, 0.4 * plan.depth_m)
-        start, end = (x_a, x_a + run) if plan.seed % 2 else (x_b, x_b - run)
-        track = replace(soil, rgb=shade(soil.rgb, 1.15))
-        mesh.quads([[(start, 0.02, z_a), (end, deep, z_a), (end, deep, z_b), (start, 0.02, z_b)]], track)
-        mesh.quads([[(start, 0.02, z_a), (start, deep, z_a), (end, deep, z_a), (end, deep, z_a)]], soil)
+    x_a, x_b = float(spans[:, 0].min()), float(spans[:, 1].max())
+    run = min(x_b - x_a, 3.2 * plan.pit_m)
+    z_a = back * 0.45
+    z_b = z_a - min(4.5, 0.4 * plan.depth_m)
+    start, end = (x_a, x_a + run) if plan.seed % 2 else (x_b, x_b - run)
+    mesh.quads(
+        [[(start, 0.02, z_a), (end, deep, z_a), (end, deep, z_b), (start, 0.02, z_b)]],
+        replace(soil, rgb=shade(soil.rgb, 1.15)),
+    )
+    mesh.quads([[(start, 0.02, z_a), (start, deep, z_a), (end, deep, z_a), (end, deep, z_a)]], soil)
 
 
 def _piles(mesh: Mesh, plan: Plan, spans: Floats, rng: np.random.Generator) -> None:

@@ -68,6 +68,9 @@ class Plan:
     cores: tuple[tuple[float, float], ...]
     """Left end and width of each core."""
     parapet_m: float
+    crowned: bool
+    """A storey set back stands on the roof."""
+    pitched: bool
     slab_m: float
     column_m: float
     balcony_style: int
@@ -119,7 +122,8 @@ def plan_of(project: Project) -> Plan:
         works=_works(rng, WORKS[split][look.works]), scaffold=_scaffold(rng, SCAFFOLDS[split][look.scaffolding]), net_rgb=tone(rng, _rgb(NETS[split][look.net]), 9),
         net_alpha=look.net_opacity, net_sheet="sheet" in look.net, accent_style=int(rng.integers(6)),
         frame_depth_m=float(rng.uniform(0.1, 0.24)), pit_m=float(rng.uniform(2.2, 4.6)), cores=_cores(rng, project),
-        parapet_m=float(rng.uniform(0.35, 1.1)), slab_m=float(rng.uniform(0.2, 0.32)), column_m=float(rng.uniform(0.3, 0.5)),
+        parapet_m=float(rng.uniform(0.35, 1.1)),
+        crowned=(roll := float(rng.random())) < 0.22, pitched=project.track == "reno" and roll > 0.72, slab_m=float(rng.uniform(0.2, 0.32)), column_m=float(rng.uniform(0.3, 0.5)),
         balcony_style=int(rng.integers(4)), old_balcony_style=int(rng.integers(3)),
     )  # fmt: skip
 
@@ -215,7 +219,7 @@ def _scaffold(rng: np.random.Generator, kind: Scaffold) -> Scaffold:
 
 
 def _works(rng: np.random.Generator, kind: Works) -> Works:
-    return replace(kind, concrete=_whole(tone(rng, kind.concrete, 9)), panel=_whole(tone(rng, kind.panel, 9)), ply=_whole(tone(rng, kind.ply, 12)),
+    return replace(kind, concrete=_whole(tone(rng, kind.concrete, 9)), panel=_whole(tone(rng, kind.panel, 9)), ply=_whole(tone(rng, kind.ply, 12)), prop=_whole(tone(rng, shade(kind.prop, 0.85), 12)), rail=_whole(tone(rng, shade(kind.rail, 0.92), 9)),
                    mesh=kind.mesh if rng.random() < 0.8 else None)  # fmt: skip
 
 

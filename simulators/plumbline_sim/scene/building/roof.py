@@ -19,7 +19,7 @@ def roof(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
     highest = day.parts.zone >= (face.floors - 1) * face.bays
     spans, stage = day.parts.rect_m[highest][:, [0, 2]], day.parts.stage[highest]
     _backs(mesh, plan, day, track)
-    if track == "reno" and plan.seed % 7 < 2:
+    if plan.pitched:
         _pitched(mesh, plan)
         return
     sealed = track == "reno" or stage.min() >= _BOARDED - 1  # roofers come when all of it is closed in
@@ -29,7 +29,7 @@ def roof(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
     _flat(mesh, plan, raw, Surface(rgb=plan.works.concrete, aux=BUILDING, contrast=0.16))
     walled = np.ones(len(spans), bool) if track == "reno" else stage >= _WALLED
     _parapets(mesh, plan, spans[walled], stage[walled], track)
-    if walled.all():
+    if walled.all() and not plan.crowned:
         _heads(mesh, plan, track, int(stage.min()))
         if track == "reno" or stage.min() >= _BOARDED:
             _machines(mesh, plan)

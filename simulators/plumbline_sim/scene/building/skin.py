@@ -147,9 +147,8 @@ def _steps(mesh: Mesh, plan: Plan, day: DayFace, track: str) -> None:
     parts, face = day.parts, day.face
     lowest = {"new": 4, "reno": 3}[track]
     count = np.bincount(parts.zone, minlength=face.floors * face.bays)
-    grid = np.full((face.floors + 2, face.bays + 2), -1)
     first = np.searchsorted(parts.zone, np.arange(face.floors * face.bays))
-    grid[1:-1, 1:-1] = parts.stage[first].reshape(face.floors, face.bays)
+    grid = np.pad(parts.stage[first].reshape(face.floors, face.bays), 1, mode="edge")
     own = grid[1:-1, 1:-1]
     mixed = np.zeros_like(own, bool)
     for near in (grid[:-2, 1:-1], grid[2:, 1:-1], grid[1:-1, :-2], grid[1:-1, 2:]):
