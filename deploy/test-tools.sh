@@ -13,6 +13,8 @@ if ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")'
     wanted="$wanted python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
     wanted="$wanted gstreamer1.0-plugins-bad"
 fi
+# Scenes are drawn by Mesa in software; no screen is needed.
+[ -n "$(find /usr/lib -name libEGL.so.1 -print -quit)" ] || wanted="$wanted libegl1 libgl1-mesa-dri"
 # The fault harness breaks file systems and links; without root it could not, whatever is installed.
 command -v nft >/dev/null 2>&1 || [ -x /usr/sbin/nft ] || wanted="$wanted nftables"
 command -v ip >/dev/null 2>&1 || [ -x /usr/sbin/ip ] || wanted="$wanted iproute2"

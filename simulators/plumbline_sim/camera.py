@@ -21,6 +21,7 @@ import typer
 from plumbline.clock import Clock, ScaledClock, SystemClock, to_us
 from plumbline.errors import ConfigError
 from plumbline.stages import Track
+from plumbline_sim.scene.pack import Pack, find_pack, freshened
 from plumbline_sim.scene.project import Project, Slip
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,33 @@ class SceneSource:
             "day": round(day, 4),
         }
         return Snapshot(jpeg=data.tobytes(), truth=truth)
+
+
+class PackSource:
+    """A project's photos from a pack rendered beforehand; what it shows is what was true at each photo's moment."""
+
+    def __init__(self, project: Project, pack: Pack, *, begin: datetime) -> None:
+        self._project = project
+        self._pack = pack
+        self._begin = begin
+        self.size = pack.size
+
+    def picture(self, at: datetime) -> Snapshot:
+        day = (at - self._begin) / timedelta(days=1)
+        share, jpeg = self._pack.at(min(max(day / self._project.days, 0.0), 1.0))
+        shown_day = share * self._project.days
+        truth = {
+            "percent": round(self._project.percent(shown_day), 4),
+            "planned": round(self._project.planned_percent(shown_day), 4),
+            "day": round(day, 4),
+        }
+        return Snapshot(jpeg=freshened(jpeg, abs(to_us(at)) // 1_000_000), truth=truth)
+
+
+def source_of(project: Project, *, begin: datetime) -> PhotoSource:
+    """The project's pack where one came with the package, else the renderer, which needs OpenGL."""
+    pack = find_pack(project.seed, project.track)
+    return SceneSource(project, begin=begin) if pack is None else PackSource(project, pack, begin=begin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

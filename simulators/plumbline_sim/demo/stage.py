@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from plumbline.clock import ScaledClock
 from plumbline.stages import Track
 from plumbline_edge.meters.profiles.file import find_profile
-from plumbline_sim.camera import CameraServer, SceneSource
+from plumbline_sim.camera import CameraServer, source_of
 from plumbline_sim.meter.load import Role, SiteLoad
 from plumbline_sim.meter.oplog import OpLog
 from plumbline_sim.meter.server import MeterServer, SimulatedMeter
@@ -84,7 +84,5 @@ async def raised(project: Project, clock: ScaledClock, begin: datetime) -> Async
             )
             for role, profile in METERS.items()
         }
-        camera = await running.enter_async_context(
-            CameraServer(SceneSource(project, begin=begin), clock=clock)
-        )
+        camera = await running.enter_async_context(CameraServer(source_of(project, begin=begin), clock=clock))
         yield Stage(project=project, begin=begin, clock=clock, meters=meters, camera=camera, oplog=oplog)

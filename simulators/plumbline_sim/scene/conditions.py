@@ -15,7 +15,7 @@ Season = Literal["spring", "summer", "autumn", "winter"]
 Fault = Literal["dark", "blur", "fog_rain", "obstructed", "lens_dirt", "not_a_site"]
 
 SEASONS: Final[tuple[Season, ...]] = ("spring", "summer", "autumn", "winter")
-_WEATHERS: Final[tuple[Weather, ...]] = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
+WEATHERS: Final[tuple[Weather, ...]] = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
 _FAULTS: Final[tuple[Fault, ...]] = ("dark", "blur", "fog_rain", "obstructed", "lens_dirt", "not_a_site")
 
 
@@ -31,6 +31,8 @@ class Conditions:
     """How far the camera has swayed, in pixels of a 1280 wide image."""
     fault: Fault | None = None
     jpeg_quality: int = 85
+    grey: bool = False
+    """The camera has switched to its infrared mode."""
 
     @classmethod
     def workday(cls, seed: int, day: int, *, hour: float = 11.0, season: Season = "summer") -> Conditions:
@@ -45,11 +47,15 @@ class Conditions:
         """Anything a year can bring; `fault_share` of the shots are spoiled."""
         season = SEASONS[int(rng.integers(4))]
         odds = (0.36, 0.27, 0.2, 0.07, 0.05, 0.05 if season == "winter" else 0.0)
-        weather = _WEATHERS[int(rng.choice(6, p=np.array(odds) / sum(odds)))]
+        weather = WEATHERS[int(rng.choice(6, p=np.array(odds) / sum(odds)))]
         faulty = rng.random() < fault_share
         fault = _FAULTS[int(rng.integers(len(_FAULTS)))] if faulty else None
+        hour = float(rng.uniform(7.5, 17.0) if rng.random() < 0.9 else rng.uniform(6.2, 19.0))
+        grey = rng.random() < 0.02
+        if fault == "dark" and rng.random() < 0.6:  # a real night, not a shut iris
+            hour, grey = float(rng.uniform(20.5, 23.9)), rng.random() < 0.4
         return cls(
-            hour=float(rng.uniform(7.5, 17.5) if rng.random() < 0.9 else rng.uniform(6.2, 19.5)),
+            hour=hour, grey=bool(grey),
             weather=weather, season=season, seed=int(rng.integers(2**31)),
             jitter_px=(float(rng.normal(0, 2.0)), float(rng.normal(0, 2.0))), fault=fault,
             jpeg_quality=int(rng.integers(45, 96)),
@@ -75,6 +81,6 @@ class Conditions:
     @property
     def quality(self) -> tuple[float, ...]:
         """What is wrong with the shot, one number per `QUALITY_CLASSES`, 0 or 1."""
-        dark = self.fault == "dark" or self.daylight < 0.15
+        dark = self.fault == "dark" or self.daylight < 0.12
         wanted = {self.fault, "dark" if dark else None}
         return tuple(float(name in wanted) for name in QUALITY_CLASSES)

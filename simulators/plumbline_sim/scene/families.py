@@ -7,30 +7,39 @@ does on a site that looks unlike every site it learned from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-Split = Literal["train", "holdout"]
-Bgr = tuple[int, int, int]
+from plumbline_sim.scene.materials import (
+    BASES,
+    BOARDS,
+    CLADDINGS,
+    FRAMES,
+    INFILL,
+    NETS,
+    OLD,
+    PAINTS,
+    SCAFFOLDS,
+    WORKS,
+    Bgr,
+    Coursed,
+    Split,
+)
+from plumbline_sim.scene.presets import PRESETS, Preset
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coursed:
-    """A material laid in units: colours are BGR, unit sizes metres."""
-
-    colours: tuple[Bgr, ...]
-    joint: Bgr
-    unit_m: tuple[float, float]
-    spread: int = 10
-    dots: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """Openings of one bay, as (x0, y0, x1, y1) shares of the storey cell, y down from the slab above."""
-
-    openings: tuple[tuple[float, float, float, float], ...]
-    balcony: float = 0.0
-    mullions: int = 1
+__all__ = [
+    "BOARDS",
+    "CAMERAS",
+    "CATALOGUES",
+    "INFILL",
+    "NETS",
+    "OLD",
+    "PRESETS",
+    "Bgr",
+    "CameraRange",
+    "Coursed",
+    "Preset",
+    "Split",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,124 +49,140 @@ class CameraRange:
     height_m: tuple[float, float]
     yaw_deg: tuple[float, float]
     hfov_deg: tuple[float, float]
+    k1: tuple[float, float] = (-0.02, 0.02)
 
 
-INFILL: Final[dict[Split, dict[str, Coursed]]] = {
-    "train": {
-        "aerated": Coursed(
-            colours=((205, 210, 212), (190, 196, 200)), joint=(160, 165, 168), unit_m=(0.62, 0.25)
-        ),
-        "red_brick": Coursed(
-            colours=((62, 78, 150), (70, 92, 170)), joint=(120, 130, 140), unit_m=(0.5, 0.16)
-        ),
-        "grey_block": Coursed(
-            colours=((140, 142, 142), (120, 124, 126)), joint=(95, 98, 98), unit_m=(0.4, 0.2)
-        ),
-        "ceramic": Coursed(
-            colours=((70, 110, 195), (80, 125, 205)), joint=(130, 140, 150), unit_m=(0.38, 0.24)
-        ),
-    },
-    "holdout": {
-        "silicate": Coursed(
-            colours=((165, 195, 205), (150, 185, 200)), joint=(120, 140, 150), unit_m=(0.5, 0.18)
-        ),
-        "clinker": Coursed(colours=((50, 55, 90), (60, 66, 105)), joint=(90, 95, 100), unit_m=(0.5, 0.16)),
-    },
-}
-BOARDS: Final[dict[Split, dict[str, Coursed]]] = {
-    "train": {
-        "eps_white": Coursed(
-            colours=((238, 238, 236),), joint=(205, 205, 203), unit_m=(1.0, 0.5), spread=5, dots=True
-        ),
-        "wool_yellow": Coursed(
-            colours=((105, 190, 215), (95, 178, 205)), joint=(70, 140, 165), unit_m=(1.2, 0.6), dots=True
-        ),
-        "eps_grey": Coursed(
-            colours=((120, 118, 116),), joint=(95, 92, 92), unit_m=(1.0, 0.5), spread=7, dots=True
-        ),
-        "wool_olive": Coursed(
-            colours=((90, 140, 150), (84, 132, 142)), joint=(60, 100, 110), unit_m=(1.0, 0.6), dots=True
-        ),
-    },
-    "holdout": {
-        "xps_blue": Coursed(
-            colours=((205, 170, 120),), joint=(170, 140, 95), unit_m=(1.2, 0.6), spread=6, dots=True
-        ),
-        "pir_foil": Coursed(colours=((175, 178, 180),), joint=(120, 122, 125), unit_m=(1.2, 1.2), spread=14),
-    },
-}
-OLD: Final[dict[Split, dict[str, Coursed]]] = {
-    "train": {
-        "plaster": Coursed(
-            colours=((130, 165, 180), (120, 158, 176)), joint=(120, 152, 168), unit_m=(6.0, 3.0), spread=6
-        ),
-        "panel": Coursed(
-            colours=((150, 158, 160), (142, 150, 154)), joint=(90, 95, 98), unit_m=(3.2, 2.9), spread=8
-        ),
-        "old_brick": Coursed(
-            colours=((75, 90, 135), (85, 100, 150)), joint=(110, 118, 124), unit_m=(0.5, 0.16)
-        ),
-        "grey_render": Coursed(
-            colours=((138, 140, 140),), joint=(130, 132, 132), unit_m=(5.0, 3.0), spread=7
-        ),
-    },
-    "holdout": {
-        "tile_mosaic": Coursed(
-            colours=((170, 150, 120), (185, 165, 135)), joint=(140, 130, 110), unit_m=(0.3, 0.3), spread=14
-        ),
-        "ochre": Coursed(
-            colours=((95, 150, 190), (90, 142, 182)), joint=(88, 138, 176), unit_m=(4.0, 3.0), spread=6
-        ),
-    },
-}
-PAINTS: Final[dict[Split, dict[str, tuple[Bgr, ...]]]] = {
-    "train": {
-        "warm": ((150, 205, 235), (170, 215, 240), (130, 180, 225)),
-        "white": ((235, 238, 240), (225, 228, 230), (245, 245, 245)),
-        "terracotta": ((85, 110, 185), (100, 130, 200), (75, 95, 165)),
-        "pastel_green": ((175, 210, 185), (160, 205, 175), (150, 190, 165)),
-        "grey": ((170, 172, 172), (150, 154, 156), (120, 124, 128)),
-    },
-    "holdout": {
-        "blue_grey": ((190, 170, 145), (205, 185, 160)),
-        "salmon": ((150, 165, 225), (160, 178, 235)),
-    },
-}
-NETS: Final[dict[Split, dict[str, Bgr]]] = {
-    "train": {
-        "green": (70, 120, 55),
-        "blue": (170, 110, 50),
-        "white": (225, 228, 228),
-        "grey": (130, 132, 132),
-    },
-    "holdout": {"beige": (150, 180, 200), "black": (45, 45, 45)},
-}
-PRESETS: Final[dict[Split, dict[str, Preset]]] = {
-    "train": {
-        "punched": Preset(openings=((0.24, 0.3, 0.76, 0.76),)),
-        "pair": Preset(openings=((0.12, 0.3, 0.42, 0.76), (0.58, 0.3, 0.88, 0.76)), mullions=0),
-        "french": Preset(openings=((0.3, 0.2, 0.7, 0.94),), balcony=0.75),
-        "loggia": Preset(openings=((0.14, 0.22, 0.62, 0.92), (0.7, 0.3, 0.9, 0.75)), balcony=1.0),
-        "wide": Preset(openings=((0.12, 0.28, 0.88, 0.78),), mullions=2),
-    },
-    "holdout": {
-        "ribbon": Preset(openings=((0.04, 0.32, 0.96, 0.74),), mullions=3),
-        "triple": Preset(
-            openings=((0.1, 0.26, 0.3, 0.8), (0.4, 0.26, 0.6, 0.8), (0.7, 0.26, 0.9, 0.8)), mullions=0
-        ),
-    },
-}
 CAMERAS: Final[dict[Split, dict[str, CameraRange]]] = {
     "train": {
-        "pole": CameraRange(height_m=(6.0, 13.0), yaw_deg=(0.0, 32.0), hfov_deg=(52.0, 82.0)),
-        "roof": CameraRange(height_m=(13.0, 28.0), yaw_deg=(0.0, 30.0), hfov_deg=(42.0, 66.0)),
-        "mast": CameraRange(height_m=(8.0, 18.0), yaw_deg=(8.0, 36.0), hfov_deg=(60.0, 92.0)),
+        "pole": CameraRange(height_m=(4.0, 13.0), yaw_deg=(0.0, 36.0), hfov_deg=(52.0, 82.0)),
+        "roof": CameraRange(height_m=(13.0, 35.0), yaw_deg=(0.0, 34.0), hfov_deg=(42.0, 66.0)),
+        "mast": CameraRange(
+            height_m=(8.0, 20.0), yaw_deg=(8.0, 40.0), hfov_deg=(60.0, 90.0), k1=(-0.05, 0.0)
+        ),
+        "phone": CameraRange(height_m=(2.0, 6.0), yaw_deg=(0.0, 42.0), hfov_deg=(58.0, 74.0)),
+        "far": CameraRange(height_m=(6.0, 30.0), yaw_deg=(0.0, 38.0), hfov_deg=(36.0, 50.0)),
+        "oblique": CameraRange(height_m=(8.0, 30.0), yaw_deg=(38.0, 50.0), hfov_deg=(44.0, 70.0)),
     },
     "holdout": {
-        "tele": CameraRange(height_m=(9.0, 20.0), yaw_deg=(0.0, 34.0), hfov_deg=(24.0, 36.0)),
-        "corner": CameraRange(height_m=(10.0, 22.0), yaw_deg=(34.0, 44.0), hfov_deg=(48.0, 70.0)),
+        "tele": CameraRange(height_m=(9.0, 24.0), yaw_deg=(0.0, 36.0), hfov_deg=(24.0, 35.0)),
+        "corner": CameraRange(
+            height_m=(16.0, 34.0), yaw_deg=(36.0, 48.0), hfov_deg=(70.0, 80.0), k1=(-0.07, -0.05)
+        ),
+        "wide": CameraRange(
+            height_m=(5.0, 14.0), yaw_deg=(0.0, 30.0), hfov_deg=(84.0, 95.0), k1=(-0.07, -0.05)
+        ),
     },
 }
 CATALOGUES: Final[dict[str, dict[Split, dict[str, Any]]]] = {
-    "infill": INFILL, "boards": BOARDS, "old": OLD, "paint": PAINTS, "net": NETS, "preset": PRESETS, "camera": CAMERAS,
+    "infill": INFILL, "boards": BOARDS, "old": OLD, "paint": PAINTS, "net": NETS, "preset": PRESETS,
+    "cladding": CLADDINGS, "base": BASES, "scaffolding": SCAFFOLDS, "works": WORKS, "frame": FRAMES, "camera": CAMERAS,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """How houses of one kind look: colours are RGB here, sizes metres; `skin` is the number of `Pattern.WINDOWS`."""
+
+    walls: tuple[Bgr, ...]
+    roofs: tuple[Bgr, ...]
+    skin: int
+    roof: Literal["flat", "gable", "hip", "mansard"]
+    floors: tuple[int, int]
+    unit_m: tuple[float, float] = (3.0, 3.0)
+    long_m: tuple[float, float] = (14.0, 30.0)
+    deep_m: tuple[float, float] = (10.0, 15.0)
+
+
+NEIGHBOURS: Final[dict[Split, dict[str, Block]]] = {
+    "train": {
+        "terrace": Block(
+            walls=((133, 78, 62), (148, 92, 72), (112, 70, 58), (168, 130, 100)), roofs=((92, 62, 52), (84, 82, 84), (108, 72, 58)),
+            skin=0, roof="gable", floors=(2, 3), unit_m=(2.6, 2.9), long_m=(12, 34), deep_m=(8, 11),
+        ),
+        "panels": Block(
+            walls=((186, 184, 176), (170, 172, 172), (196, 184, 160), (158, 166, 172)), roofs=((88, 88, 88), (70, 70, 72)),
+            skin=2, roof="flat", floors=(5, 12), unit_m=(3.2, 2.8), long_m=(30, 70), deep_m=(11, 14),
+        ),
+        "old_town": Block(
+            walls=((205, 182, 132), (196, 160, 130), (184, 188, 170), (214, 204, 184), (178, 132, 112)),
+            roofs=((120, 66, 48), (96, 84, 78), (72, 76, 80)), skin=1, roof="mansard", floors=(4, 6), unit_m=(2.5, 3.3),
+            long_m=(16, 32), deep_m=(11, 15),
+        ),
+        "offices": Block(
+            walls=((120, 128, 136), (160, 162, 164), (92, 100, 108)), roofs=((110, 112, 114), (140, 140, 138)),
+            skin=3, roof="flat", floors=(4, 12), unit_m=(1.5, 3.5), long_m=(20, 46), deep_m=(14, 24),
+        ),
+        "villas": Block(
+            walls=((226, 220, 206), (216, 204, 170), (200, 206, 206), (170, 120, 96)), roofs=((146, 78, 54), (96, 66, 56), (70, 70, 74)),
+            skin=1, roof="gable", floors=(1, 2), unit_m=(3.2, 2.8), long_m=(9, 14), deep_m=(8, 11),
+        ),
+        "brick_flats": Block(
+            walls=((176, 140, 104), (150, 104, 80), (190, 164, 128)), roofs=((96, 94, 92), (116, 84, 70)),
+            skin=0, roof="hip", floors=(4, 6), unit_m=(2.9, 2.9), long_m=(24, 56), deep_m=(11, 13),
+        ),
+        "sheds": Block(
+            walls=((150, 156, 160), (176, 176, 170), (110, 130, 150)), roofs=((140, 146, 150), (160, 160, 156)),
+            skin=4, roof="gable", floors=(2, 3), unit_m=(5.0, 3.4), long_m=(24, 50), deep_m=(16, 26),
+        ),
+    },
+    "holdout": {
+        "white_slabs": Block(
+            walls=((232, 232, 228), (222, 226, 228)), roofs=((150, 150, 148), (96, 110, 82)), skin=4, roof="flat",
+            floors=(5, 9), unit_m=(4.2, 3.0), long_m=(22, 44), deep_m=(13, 17),
+        ),
+        "clinker": Block(
+            walls=((84, 58, 54), (70, 56, 56)), roofs=((60, 62, 66), (92, 60, 52)), skin=0, roof="hip",
+            floors=(3, 7), unit_m=(3.6, 3.1), long_m=(18, 40), deep_m=(11, 14),
+        ),
+    },
+}  # fmt: skip
+FENCES: Final[dict[Split, dict[str, tuple[str, tuple[Bgr, ...]]]]] = {
+    "train": {
+        "sheet_blue": ("sheet", ((46, 92, 150), (40, 84, 138))),
+        "sheet_green": ("sheet", ((52, 104, 74), (60, 110, 80))),
+        "sheet_white": ("sheet", ((214, 216, 216), (204, 206, 208))),
+        "sheet_grey": ("sheet", ((134, 140, 144), (126, 130, 134))),
+        "boards": ("boards", ((176, 142, 100), (166, 134, 96), (184, 152, 110))),
+        "boards_white": ("print", ((226, 226, 222), (220, 222, 222), (60, 110, 160))),
+        "prints": ("print", ((240, 240, 238), (228, 122, 40), (44, 62, 92))),
+        "concrete": ("slabs", ((168, 168, 162), (158, 158, 154))),
+        "mesh": ("mesh", ((176, 180, 182),)),
+    },
+    "holdout": {
+        "turquoise": ("print", ((126, 206, 196), (110, 196, 188), (240, 244, 242))),
+        "red_white": ("sheet", ((186, 54, 46), (232, 230, 228))),
+        "mesh_green": ("mesh", ((60, 120, 80),)),
+    },
+}
+VEHICLES: Final[dict[Split, dict[str, tuple[Bgr, ...]]]] = {
+    "train": {
+        "yellow": ((236, 176, 32), (228, 164, 40)),
+        "orange": ((226, 112, 36), (216, 98, 30)),
+        "white": ((232, 232, 230), (222, 224, 226)),
+        "red": ((170, 40, 36), (156, 44, 40)),
+        "blue": ((42, 82, 140), (50, 96, 150)),
+    },
+    "holdout": {"green": ((56, 118, 66), (66, 128, 70)), "grey": ((92, 98, 104), (112, 116, 120))},
+}
+CARS: Final[dict[Split, dict[str, Bgr]]] = {
+    "train": {
+        "silver": (178, 182, 186), "black": (28, 30, 34), "white": (232, 232, 230), "grey": (98, 102, 108),
+        "red": (150, 30, 32), "blue": (36, 60, 110),
+    },
+    "holdout": {"beige": (196, 184, 158), "green": (40, 78, 58)},
+}  # fmt: skip
+TREES: Final[dict[Split, dict[str, tuple[Bgr, float, float]]]] = {
+    # leaf colour in summer as RGB, crown's height over its width, how closed the crown is
+    "train": {
+        "lime": ((74, 104, 44), 1.15, 1.0),
+        "maple": ((84, 108, 46), 0.95, 1.0),
+        "birch": ((104, 126, 62), 1.7, 0.7),
+        "oak": ((62, 86, 40), 0.85, 1.0),
+        "spruce": ((42, 66, 44), 2.4, 1.0),
+    },
+    "holdout": {"poplar": ((82, 108, 54), 3.0, 0.9), "plum": ((96, 44, 50), 1.0, 0.9)},
+}
+AROUND: Final[dict[str, dict[Split, dict[str, Any]]]] = {
+    "neighbour": NEIGHBOURS, "fence": FENCES, "vehicle": VEHICLES, "car": CARS, "tree": TREES,
+}  # fmt: skip
+"""What stands around a site; colours are RGB."""

@@ -1,7 +1,8 @@
-"""From light to file: weather in the air, faults of the camera, sensor and JPEG."""
+"""What is in the air and on the glass before the chip: rain, snow, drops, dirt, what stands before the lens."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -9,138 +10,149 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plumbline_sim.scene.conditions import Conditions
-from plumbline_sim.scene.textures import Image, modulate, noise
 
+Linear = NDArray[np.float32]
 Map = NDArray[Any]
 
 
-def fog(image: Image, amount: float, tone: int = 208) -> Image:
-    """Mix the picture with the air's colour."""
-    return np.asarray(cv2.addWeighted(image, 1 - amount, np.full_like(image, tone), amount, 0), np.uint8)
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """The light that reaches the chip, and 255 where it no longer shows the site (None: it does everywhere)."""
+
+    linear: Linear
+    lost: NDArray[np.uint8] | None = None
 
 
-def air(image: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
-    """Fog, rain or snow between the camera and the site."""
+def air(
+    linear: Linear, depth_m: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
+) -> Linear:
+    """Fog beyond what is fit to judge, rain and snow between the camera and the site."""
+    level = max(float(np.percentile(linear[::8, ::8], 80)), 0.02)
     if conditions.fault == "fog_rain":
-        image = fog(image, float(rng.uniform(0.7, 0.93)), int(rng.integers(150, 215)))
-    elif conditions.weather == "fog":
-        image = fog(image, float(rng.uniform(0.15, 0.45)))
-    elif conditions.weather in {"rain", "snow"}:
-        image = fog(image, float(rng.uniform(0.05, 0.2)), 180)
-        image = _falling(image, rng, snow=conditions.weather == "snow")
-    return image
+        thick = rng.uniform(0.025, 0.07) if rng.random() < 0.8 else rng.uniform(0.012, 0.025)
+        through: Linear = np.exp(-np.minimum(depth_m, 400) * np.float32(thick))[..., None]
+        linear = (linear * through + np.float32(level * rng.uniform(0.7, 1.0)) * (1 - through)).astype(
+            np.float32
+        )
+    if conditions.weather in {"rain", "snow"} or (conditions.fault == "fog_rain" and rng.random() < 0.4):
+        linear = linear + _falling(linear.shape[:2], rng, snow=conditions.weather == "snow")[
+            ..., None
+        ] * np.float32(level)
+    return np.asarray(linear, np.float32)
 
 
-def _falling(image: Image, rng: np.random.Generator, *, snow: bool) -> Image:
-    height, width = image.shape[:2]
-    drops = np.zeros((height, width, 3), np.uint8)
-    count = int(rng.integers(80, 260))
-    for x, y in zip(
-        rng.integers(0, width, count).tolist(), rng.integers(0, height, count).tolist(), strict=True
+def glass(linear: Linear, conditions: Conditions, rng: np.random.Generator) -> Spoilt:
+    """Drops, dirt, a cover, or another view altogether; a little of the first two lies on any lens."""
+    height, width = linear.shape[:2]
+    if conditions.fault == "not_a_site":
+        return Spoilt(_elsewhere((width, height), rng), np.full((height, width), 255, np.uint8))
+    if conditions.fault == "obstructed":
+        return _covered(linear, rng)
+    if conditions.fault == "lens_dirt":
+        return Spoilt(_dirty(linear, rng, int(rng.integers(9, 26)), 0.75))
+    if conditions.weather == "rain" and rng.random() < 0.5:
+        return Spoilt(_drops(linear, rng))
+    if rng.random() < 0.12:
+        return Spoilt(_dirty(linear, rng, int(rng.integers(1, 4)), 0.25))
+    return Spoilt(linear)
+
+
+def _falling(shape: tuple[int, int], rng: np.random.Generator, *, snow: bool) -> NDArray[np.float32]:
+    height, width = shape
+    sheet = np.zeros((height, width), np.float32)
+    count = int(rng.integers(60, 320))
+    slant = float(rng.normal(0, width / 120))
+    for x, y, near in zip(
+        rng.uniform(0, width, count).tolist(),
+        rng.uniform(0, height, count).tolist(),
+        rng.random(count).tolist(),
+        strict=True,
     ):
         if snow:
-            cv2.circle(drops, (x, y), max(1, width // 500), (70, 70, 70), -1)
+            cv2.circle(
+                sheet,
+                (int(x), int(y)),
+                max(1, int(near**4 * width / 130)),
+                0.25 + 0.3 * near,
+                -1,
+                cv2.LINE_AA,
+            )
         else:
-            cv2.line(drops, (x, y), (x - width // 150, y + height // 22), (26, 26, 26), 1)
-    return np.asarray(cv2.add(image, drops), np.uint8)
+            end = (int(x - slant), int(y + height * (0.015 + 0.04 * near)))
+            cv2.line(sheet, (int(x), int(y)), end, 0.05 + 0.12 * near, 1, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(sheet, (0, 0), 0.8), np.float32)
 
 
-def daylight(image: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
-    """Dusk and night as the sensor sees them; noon passes unchanged."""
-    share = 0.02 if conditions.fault == "dark" else conditions.daylight
-    if share >= 1:
-        return image
-    level = 0.1 + 0.9 * share
-    tint = np.array((1.12, 0.98, 0.9)) * (1 - share) + np.array((0.97, 1.0, 1.03)) * share
-    return _channel_gain(image, tint * level * rng.uniform(0.9, 1.15))
-
-
-def spoil(image: Image, conditions: Conditions, rng: np.random.Generator) -> tuple[Image, Map | None]:
-    """Apply the shot's fault; the map, where given, marks pixels that no longer show the site."""
-    height, width = image.shape[:2]
-    if conditions.fault == "blur":
-        return _blurred(image, rng), None
-    if conditions.fault == "obstructed":
-        cover = np.zeros((height, width), np.uint8)
-        middle = (int(rng.uniform(0.2, 0.8) * width), int(rng.uniform(0.2, 0.8) * height))
-        axes = (int(rng.uniform(0.3, 0.6) * width), int(rng.uniform(0.35, 0.8) * height))
-        cv2.ellipse(cover, middle, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
-        soft = cv2.GaussianBlur(cover, (0, 0), width / 60).astype(np.float32) / 255
-        thing = modulate(
-            np.full_like(image, rng.integers(20, 200, 3)), noise("cloud", (width, height), rng), 0.2
+def _drops(linear: Linear, rng: np.random.Generator) -> Linear:
+    """Each drop shows the scene small, upside down and soft."""
+    height, width = linear.shape[:2]
+    turned = cv2.GaussianBlur(linear[::-1, ::-1], (0, 0), width / 60)
+    out = linear.copy()
+    for _ in range(int(rng.integers(3, 16))):
+        cover = np.zeros((height, width), np.float32)
+        x, y, r = int(rng.integers(width)), int(rng.integers(height)), width * float(rng.uniform(0.006, 0.03))
+        cv2.ellipse(
+            cover,
+            (x, y),
+            (max(2, int(r)), max(2, int(r * rng.uniform(0.8, 1.5)))),
+            0,
+            0,
+            360,
+            1.0,
+            -1,
+            cv2.LINE_AA,
         )
-        return np.asarray(cv2.blendLinear(thing, image, soft, 1 - soft), np.uint8), cover
-    if conditions.fault == "lens_dirt":
-        return _dirty(image, rng), None
-    if conditions.fault == "not_a_site":
-        return _elsewhere((width, height), rng), np.full((height, width), 255, np.uint8)
-    return image, None
+        cover = cv2.GaussianBlur(cover, (0, 0), max(1.0, r * 0.25))[..., None] * 0.85
+        out = out * (1 - cover) + turned * cover
+    return np.asarray(out, np.float32)
 
 
-def _blurred(image: Image, rng: np.random.Generator) -> Image:
-    sigma = image.shape[1] * float(rng.uniform(0.008, 0.02))
-    if rng.random() < 0.5:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
-    length = max(5, int(sigma * 4))
-    kernel = np.zeros((length, length), np.float32)
-    cv2.line(kernel, (0, int(rng.integers(length))), (length - 1, int(rng.integers(length))), 1.0, 1)
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
-
-
-def _dirty(image: Image, rng: np.random.Generator) -> Image:
-    height, width = image.shape[:2]
-    spots = np.zeros((height, width), np.uint8)
-    for _ in range(int(rng.integers(8, 24))):
+def _dirty(linear: Linear, rng: np.random.Generator, count: int, depth: float) -> Linear:
+    height, width = linear.shape[:2]
+    spots = np.zeros((height, width), np.float32)
+    for _ in range(count):
         middle = (int(rng.integers(width)), int(rng.integers(height)))
-        cv2.circle(spots, middle, int(width * rng.uniform(0.015, 0.07)), int(rng.integers(120, 235)), -1)
-    soft = cv2.GaussianBlur(spots, (0, 0), width / 90).astype(np.float32) / 255
-    smear = cv2.GaussianBlur(image, (0, 0), width / 30)
-    smear = cv2.addWeighted(smear, 0.65, np.full_like(image, int(rng.integers(40, 170))), 0.35, 0)
-    return np.asarray(cv2.blendLinear(smear, image, soft, 1 - soft), np.uint8)
+        cv2.circle(spots, middle, int(width * rng.uniform(0.012, 0.07)), float(rng.uniform(0.4, 1.0)), -1)
+    soft = (cv2.GaussianBlur(spots, (0, 0), width / 80) * depth)[..., None]
+    level = float(np.median(linear[::8, ::8]))
+    smear = cv2.GaussianBlur(linear, (0, 0), width / 30) * 0.6 + np.float32(level * rng.uniform(0.1, 0.7))
+    return np.asarray(linear * (1 - soft) + smear * soft, np.float32)
 
 
-def _elsewhere(size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """A picture of anything else: a wall, a floor, a hand, test bars."""
+def _covered(linear: Linear, rng: np.random.Generator) -> Spoilt:
+    """A leaf, a sack, a spider or a hand right before the lens: large, soft-edged and out of focus."""
+    height, width = linear.shape[:2]
+    cover = np.zeros((height, width), np.uint8)
+    middle = np.array((rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height))
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 11))
+    radii = rng.uniform(0.28, 0.62, 11) * width
+    outline = middle + np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
+    cv2.fillPoly(cover, [outline.round().astype(np.int32)], 255)
+    soft = cv2.GaussianBlur(cover, (0, 0), width / float(rng.uniform(30, 90))).astype(np.float32) / 255
+    level = float(np.median(linear[::8, ::8]))
+    tone = rng.uniform(0.05, 1.1, 3) * level
+    texture = cv2.resize(
+        rng.normal(1, 0.25, (9, 16, 1)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    thing = np.clip(texture[..., None] * tone, 0, None).astype(np.float32)
+    return Spoilt(np.asarray(linear * (1 - soft[..., None]) + thing * soft[..., None], np.float32), cover)
+
+
+def _elsewhere(size: tuple[int, int], rng: np.random.Generator) -> Linear:
+    """Anything else: a wall, a floor, sky, test bars, a heap of shapes."""
     width, height = size
-    image = np.full((height, width, 3), rng.integers(20, 230, 3), np.uint8)
-    kind = int(rng.integers(3))
+    image = np.full((height, width, 3), rng.uniform(0.02, 0.9, 3), np.float32)
+    kind = int(rng.integers(4))
     if kind == 0:
         for step in range(8):
-            cv2.rectangle(
-                image,
-                (step * width // 8, 0),
-                ((step + 1) * width // 8, height),
-                rng.integers(0, 256, 3).tolist(),
-                -1,
-            )
+            image[:, step * width // 8 : (step + 1) * width // 8] = rng.uniform(0, 1, 3)
     elif kind == 1:
-        for _ in range(int(rng.integers(6, 30))):
-            corners = rng.integers(0, (width, height), (4, 2)).astype(np.int32)
-            cv2.fillConvexPoly(image, cv2.convexHull(corners), rng.integers(0, 256, 3).tolist())
-    return modulate(image, noise("blotch", size, rng), float(rng.uniform(0.05, 0.4)))
-
-
-def sense(image: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
-    """Exposure, white balance, vignette, softness, noise and JPEG of an ordinary outdoor camera."""
-    height, width = image.shape[:2]
-    gain = 2.0 ** rng.normal(0.12, 0.16) * np.array((rng.normal(1, 0.035), 1.0, rng.normal(1, 0.035)))
-    image = _channel_gain(image, gain)
-    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    shade = np.clip(128 - float(rng.uniform(2, 16)) * (x[None] ** 2 + y[:, None] ** 2), 0, 255).astype(
-        np.uint8
-    )
-    image = np.asarray(cv2.multiply(image, cv2.merge([shade] * 3), scale=1 / 128), np.uint8)
-    if rng.random() < 0.5:
-        image = np.asarray(cv2.GaussianBlur(image, (3, 3), float(rng.uniform(0.3, 0.8))), np.uint8)
-    sigma = float(rng.uniform(1.0, 5.0)) * (1.0 + 2.0 * (1 - conditions.daylight))
-    speckle = noise("grain", (width, height), rng).astype(np.int16) - 128
-    image = np.clip(image + (speckle * (sigma / 40))[..., None].astype(np.int16), 0, 255).astype(np.uint8)
-    _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-
-
-def _channel_gain(image: Image, gain: NDArray[np.float64]) -> Image:
-    """Multiply the channels, rolling off towards white as a camera does."""
-    levels = np.arange(256)[:, None] * gain
-    levels = np.where(levels > 200, 200 + 55 * (1 - np.exp(-(levels - 200) / 55)), levels)
-    return np.asarray(cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8).reshape(256, 1, 3)), np.uint8)
+        for _ in range(int(rng.integers(6, 40))):
+            corners = rng.uniform(0, (width, height), (4, 2)).astype(np.int32)
+            cv2.fillConvexPoly(image, cv2.convexHull(corners), rng.uniform(0.02, 1, 3).tolist())
+    elif kind == 2:
+        image *= np.linspace(1, float(rng.uniform(0.3, 1)), height, dtype=np.float32)[:, None, None]
+    for level in (8, 24, 90):
+        rough = rng.normal(1, rng.uniform(0.02, 0.2), (level * 9 // 16 + 1, level, 1)).astype(np.float32)
+        image *= cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC)[..., None].clip(0.2, 3)
+    return image

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from plumbline.errors import ConfigError
 from plumbline.stages import DEFAULT_VALUES, Track
-from plumbline_sim.scene.camera import Pinhole, project
+from plumbline_sim.scene.camera import Pinhole
 from plumbline_sim.scene.families import CAMERAS, CATALOGUES, CameraRange, Split
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,21 @@ class Slip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rework:
+    """Inside these days one floor stands `stages` lower than it had come to: what was built is taken out again."""
+
+    from_day: float
+    to_day: float
+    floor: int
+    stages: float
+
+    def at(self, day: float) -> float:
+        """How many stages the floor has lost on `day`; taken out in a tenth of the window, put back in a half."""
+        share = (day - self.from_day) / max(self.to_day - self.from_day, 1e-9)
+        return self.stages * float(np.interp(share, (0.0, 0.1, 0.5, 1.0), (0.0, 1.0, 1.0, 0.0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """The family names and colours this site is painted with; see `families`."""
 
@@ -53,6 +68,11 @@ class Look:
     net: str
     preset: str
     second_preset: str
+    cladding: str
+    base: str
+    scaffolding: str
+    works: str
+    frame: str
     camera: str
     paint_bgr: tuple[int, int, int]
     accent_bgr: tuple[int, int, int]
@@ -62,6 +82,8 @@ class Look:
     net_zones: tuple[tuple[bool, ...], ...]
     net_opacity: float
     scaffold: bool
+    scaffold_from: int
+    """The stage a new building's zone gets its scaffold at."""
     crane: bool
     hoist_bay: int | None
 
@@ -88,17 +110,25 @@ class Project:
     ends: tuple[tuple[float, ...], ...]
     fill_modes: tuple[int, ...]
     slips: tuple[Slip, ...] = ()
+    reworks: tuple[Rework, ...] = ()
 
     @classmethod
     def sample(
-        cls, seed: int, *, track: Track, days: int, slips: tuple[Slip, ...] = (), split: Split = "train"
+        cls,
+        seed: int,
+        *,
+        track: Track,
+        days: int,
+        slips: tuple[Slip, ...] = (),
+        split: Split = "train",
+        reworks: tuple[Rework, ...] = (),
     ) -> Project:
         """The project of this seed; `split="holdout"` draws every look from families training never sees."""
         if days < 2:
             raise ConfigError(f"a project of {days} days has no course", hint="Ask for at least 2 days.")
         rng = np.random.default_rng([seed, track == "reno", split == "holdout"])
-        floors, bays = int(rng.integers(3, 10)), int(rng.integers(3, 9))
-        bay_m, storey_m = float(rng.uniform(2.9, 4.6)), float(rng.uniform(2.7, 3.5))
+        floors, bays = _sample_grid(rng)
+        bay_m, storey_m = float(rng.uniform(2.8, 5.2)), float(rng.uniform(2.7, 3.6))
         look = _sample_look(rng, split, track, floors, bays)
         starts, ends = _sample_schedule(rng, track, floors, bays)
         return cls(
@@ -106,7 +136,7 @@ class Project:
             depth_m=float(rng.uniform(9.0, 16.0)), facing_deg=float(rng.uniform(-75, 75)),
             camera=_sample_camera(rng, CAMERAS[split][look.camera], floors * storey_m, bays * bay_m), look=look,
             weights=_sample_weights(rng, floors, bays), values=DEFAULT_VALUES[track], starts=starts, ends=ends,
-            fill_modes=_sample_fill_modes(rng, track), slips=slips,
+            fill_modes=_sample_fill_modes(rng, track), slips=slips, reworks=reworks,
         )  # fmt: skip
 
     @property
@@ -124,12 +154,17 @@ class Project:
 
     def percent(self, day: float) -> float:
         """The true percent complete, 0..100; equals the weighted mean of `zone_percents`."""
+        if any(rework.at(day) > 0 for rework in self.reworks):
+            return float((self.zone_percents(day) * np.asarray(self.weights)).sum())
         curve = _plan(self)
         return float(np.interp(self._work(day), curve.at, curve.percent))
 
     def zone_stages(self, day: float) -> Floats:
         """The true continuous stage of each zone, 0..7, [floors, bays]: 3.4 is 40 % on the way from 3 to 4."""
-        return _stages(self, self._work(day)).reshape(self.floors, self.bays)
+        stages = _stages(self, self._work(day)).reshape(self.floors, self.bays)
+        for rework in self.reworks:
+            stages[rework.floor] = np.maximum(stages[rework.floor] - rework.at(day), 0.0)
+        return stages
 
     def zone_percents(self, day: float) -> Floats:
         """The true percent complete of each zone, 0..100, [floors, bays]."""
@@ -138,7 +173,7 @@ class Project:
     def facade_quad(self, size: tuple[int, int]) -> tuple[tuple[float, float], ...]:
         """Where the finished facade's corners lie in a (width, height) image: top-left, then clockwise."""
         corners = [(0, self.height_m, 0), (self.width_m, self.height_m, 0), (self.width_m, 0, 0), (0, 0, 0)]
-        points = project(self.camera.matrix(size), corners)
+        points = self.camera.pixels(corners, size)
         return tuple((float(x), float(y)) for x, y in points)
 
     def as_json(self) -> dict[str, Any]:
@@ -184,6 +219,14 @@ def _stages(project_: Project, share: float) -> Floats:
     return done
 
 
+def _sample_grid(rng: np.random.Generator) -> tuple[int, int]:
+    """Floors and bays: low blocks more often than towers, and nothing so long that its zones are slivers."""
+    kind = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
+    floors = int(rng.integers(*((2, 8), (5, 12), (10, 18))[kind]))
+    bays = int(rng.integers(*((3, 15), (3, 11), (3, 7))[kind]))
+    return floors, bays
+
+
 def _sample_weights(rng: np.random.Generator, floors: int, bays: int) -> tuple[tuple[float, ...], ...]:
     weights = rng.uniform(0.85, 1.15, (floors, 1)) * rng.uniform(0.85, 1.15, (1, bays))
     weights[0] *= rng.uniform(1.0, 1.25)
@@ -216,14 +259,28 @@ def _sample_schedule(
         orders = [climb, climb, climb, climb, climb, climb, (floors - 1 - floor + along) / floors]
     previous = np.zeros(floors * bays)
     starts, ends = [], []
-    for begin, span, order in zip(begins, spans, orders, strict=True):
+    late = _sample_delays(rng, floors, bays)
+    for number, (begin, span, order) in enumerate(zip(begins, spans, orders, strict=True)):
         start = begin + span * order * rng.uniform(0.85, 1.15) + rng.normal(0, 0.006, order.size)
+        start = start + late * (number >= 3)
         start = np.maximum(start, previous + 0.002)
         previous = start + crew * span / floors / 2 * rng.uniform(0.8, 1.2)
         starts.append(start)
         ends.append(previous)
     start_table, end_table = _s_curve(np.stack(starts), np.stack(ends), last=0.97)
     return tuple(map(tuple, start_table.tolist())), tuple(map(tuple, end_table.tolist()))
+
+
+def _sample_delays(rng: np.random.Generator, floors: int, bays: int) -> Floats:
+    """Shares of the project's time by which some zones lag: a floor that waits, a bay left open for the hoist."""
+    late = np.zeros((floors, bays))
+    if rng.random() < 0.3:
+        late[int(rng.integers(floors))] += rng.uniform(0.03, 0.14)
+    if rng.random() < 0.3:
+        late[:, int(rng.integers(bays))] += rng.uniform(0.04, 0.18)
+    if rng.random() < 0.35:  # early and late windows alike: crews come when they can
+        late += rng.uniform(-0.02, 0.05, late.shape) * (rng.random(late.shape) < 0.25)
+    return late.ravel()
 
 
 def _s_curve(starts: Floats, ends: Floats, *, last: float) -> tuple[Floats, Floats]:
@@ -239,22 +296,26 @@ def _s_curve(starts: Floats, ends: Floats, *, last: float) -> tuple[Floats, Floa
 def _sample_camera(rng: np.random.Generator, family: CameraRange, height_m: float, width_m: float) -> Pinhole:
     """A camera of this family that holds the whole facade and the pit before it."""
     yaw = math.radians(rng.uniform(*family.yaw_deg) * rng.choice([-1, 1]))
-    hfov, roll = float(rng.uniform(*family.hfov_deg)), float(rng.normal(0, 0.6))
-    eye_height, fill = float(rng.uniform(*family.height_m)), float(rng.uniform(0.62, 0.86))
-    target = (width_m * float(rng.uniform(0.45, 0.55)), height_m * float(rng.uniform(0.4, 0.5)), 0.0)
+    hfov, roll = float(rng.uniform(*family.hfov_deg)), float(rng.normal(0, 0.8))
+    k1 = float(rng.uniform(*family.k1))
+    eye_height, fill = float(rng.uniform(*family.height_m)), float(rng.uniform(0.5, 0.9))
+    target = (width_m * float(rng.uniform(0.35, 0.65)), height_m * float(rng.uniform(0.35, 0.6)), 0.0)
     corners = [(x, y, 0.0) for x in (0.0, width_m) for y in (0.0, height_m)]
-    distance = 10.0
-    while True:
+
+    def at(distance: float) -> Pinhole:
         eye = (
             target[0] + distance * math.sin(yaw),
             min(eye_height, 0.8 * distance),
             distance * math.cos(yaw),
         )
-        camera = Pinhole(position_m=eye, target_m=target, hfov_deg=hfov, roll_deg=roll)
-        seen = project(camera.matrix(_NOMINAL), corners) / np.array(_NOMINAL)
-        if np.abs(seen - 0.5).max() < fill / 2:
-            return camera
-        distance *= 1.04
+        return Pinhole(position_m=eye, target_m=target, hfov_deg=hfov, roll_deg=roll, k1=k1)
+
+    near, far = 8.0, 600.0
+    for _ in range(14):  # halve the span: the nearest place from which all of it is in view
+        middle = math.sqrt(near * far)
+        seen = at(middle).pixels(corners, _NOMINAL) / np.array(_NOMINAL)
+        near, far = (near, middle) if np.abs(seen - 0.5).max() < fill / 2 else (middle, far)
+    return at(far)
 
 
 def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: int, bays: int) -> Look:
@@ -262,23 +323,39 @@ def _sample_look(rng: np.random.Generator, split: Split, track: Track, floors: i
     pick = {kind: str(rng.choice(options)) for kind, options in names.items()}
     paints = CATALOGUES["paint"][split][pick["paint"]]
     paint = paints[int(rng.integers(len(paints)))]
-    tint = rng.integers(-22, 23, 3)
+    tint = rng.integers(-16, 17) + rng.integers(-8, 9, 3)
     every = int(rng.integers(2, 4))
-    has_net = rng.random() < (0.75 if track == "reno" else 0.3)
-    share = rng.uniform(0.1, 0.35) if has_net else 0.0
-    block = rng.random((floors, (bays + 1) // 2)) < share  # nets hang in fields two bays wide
-    frames = ((240, 240, 240), (235, 236, 238), (90, 70, 55), (60, 62, 64))
     old = CATALOGUES["old"][split][pick["old"]].colours[0]
     return Look(
         **pick, second_preset=str(rng.choice(names["preset"])),
         paint_bgr=_near(paint, tint), accent_bgr=_near(paint, tint - int(rng.integers(25, 60))),
-        old_bgr=_near(old, rng.integers(-20, 21, 3)), frame_bgr=frames[int(rng.integers(len(frames)))],
+        old_bgr=_near(old, rng.integers(-18, 19) + rng.integers(-7, 8, 3)), frame_bgr=_near(CATALOGUES["frame"][split][pick["frame"]][::-1], rng.integers(-8, 9, 3)),
         bay_kinds=tuple(int(b % every == every - 1) for b in range(bays)),
-        net_zones=tuple(tuple(bool(v) for v in np.repeat(row, 2)[:bays]) for row in block),
-        net_opacity=float(rng.uniform(0.3, 0.9)), scaffold=bool(track == "reno" or rng.random() < 0.4),
+        net_zones=_sample_nets(rng, track, floors, bays),
+        net_opacity=float(rng.uniform(0.3, 0.95)), scaffold=bool(track == "reno" or rng.random() < 0.5),
+        scaffold_from=int(rng.choice((3, 4, 4, 5))),
         crane=bool(track == "new" and rng.random() < 0.7),
         hoist_bay=int(rng.integers(bays)) if rng.random() < 0.3 else None,
     )  # fmt: skip
+
+
+def _sample_nets(
+    rng: np.random.Generator, track: Track, floors: int, bays: int
+) -> tuple[tuple[bool, ...], ...]:
+    """Which zones of the scaffold carry a net: none, all, the upper floors, whole columns, or fields two bays wide."""
+    odds = (0.3, 0.16, 0.1, 0.14, 0.3) if track == "reno" else (0.55, 0.1, 0.06, 0.09, 0.2)
+    kind = int(rng.choice(5, p=odds))
+    table = np.zeros((floors, bays), bool)
+    if kind == 1:
+        table[:] = True
+    elif kind == 2:
+        table[floors - int(rng.integers(1, max(2, floors // 2 + 1))) :] = True
+    elif kind == 3:
+        table[:] = rng.random(bays)[None] < rng.uniform(0.2, 0.7)
+    elif kind == 4:
+        block = rng.random((floors, (bays + 1) // 2)) < rng.uniform(0.1, 0.4)
+        table[:] = np.repeat(block, 2, axis=1)[:, :bays]
+    return tuple(tuple(bool(v) for v in row) for row in table)
 
 
 def _near(colour: tuple[int, int, int], shift: Any) -> tuple[int, int, int]:
