@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.plot import Plot
-from plumbline_sim.scene.around.solids import bars, turned
+from plumbline_sim.scene.around.solids import bars, toned, turned
 from plumbline_sim.scene.families import VEHICLES
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 from plumbline_sim.scene.project import Project
@@ -25,7 +25,7 @@ def raise_cranes(mesh: Mesh, project: Project, plot: Plot, day: float, fixed: np
     """The site's cranes while there is work for them; returns the next free instance number."""
     names = sorted(VEHICLES[project.split])
     colours = VEHICLES[project.split][str(fixed.choice(names))]
-    rgb = tuple(float(c) for c in colours[0])
+    rgb = toned(colours[0])
     kind = str(fixed.choice(["tower", "tower", "luffing", "crawler"]))
     foot = _foot(plot, fixed, crawler=kind == "crawler")
     reach, mast = float(fixed.uniform(30, 55)), project.height_m + float(fixed.uniform(9, 26))
@@ -33,7 +33,7 @@ def raise_cranes(mesh: Mesh, project: Project, plot: Plot, day: float, fixed: np
     if not project.look.crane or not 0.35 < done < 6.5:
         return first_instance
     yaw = float(shot.uniform(-math.pi, math.pi))
-    surface = Surface(rgb=rgb, aux=MACHINE, pattern=Pattern.METAL, contrast=0.1, instance=first_instance)  # type: ignore[arg-type]
+    surface = Surface(rgb=rgb, aux=MACHINE, pattern=Pattern.METAL, contrast=0.1, instance=first_instance)
     if kind == "crawler":
         middle = project.width_m / 2
         yaw = math.atan2(middle - foot[0] + float(shot.uniform(-12, 12)), -4 - foot[2])
@@ -119,10 +119,10 @@ def _cuboid(low: tuple[float, float, float], high: tuple[float, float, float]) -
 
 def _mast(mesh: Mesh, surface: Surface, foot: tuple[float, float, float], tall: float) -> None:
     base = np.array(foot)
-    mesh.quads(_lattice(base, base + [0, tall, 0], 1.9, 2.2, thick=0.2), surface)
+    mesh.quads(_lattice(base, np.add(base, (0, tall, 0)), 1.9, 2.2, thick=0.2), surface)
     mesh.boxes(
         base - [2.6, 0.1, 2.6],
-        base + [2.6, 0.7, 2.6],
+        np.add(base, (2.6, 0.7, 2.6)),
         Surface(rgb=(166, 164, 158), aux=MACHINE, contrast=0.12, instance=surface.instance),
     )
 

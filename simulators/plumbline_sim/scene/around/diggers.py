@@ -21,11 +21,17 @@ RADIUS_M: Final = {
 }
 
 
-def machine(kind: str, rgb: Rgb, rng: np.random.Generator) -> Mesh:
-    """The machine of this kind in a pose of its own."""
+_PUMP_OVER_M: Final = 11.0
+"""A boom of this many arms cannot pass over more."""
+
+
+def machine(kind: str, rgb: Rgb, rng: np.random.Generator, *, over_m: float = 0.0) -> Mesh:
+    """The machine of this kind in a pose of its own; a pump's boom goes no lower than `over_m` where it reaches out."""
     kit = Kit()
-    {"excavator": _excavator, "mini_digger": _mini, "telehandler": _telehandler, "loader": _loader, "roller": _roller, "pump": _pump,
-     "platform": _platform}[kind](kit, rgb, rng)  # fmt: skip
+    if kind == "pump":
+        _pump(kit, rgb, rng, over_m)
+        return kit.mesh()
+    {"excavator": _excavator, "mini_digger": _mini, "telehandler": _telehandler, "loader": _loader, "roller": _roller, "platform": _platform}[kind](kit, rgb, rng)  # fmt: skip
     return kit.mesh()
 
 
@@ -57,7 +63,7 @@ def _excavator(kit: Kit, rgb: Rgb, rng: np.random.Generator, size: float = 1.0) 
     kit.bar((0.25 * s, 1.6 * s, 0.7 * s), mid, (0.42 * s, 0.55 * s), (0.4 * s, 0.65 * s), rgb).bar(
         mid, knee, (0.4 * s, 0.65 * s), (0.34 * s, 0.4 * s), rgb
     )
-    kit.bar(knee + [0, 0.3 * s, -0.2 * s], tip, (0.32 * s, 0.5 * s), (0.26 * s, 0.28 * s), rgb)
+    kit.bar(np.add(knee, (0, 0.3 * s, -0.2 * s)), tip, (0.32 * s, 0.5 * s), (0.26 * s, 0.28 * s), rgb)
     kit.bar(
         (0.25 * s, 1.4 * s, 1.0 * s), (mid + knee) / 2 - [0, 0.5 * s, 0], (0.16 * s, 0.16 * s), None, STEEL
     )
@@ -111,7 +117,7 @@ def _roller(kit: Kit, rgb: Rgb, rng: np.random.Generator) -> None:
     kit.box((-0.1, 2.85, -0.4), (0.1, 3.05 + float(rng.uniform(0, 0.1)), -0.2), (250, 160, 30))
 
 
-def _pump(kit: Kit, rgb: Rgb, rng: np.random.Generator) -> None:
+def _pump(kit: Kit, rgb: Rgb, rng: np.random.Generator, over_m: float) -> None:
     """A concrete pump on its outriggers, the boom in four arms, folded or reaching out to the front."""
     kit.box((-1.2, 0.75, 3.3), (1.2, 2.85, 5.2), rgb).box((-1.1, 1.8, 5.1), (1.1, 2.6, 5.23), PANE).box(
         (-1.22, 1.8, 4.2), (1.22, 2.5, 4.9), PANE
@@ -119,27 +125,35 @@ def _pump(kit: Kit, rgb: Rgb, rng: np.random.Generator) -> None:
     kit.box((-1.15, 0.8, -5.2), (1.15, 1.3, 3.2), DARK).box(
         (-1.0, 1.3, -3.5), (1.0, 1.9, 1.0), (220, 220, 216)
     ).box((-0.9, 1.2, -5.6), (0.9, 2.0, -4.4), DARK)
-    for x in (-1, 1):
+    for side in (-1.0, 1.0):
         for z in (2.6, -3.6):
-            kit.bar((x * 1.0, 1.2, z), (x * 2.9, 0.9, z + (1.2 if z > 0 else -0.8)), (0.3, 0.3), None, rgb)
+            kit.bar((side, 1.2, z), (side * 2.9, 0.9, z + (1.2 if z > 0 else -0.8)), (0.3, 0.3), None, rgb)
             kit.box(
-                (x * 2.9 - 0.3, 0, z + (0.9 if z > 0 else -1.1)),
-                (x * 2.9 + 0.3, 0.9, z + (1.5 if z > 0 else -0.5)),
+                (side * 2.9 - 0.3, 0, z + (0.9 if z > 0 else -1.1)),
+                (side * 2.9 + 0.3, 0.9, z + (1.5 if z > 0 else -0.5)),
                 DARK,
             )
     for x in (-1.0, 1.0):
         kit.wheel(x, 4.2, 0.5, 0.36).wheel(x, -2.6, 0.5, 0.36).wheel(x, -1.4, 0.5, 0.36)
     at = np.array([0.0, 2.6, 2.4])
     kit.box((-0.6, 1.3, 1.9), (0.6, 2.8, 2.9), rgb)
-    angles = (1.25, 0.35, -0.35, -1.2) if rng.random() < 0.7 else (math.pi - 0.1, 0.1, math.pi - 0.06, 0.12)
+    folded = over_m > _PUMP_OVER_M or rng.random() < 0.25
+    low = over_m < 3.0  # a foundation is filled from just above, a slab from high up
+    angles = (
+        (math.pi - 0.1, 0.1, math.pi - 0.06, 0.12)
+        if folded
+        else (1.25, 0.35, -0.35, -1.0)
+        if low
+        else (1.4, 0.8, 0.05, -0.4)
+    )
     for number, (angle, long) in enumerate(zip(angles, (9.0, 8.0, 7.5, 6.5), strict=True)):
-        bent = angle + float(rng.normal(0, 0.1))
+        bent = angle + float(rng.normal(0, 0.05))
         tip = at + np.array([0, math.sin(bent), math.cos(bent)]) * long
-        tip[1] = max(tip[1], 1.5)
+        tip[1] = max(tip[1], 3.0)
         wide = 0.5 - 0.08 * number
         kit.bar(at, tip, (wide, wide), (wide * 0.8, wide * 0.8), (232, 232, 228) if number % 2 else rgb)
         at = tip
-    kit.bar(at, at - [0, min(3.0, at[1] - 0.3), 0], (0.18, 0.18), None, DARK)
+    kit.bar(at, at - [0, min(3.0, at[1] - 0.3, max(at[1] - over_m - 2.0, 0.3)), 0], (0.18, 0.18), None, DARK)
 
 
 def _platform(kit: Kit, rgb: Rgb, rng: np.random.Generator) -> None:
@@ -157,7 +171,7 @@ def _platform(kit: Kit, rgb: Rgb, rng: np.random.Generator) -> None:
     kit.box((-0.6, top, -1.3), (0.6, top + 0.15, 1.3), rgb)
     for x in (-0.58, 0.58):
         kit.bar((x, top + 1.1, -1.3), (x, top + 1.1, 1.3), (0.06, 0.06), None, rgb)
-        for z in (-1.28, 0.0, 1.28):
-            kit.bar((x, top, z), (x, top + 1.1, z), (0.06, 0.06), None, rgb)
+        for post in (-1.28, 0.0, 1.28):
+            kit.bar((x, top, post), (x, top + 1.1, post), (0.06, 0.06), None, rgb)
     for x in (-0.55, 0.55):
         kit.wheel(x, 0.85, 0.3, 0.2).wheel(x, -0.85, 0.3, 0.2)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.plot import Plot, hidden_share
+from plumbline_sim.scene.around.solids import toned
 from plumbline_sim.scene.families import FENCES, Split
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 
@@ -78,7 +79,7 @@ def _panels(mesh: Mesh, rng: np.random.Generator, kind: str, colours: tuple[tupl
         seed=float(rng.uniform(0, 9)),
     )
     mesh.quads(quads, look, rgb=tone)
-    posts = Surface(rgb=tuple(np.array(colours[0]) * 0.7), aux=GROUND, pattern=Pattern.METAL)  # type: ignore[arg-type]
+    posts = Surface(rgb=toned(colours[0], 0.7), aux=GROUND, pattern=Pattern.METAL)
     mesh.tubes(foot, foot + up * 1.03, 0.09, posts)
     if kind == "print":
         _prints(mesh, rng, quads, colours)
@@ -88,11 +89,13 @@ def _mesh_panels(mesh: Mesh, quads: Floats, foot: Floats, colour: tuple[int, int
     steel = Surface(
         rgb=(float(colour[0]), float(colour[1]), float(colour[2])), aux=GROUND, pattern=Pattern.METAL
     )
-    mesh.tubes(foot, foot + [0, tall, 0], 0.05, steel)
-    mesh.tubes(foot[:-1] + [0, tall, 0], foot[1:] + [0, tall, 0], 0.04, steel)
-    mesh.tubes(foot[:-1] + [0, tall * 0.5, 0], foot[1:] + [0, tall * 0.5, 0], 0.03, steel)
-    mesh.tubes(foot[:-1] + [0, 0.15, 0], foot[1:] + [0, 0.15, 0], 0.04, steel)
-    mesh.boxes(foot - [0.35, 0, 0.12], foot + [0.35, 0.14, 0.12], Surface(rgb=(120, 118, 114), aux=GROUND))
+    mesh.tubes(foot, np.add(foot, (0, tall, 0)), 0.05, steel)
+    mesh.tubes(np.add(foot[:-1], (0, tall, 0)), np.add(foot[1:], (0, tall, 0)), 0.04, steel)
+    mesh.tubes(np.add(foot[:-1], (0, tall * 0.5, 0)), np.add(foot[1:], (0, tall * 0.5, 0)), 0.03, steel)
+    mesh.tubes(np.add(foot[:-1], (0, 0.15, 0)), np.add(foot[1:], (0, 0.15, 0)), 0.04, steel)
+    mesh.boxes(
+        foot - [0.35, 0, 0.12], np.add(foot, (0.35, 0.14, 0.12)), Surface(rgb=(120, 118, 114), aux=GROUND)
+    )
     mesh.quads(
         quads,
         Surface(

@@ -8,7 +8,7 @@ import numpy as np
 
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.plot import Plot, Rect, flat, grown, less, seen, touches
-from plumbline_sim.scene.around.solids import blob, heap
+from plumbline_sim.scene.around.solids import blob, heap, toned
 from plumbline_sim.scene.conditions import Season
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 
@@ -191,12 +191,8 @@ def _patches(
     grass: tuple[float, float, float],
 ) -> None:
     x0, _, x1, z1 = plot.site
-    wet = Surface(
-        rgb=tuple(c * 0.5 for c in earth), aux=GROUND, pattern=Pattern.GLASS, unit_m=(60, 60), contrast=0.0
-    )  # type: ignore[arg-type]
-    muddy = Surface(
-        rgb=tuple(c * 0.68 for c in earth), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.7, 1), contrast=0.2
-    )  # type: ignore[arg-type]
+    wet = Surface(rgb=toned(earth, 0.5), aux=GROUND, pattern=Pattern.GLASS, unit_m=(60, 60), contrast=0.0)
+    muddy = Surface(rgb=toned(earth, 0.68), aux=GROUND, pattern=Pattern.SOIL, unit_m=(0.7, 1), contrast=0.2)
     weeds = Surface(rgb=grass, aux=GROUND, pattern=Pattern.GRASS, contrast=0.3)
     up = (0.0, 1.0, 0.0)
     for _ in range(int(rng.integers(3, 10))):

@@ -11,6 +11,7 @@ import numpy as np
 from plumbline_sim.scene.around import diggers, stacks
 from plumbline_sim.scene.around.kit import Rgb
 from plumbline_sim.scene.around.plot import CLEAR_M, Floats, Plot, grown, hidden_share, seen, touches
+from plumbline_sim.scene.around.solids import toned
 from plumbline_sim.scene.around.vehicles import LENGTH_M, vehicle
 from plumbline_sim.scene.families import CARS, VEHICLES
 from plumbline_sim.scene.mesh import Mesh
@@ -25,6 +26,7 @@ _STACKS: Final = {
     "new": ("container", "skip", "blocks", "rebar", "formwork", "silo", "toilet", "pipes", "timber", "tubes", "blocks", "rebar"),
     "reno": ("skip", "boards", "boards", "bags", "tubes", "toilet", "container", "blocks", "timber"),
 }  # fmt: skip
+_LOADS: Final[tuple[Rgb, ...]] = ((226, 226, 222), (236, 150, 40), (176, 110, 80), (120, 130, 140))
 _HIDES: Final = (0.0, 0.0, 0.03, 0.08, 0.16)
 """How much of the facade's picture what stands on the site may hide: one of these a shot."""
 
@@ -74,7 +76,7 @@ def place_machines(mesh: Mesh, project: Project, plot: Plot, day: float, houses:
     done = float(project.zone_stages(day).mean())
     if 0.02 < done < 6.9:
         _cabins(yard, fixed, new=project.track == "new")
-        _fleet(yard, project, done)
+        _fleet(yard, project, day, done)
         _stacks(yard, project)
     _street(yard, project)
     if project.track == "reno":
@@ -106,7 +108,7 @@ def _cabins(yard: _Yard, fixed: np.random.Generator, *, new: bool) -> None:
             return
 
 
-def _fleet(yard: _Yard, project: Project, done: float) -> None:
+def _fleet(yard: _Yard, project: Project, day: float, done: float) -> None:
     rng, split = yard.rng, project.split
     names = sorted(VEHICLES[split])
     kinds = (
@@ -114,6 +116,7 @@ def _fleet(yard: _Yard, project: Project, done: float) -> None:
         if project.track == "new"
         else ("van", "van", "telehandler", "platform", "flatbed", "mini_digger")
     )
+    built_m = project.storey_m * float((project.zone_stages(day).max(axis=1) > 2.0).sum())
     wanted = int(rng.integers(1, 6) if project.track == "new" else rng.integers(0, 3))
     x0, z0, x1, z1 = yard.plot.site
     for _ in range(wanted * 5):
@@ -121,34 +124,37 @@ def _fleet(yard: _Yard, project: Project, done: float) -> None:
             return
         kind = str(rng.choice(kinds))
         colours = VEHICLES[split][str(rng.choice(names))]
-        rgb: Rgb = tuple(
-            float(c) * float(rng.uniform(0.92, 1.04)) for c in colours[int(rng.integers(len(colours)))]
-        )  # type: ignore[assignment]
-        x, z = (
-            float(rng.uniform(x0 + 2, x1 - 2)),
-            float(rng.uniform(2.5, z1 - 1.5) if rng.random() < 0.75 else rng.uniform(z0 + 2, 2.5)),
+        rgb = toned(
+            np.round(np.array(colours[int(rng.integers(len(colours)))]) * rng.uniform(0.92, 1.04) / 6) * 6
         )
-        yaw = (
-            float(rng.choice([math.pi / 2, -math.pi / 2]) + rng.normal(0, 0.35))
-            if rng.random() < 0.7
-            else float(rng.uniform(-math.pi, math.pi))
-        )
-        if kind in diggers.RADIUS_M:
-            if kind == "pump":
-                yaw = math.atan2(project.width_m / 2 - x, -4 - z)
-            part, radius, tall = diggers.machine(kind, rgb, rng), diggers.RADIUS_M[kind] * 0.7, 3.2
-        else:
-            load: Rgb = ((226, 226, 222), (236, 150, 40), (176, 110, 80), (120, 130, 140))[
-                int(rng.integers(4))
-            ]
-            part, radius, tall = (
-                vehicle(kind, tuple(round(c / 6) * 6.0 for c in rgb), load),
-                LENGTH_M[kind] * 0.42,
-                2.9,
-            )  # type: ignore[arg-type]
-        wanted -= int(
-            yard.put(part, x, z, yaw, radius, tall, reach=10.0 if kind in diggers.RADIUS_M else 5.0)
-        )
+        x = float(rng.uniform(x0 + 2, x1 - 2))
+        z = float(rng.uniform(2.5, z1 - 1.5) if rng.random() < 0.75 else rng.uniform(z0 + 2, 2.5))
+        along = float(rng.choice([math.pi / 2, -math.pi / 2]) + rng.normal(0, 0.35))
+        yaw = along if rng.random() < 0.7 else float(rng.uniform(-math.pi, math.pi))
+        wanted -= int(_one(yard, project, kind, rgb, (x, z, yaw), built_m))
+
+
+def _one(
+    yard: _Yard, project: Project, kind: str, rgb: Rgb, place: tuple[float, float, float], built_m: float
+) -> bool:
+    """One machine or lorry, its arm turned away from the house; a pump's boom goes to it, and over it."""
+    (x, z, yaw), rng = place, yard.rng
+    if kind not in diggers.RADIUS_M:
+        load = _LOADS[int(rng.integers(len(_LOADS)))]
+        return yard.put(vehicle(kind, rgb, load), x, z, yaw, LENGTH_M[kind] * 0.42, 2.9, reach=5.0)
+    if kind == "pump":
+        yaw = math.atan2(project.width_m / 2 - x, -4 - z)
+    elif _arm_meets_house(yard.plot, x, z, yaw):
+        yaw += math.pi
+        if _arm_meets_house(yard.plot, x, z, yaw):
+            return False
+    part = diggers.machine(kind, rgb, rng, over_m=built_m)
+    return yard.put(part, x, z, yaw, diggers.RADIUS_M[kind] * 0.7, 3.2, reach=10.0)
+
+
+def _arm_meets_house(plot: Plot, x: float, z: float, yaw: float) -> bool:
+    out = np.linspace(2.0, 8.0, 4)
+    return bool(touches(grown(plot.house, CLEAR_M), x + np.sin(yaw) * out, z + np.cos(yaw) * out, 1.3).any())
 
 
 def _stacks(yard: _Yard, project: Project) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.plot import Plot, seen
-from plumbline_sim.scene.around.solids import bars, turned
+from plumbline_sim.scene.around.solids import bars, toned, turned
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 from plumbline_sim.scene.project import Project
 
@@ -153,7 +153,7 @@ def figure(person: Person) -> tuple[Floats, Floats]:
     parts.append(
         ((0, head_y - 0.03, head_z), (0, top - 0.07, head_z + 0.01), (0.13, 0.15), (0.16, 0.19), person.skin)
     )
-    crown: Rgb = person.hat or tuple(c * 0.35 for c in person.skin)  # type: ignore[assignment]
+    crown: Rgb = person.hat or toned(person.skin, 0.35)
     parts.append(
         (
             (0, top - 0.13, head_z),
@@ -177,10 +177,13 @@ _POSES: Final[dict[str, tuple[float, float, float, float]]] = {
 
 
 def _someone(rng: np.random.Generator, at: tuple[float, float, float], *, worker: bool) -> Person:
-    pick = lambda options: options[int(rng.integers(len(options)))]  # noqa: E731
-    poses = sorted(_POSES) if worker else ("walk", "stand", "walk")
+
+    def pick(options: tuple[Rgb, ...]) -> Rgb:
+        return options[int(rng.integers(len(options)))]
+
+    poses = sorted(_POSES) if worker else ["walk", "stand", "walk"]
     return Person(
-        at=at, tall_m=float(rng.uniform(1.62, 1.9)), yaw=float(rng.uniform(-math.pi, math.pi)), pose=str(pick(poses)),
+        at=at, tall_m=float(rng.uniform(1.62, 1.9)), yaw=float(rng.uniform(-math.pi, math.pi)), pose=poses[int(rng.integers(len(poses)))],
         coat=pick(_VESTS) if worker else pick(_CLOTHES), legs=pick(_CLOTHES[:1] + _CLOTHES[5:6] + ((70, 72, 84), (110, 104, 90))),
         skin=pick(_SKINS), hat=pick(_HELMETS) if worker and rng.random() < 0.95 else None,
     )  # fmt: skip

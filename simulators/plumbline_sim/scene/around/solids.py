@@ -10,6 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+def toned(rgb: ArrayLike, gain: float = 1.0) -> tuple[float, float, float]:
+    """A colour made lighter or darker, kept within what a byte holds."""
+    red, green, blue = np.clip(np.asarray(rgb, float) * gain, 0, 255).tolist()
+    return red, green, blue
+
+
 def cross(a: Floats, b: Floats) -> Floats:
     """np.cross of rows [n, 3], without its cost a call, which outweighs the work for a few faces."""
     (ax, ay, az), (bx, by, bz) = a.T, b.T

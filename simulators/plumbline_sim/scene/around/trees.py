@@ -44,17 +44,8 @@ def plant(
             these = mine & (away >= low) & (away < high)
             if these.any():
                 leaf = _leaf(green, season, evergreen=name == "spruce")
-                _trees(
-                    mesh,
-                    np.random.default_rng([number, near, int(rng.integers(2**31))]),
-                    x[these],
-                    z[these],
-                    tall[these],
-                    slim,
-                    closed,
-                    near,
-                    leaf,
-                )
+                own = np.random.default_rng([number, near, int(rng.integers(2**31))])
+                _trees(mesh, own, np.stack([x[these], z[these], tall[these]], 1), slim, closed, near, leaf)
 
 
 def _leaf(
@@ -123,19 +114,21 @@ def _places(plot: Plot, rng: np.random.Generator, houses: Floats, new: bool) -> 
     )
     if new:  # a building site is cleared of trees but for its rim
         free &= ~touches((x0 + 3, z0 + 3, x1 - 3, z1 - 4), x, z, 0.0) | (tall < 2)
-    for hx, hz, hr in houses:
+    for hx, hz, hr in houses.tolist():
         free &= np.hypot(x - hx, z - hz) > hr + np.minimum(radius, 2.0)
     free &= seen(plot, x, z, radius)
     low, high = np.stack([x - radius, tall * 0.2, z - radius], 1), np.stack([x + radius, tall, z + radius], 1)
-    share = hidden_share(plot, low, high) * 0.8
-    share[np.hypot(x - plot.eye[0], z - plot.eye[2]) < 9] = 1.0
+    hides = hidden_share(plot, low, high) * 0.8
+    hides[np.hypot(x - plot.eye[0], z - plot.eye[2]) < 9] = 1.0
     allowed = float(rng.choice([0.0, 0.04, 0.1, _HIDE]))
-    free &= (share < 0.002) | (np.cumsum(np.where(free & (share < 0.1), share, 0)) < allowed) & (share < 0.1)
+    free &= (hides < 0.002) | (np.cumsum(np.where(free & (hides < 0.1), hides, 0)) < allowed) & (hides < 0.1)
     return x[free], z[free], tall[free]
 
 
-def _trees(mesh: Mesh, rng: np.random.Generator, x: Floats, z: Floats, tall: Floats, slim: float, closed: float, cards: int,
+def _trees(mesh: Mesh, rng: np.random.Generator, places: Floats, slim: float, closed: float, cards: int,
            leaf: tuple[float, float, float] | None) -> None:  # fmt: skip
+    """Trees of one kind at `places` [n, 3]: x, z and height."""
+    x, z, tall = places.T
     count = len(x)
     bush = tall < 2.2
     clear = np.where(bush, 0.02, rng.uniform(0.16, 0.3, count)) * tall

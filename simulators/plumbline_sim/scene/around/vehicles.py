@@ -137,5 +137,5 @@ def _lorry(kit: Kit, kind: str, rgb: Rgb, load: Rgb) -> None:
         kit.box((-1.25, 1.05, back), (1.25, 3.5, front), load)
     axles = (half - 1.3, back + 1.1, back + 2.4)
     for x in (-1.02, 1.02):
-        for z in axles:
-            kit.wheel(x, z, 0.5, 0.36)
+        for axle in axles:
+            kit.wheel(x, axle, 0.5, 0.36)
