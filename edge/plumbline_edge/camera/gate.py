@@ -71,16 +71,16 @@ HAZE_CONTRAST: Final = 12.0
 HAZE_FACADE: Final = 0.66
 HAZE_FACADE_CONTRAST: Final = 16.0
 """The facade itself is gone: 100 real facades have at most 0.34 and at least 23, behind 80 % fog none passes."""
-HAZE_SOME: Final = 0.5
+HAZE_SOME: Final = 0.6
 HAZE_OF_USUAL: Final = 0.4
 """What is far has lost this much of its usual contrast."""
 FINENESS: Final = 0.7
 """Real facades lie at 0.85 and above, blurred by 4 of 1280 pixels below 0.3; fog, dusk and noise do not lower it."""
-FINENESS_SOFT: Final = 1.2
+FINENESS_SOFT: Final = 1.0
 NOT_A_SITE_COLOURS: Final = 100.0
 """Test bars and walls of one bright paint; real facades and sites reach 80."""
 COVERED_CONTRAST: Final = 8.0
-COVERED_SHARE: Final = 0.5
+COVERED_SHARE: Final = 0.6
 MOVED_SHARE: Final = 0.02
 MOVED_TOO_FAR: Final = 0.04
 """Shares of the picture's width: below the first corrected in silence, above the second never."""
