@@ -13,6 +13,9 @@ import msgspec
 import numpy as np
 
 from plumbline.errors import ConfigError
+from plumbline_edge.camera import outline
+from plumbline_edge.camera.move import ENOUGH_INLIERS, WIDTH_PX, agreed, apply, plausible
+from plumbline_edge.camera.outline import THUMBNAIL_WH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,33 +24,16 @@ if TYPE_CHECKING:
     Mask = NDArray[Any]
     Matrix = NDArray[np.float64]
 
-THUMBNAIL_WH: Final = (64, 36)
-ENOUGH_INLIERS: Final = 25
-"""Below this many agreeing features an alignment proves nothing about small moves."""
 
-_WIDTH_PX: Final = 640
-"""Features are looked for at this width: an eighth of a percent is half a pixel here, and it costs a quarter."""
 _STATIC_FEATURES: Final = 900
 _FACADE_FEATURES: Final = 500
 _REACH: Final = 0.14
 """How far, in shares of the width, a feature may have moved to be looked for: further is MOVED whatever it is."""
 _RATIO: Final = 0.85
-_FIRST_PX: Final = 4.0
-_FINE_PX: Final = 2.0
-_STILL_PX: Final = 6.0
-_STILL_SHARE: Final = 0.6
-"""Standing still is believed if it explains this share of what the best move explains: a row of windows repeats."""
-_WORTH: Final = 1.1
-_TILE_STRUCTURE: Final = 8.0
-_TILE_ALIKE: Final = 0.3
-_MIN_TILES: Final = 6
-_COARSE_REACH: Final = 7
 _COARSE_DOUBT: Final = 2.0
 _OUTLINES_SURE: Final = 0.35
 _STANDS_WITHIN: Final = 0.65
 """Thumbnail pixels: 1 % of the width."""
-_FACADE_WEIGHT: Final = 0.02
-_FLAT_SLOPE: Final = 6.0
 _MAGIC: Final = b"plumbline-ref1"
 
 
@@ -66,6 +52,11 @@ class Reference:
     """Which of them lie outside the facade, [n]."""
     thumbnail: NDArray[np.uint8]
     """Grey, [36, 64]."""
+
+    @property
+    def facade_shares(self) -> tuple[float, float, float, float]:
+        (x0, y0, x1, y1), (width, height) = self.facade_box, self.picture_wh
+        return x0 / width, y0 / height, x1 / width, y1 / height
 
     def to_bytes(self) -> bytes:
         """For a file of its own; some 41 bytes a feature."""
@@ -157,8 +148,6 @@ class Alignment:
 
 def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
     """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change."""
-    import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
-
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
     facade = _small_mask(keep_out, grey.shape)
@@ -173,7 +162,7 @@ def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
         points=np.asarray(points / scale, np.float32),
         descriptors=descriptors,
         static=static,
-        thumbnail=np.asarray(cv2.resize(grey, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8),
+        thumbnail=outline.thumbnail(grey),
     )
 
 
@@ -185,7 +174,7 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
     """
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
-    before_scale = _WIDTH_PX / reference.picture_wh[0]
+    before_scale = WIDTH_PX / reference.picture_wh[0]
     allowed = None if static_weight is None else _small_mask(np.asarray(static_weight) > 0, grey.shape)
     points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape), allowed)
     before = reference.points * np.float32(before_scale)
@@ -193,16 +182,16 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
     static = reference.static[pairs[:, 1]]
     best: tuple[int, Matrix | None] = (0, None)
     for chosen in (pairs[static], pairs):
-        best = max(best, _agreed(points[chosen[:, 0]], before[chosen[:, 1]]), key=lambda found: found[0])
+        best = max(best, agreed(points[chosen[:, 0]], before[chosen[:, 1]]), key=lambda found: found[0])
         if best[0] >= ENOUGH_INLIERS:
             break
     inliers, small = best
-    elsewhere, likeness = _coarse_shift(grey, reference)
+    elsewhere, likeness = outline.shift(outline.thumbnail(grey), reference.thumbnail, reference.facade_shares)
     stands = likeness if np.abs(elsewhere).max() <= _STANDS_WITHIN else 0.0
     if (
         small is None
         or inliers < ENOUGH_INLIERS
-        or not _plausible(small, grey.shape)
+        or not plausible(small, grey.shape)
         or (likeness > _OUTLINES_SURE and not _same_move(small, elsewhere, grey.shape))
     ):
         return Alignment(
@@ -230,7 +219,7 @@ def warp(picture: Picture, alignment: Alignment) -> Picture:
     same_size = alignment.reference_wh == (width, height)
     corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
     if not alignment.found or (
-        same_size and np.abs(_apply(alignment.homography, corners) - corners).max() < 0.5
+        same_size and np.abs(apply(alignment.homography, corners) - corners).max() < 0.5
     ):
         return picture
     return np.asarray(
@@ -244,8 +233,8 @@ def _small_grey(picture_bgr: Picture) -> tuple[Picture, float]:
     import cv2  # noqa: PLC0415
 
     height, width = picture_bgr.shape[:2]
-    scale = _WIDTH_PX / width
-    size = (_WIDTH_PX, max(1, round(height * scale)))
+    scale = WIDTH_PX / width
+    size = (WIDTH_PX, max(1, round(height * scale)))
     small = cv2.resize(picture_bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8), scale
 
@@ -260,7 +249,7 @@ def _small_mask(mask: Mask | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _facade_of(kept: Reference, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    x0, y0, x1, y1 = (round(v * _WIDTH_PX / kept.picture_wh[0]) for v in kept.facade_box)
+    x0, y0, x1, y1 = (round(v * WIDTH_PX / kept.picture_wh[0]) for v in kept.facade_box)
     facade = np.zeros(shape, np.uint8)
     facade[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = 1
     return facade
@@ -278,10 +267,10 @@ def _features(
         mask = where.astype(np.uint8) if allowed is None else where.astype(np.uint8) & allowed
         if min(grey.shape) < 64 or not mask.any():
             continue
-        orb = cv2.ORB_create(nfeatures=count, scaleFactor=1.3, nlevels=4, fastThreshold=10)
+        orb = cv2.ORB.create(nfeatures=count, scaleFactor=1.3, nlevels=4, fastThreshold=10)
         keypoints, descriptors = orb.detectAndCompute(even, mask)
         if descriptors is not None:
-            found.append((np.float32([k.pt for k in keypoints]), descriptors, where[0, 0]))
+            found.append((np.array([k.pt for k in keypoints], np.float32), descriptors, where[0, 0]))
     if not found:
         return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros(0, bool)
     points = np.concatenate([part[0] for part in found])
@@ -300,7 +289,7 @@ def _pairs(
 
     if len(points) < 4 or len(before) < 4:
         return np.zeros((0, 2), np.intp)
-    across, down = (np.abs(points[:, i, None] - before[None, :, i]) < _REACH * _WIDTH_PX for i in (0, 1))
+    across, down = (np.abs(points[:, i, None] - before[None, :, i]) < _REACH * WIDTH_PX for i in (0, 1))
     mask = (across & down).view(np.uint8)
     matches = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, before_descriptors, k=2, mask=mask)
     good = [
@@ -311,166 +300,31 @@ def _pairs(
     return np.array(good, np.intp).reshape(-1, 2)
 
 
-def _agreed(now: NDArray[np.float32], before: NDArray[np.float32]) -> tuple[int, Matrix | None]:
-    """How many pairs agree on one move of the camera, and that move; standing still wins where it explains as much."""
-    import cv2  # noqa: PLC0415
-
-    if len(now) < 4:
-        return 0, None
-    cv2.setRNGSeed(7)
-    similar, kept = cv2.estimateAffinePartial2D(
-        now, before, method=cv2.RANSAC, ransacReprojThreshold=_FIRST_PX, maxIters=1500, confidence=0.995
-    )
-    if similar is None:
-        return 0, None
-    still = np.linalg.norm(now - before, axis=1) < _STILL_PX
-    stays = still.sum() >= max(ENOUGH_INLIERS, _STILL_SHARE * kept.sum())
-    move = _settled(np.eye(3) if stays else np.vstack([similar, [0.0, 0.0, 1.0]]), now, before)
-    chosen = _error(move, now, before) < _FIRST_PX
-    best = int((_error(move, now, before) < _FINE_PX).sum())
-    if chosen.sum() >= ENOUGH_INLIERS:
-        finer, _ = cv2.findHomography(now[chosen], before[chosen], cv2.RANSAC, _FINE_PX)
-        if finer is not None and _near(finer, move):
-            gained = int((_error(finer, now, before) < _FINE_PX).sum())
-            if gained > _WORTH * best:  # four more freedoms fit noise, and swing where there are no features
-                return gained, finer
-    return best, move
-
-
-def _settled(move: Matrix, now: NDArray[np.float32], before: NDArray[np.float32]) -> Matrix:
-    """The similarity nearest to `move` that fits all pairs close to it, by least squares."""
-    for reach in (_STILL_PX, _FIRST_PX, _FINE_PX, _FINE_PX):
-        near = _error(move, now, before) < reach
-        if near.sum() < 4:
-            break
-        x, y = now[near].astype(float).T
-        one, zero = np.ones_like(x), np.zeros_like(x)
-        rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-        (a, b, c, d), *_ = np.linalg.lstsq(rows, before[near].T.ravel().astype(float), rcond=None)
-        move = np.array([[a, -b, c], [b, a, d], [0.0, 0.0, 1.0]])
-    return move
-
-
-def _error(move: Matrix, now: NDArray[np.float32], before: NDArray[np.float32]) -> Matrix:
-    return np.asarray(np.linalg.norm(_apply(move, now) - before, axis=1))
-
-
-def _near(finer: Matrix, move: Matrix) -> bool:
-    """Whether a homography stays close to the similarity over the whole picture."""
-    corners = np.array([(0, 0), (_WIDTH_PX, 0), (_WIDTH_PX, 0.6 * _WIDTH_PX), (0, 0.6 * _WIDTH_PX)])
-    return bool(np.abs(_apply(finer, corners) - _apply(move, corners)).max() < 0.03 * _WIDTH_PX)
-
-
-def _plausible(move: Matrix, shape: tuple[int, ...]) -> bool:
-    """A camera that was nudged turns a little and zooms a little; anything else is a false agreement."""
-    height, width = shape
-    corners = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
-    to = _apply(move, corners)
-    if not np.isfinite(to).all():
-        return False
-    edges, were = np.roll(to, -1, axis=0) - to, np.roll(corners, -1, axis=0) - corners
-    ratio = np.linalg.norm(edges, axis=1) / np.linalg.norm(were, axis=1)
-    turned = np.abs((were * np.roll(edges, 1, axis=1) * (1, -1)).sum(axis=1)) / (
-        np.linalg.norm(were, axis=1) ** 2
-    )
-    return bool(ratio.min() > 0.75 and ratio.max() < 1.35 and turned.max() < 0.2)
-
-
 def _moved(homography: Matrix, kept: Reference, picture_wh: tuple[int, int]) -> tuple[float, float]:
     """How far the facade's corners and centre moved in the picture, and what share of the facade it still shows."""
     x0, y0, x1, y1 = kept.facade_box
     back = np.linalg.inv(homography)
     marks = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), ((x0 + x1) / 2, (y0 + y1) / 2)])
     usual = marks * (picture_wh[0] / kept.picture_wh[0])
-    shift = float(np.linalg.norm(_apply(back, marks) - usual, axis=1).max())
+    shift = float(np.linalg.norm(apply(back, marks) - usual, axis=1).max())
     xs, ys = np.meshgrid(np.linspace(x0, x1, 21), np.linspace(y0, y1, 21))
-    spots = _apply(back, np.stack([xs.ravel(), ys.ravel()], axis=1))
+    spots = apply(back, np.stack([xs.ravel(), ys.ravel()], axis=1))
     return shift, float(((spots >= 0) & (spots <= picture_wh)).all(axis=1).mean())
 
 
 def _mismatch(grey: Picture, small: Matrix, kept: Reference) -> float | None:
     import cv2  # noqa: PLC0415
 
-    columns, rows = THUMBNAIL_WH
-    reference_hw = round(_WIDTH_PX * kept.picture_wh[1] / kept.picture_wh[0])
-    there = cv2.warpPerspective(grey, small, (_WIDTH_PX, reference_hw), flags=cv2.INTER_LINEAR)
-    seen = cv2.warpPerspective(np.ones_like(grey), small, (_WIDTH_PX, reference_hw), flags=cv2.INTER_NEAREST)
-    now = _tiles(cv2.resize(there, THUMBNAIL_WH, interpolation=cv2.INTER_AREA))
-    before = _tiles(kept.thumbnail)
-    off_facade = np.ones((rows, columns), np.float32)
-    x0, y0, x1, y1 = (v / side for v, side in zip(kept.facade_box, kept.picture_wh * 2, strict=True))
-    off_facade[round(y0 * rows) : round(y1 * rows), round(x0 * columns) : round(x1 * columns)] = 0
-    whole = _tiles(cv2.resize(seen * np.float32(1), THUMBNAIL_WH, interpolation=cv2.INTER_AREA) * off_facade)
-    judged = (whole.mean(axis=1) > 0.5) & (before.std(axis=1) > _TILE_STRUCTURE)
-    if judged.sum() < _MIN_TILES:
-        return None
-    now, before = now[judged], before[judged]
-    now, before = now - now.mean(axis=1, keepdims=True), before - before.mean(axis=1, keepdims=True)
-    alike = (now * before).sum(axis=1) / (np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1) + 1e-6)
-    return float((alike < _TILE_ALIKE).mean())
-
-
-def _coarse_shift(grey: Picture, kept: Reference) -> tuple[Matrix, float]:
-    """By how many thumbnail pixels today's outlines lie right of and below day-0's, and their correlation there.
-
-    Directions of slopes survive other light, leaves and snow; what lies off the facade counts most.
-    """
-    import cv2  # noqa: PLC0415
-
-    now = _slopes(np.asarray(cv2.resize(grey, THUMBNAIL_WH, interpolation=cv2.INTER_AREA), np.uint8))
-    before = _slopes(kept.thumbnail)
-    columns, rows = THUMBNAIL_WH
-    weight = np.ones((rows, columns))
-    x0, y0, x1, y1 = (v / side for v, side in zip(kept.facade_box, kept.picture_wh * 2, strict=True))
-    weight[int(y0 * rows) : int(y1 * rows) + 1, int(x0 * columns) : int(x1 * columns) + 1] = _FACADE_WEIGHT
-    agreed = sum(_correlation(weight * before[i], now[i]) for i in (0, 1))
-    ours = _correlation(weight * (before**2).sum(axis=0), np.ones_like(weight))
-    theirs = _correlation(weight, (now**2).sum(axis=0))
-    likeness = agreed / np.sqrt(np.maximum(ours * theirs, 1e-6))
-    row, column = np.unravel_index(int(likeness.argmax()), likeness.shape)
-    peak = np.array([_summit(likeness[row, :], int(column)), _summit(likeness[:, column], int(row))])
-    return peak - _COARSE_REACH, float(np.clip(likeness.max(), 0, 1))
-
-
-def _summit(values: Matrix, top: int) -> float:
-    """Where the parabola through the highest value and its neighbours is highest."""
-    if not 0 < top < len(values) - 1:
-        return float(top)
-    before, here, after = values[top - 1 : top + 2]
-    return float(top + 0.5 * (before - after) / min(before - 2 * here + after, -1e-9))
-
-
-def _slopes(thumbnail: NDArray[np.uint8]) -> Matrix:
-    """Where brightness rises, [2, rows, columns]: a direction, hardly a strength."""
-    import cv2  # noqa: PLC0415
-
-    both = [cv2.Sobel(thumbnail, cv2.CV_32F, *order).astype(float) for order in ((1, 0), (0, 1))]
-    return np.asarray(np.stack(both) / (np.hypot(*both) + _FLAT_SLOPE))
-
-
-def _correlation(before: Matrix, now: Matrix) -> Matrix:
-    """The sum of before[p] * now[p + d] for all shifts d within reach; [0, 0] is the farthest up and left."""
-    shape = (before.shape[0] + 2 * _COARSE_REACH, before.shape[1] + 2 * _COARSE_REACH)
-    product = np.conj(np.fft.rfft2(before, shape)) * np.fft.rfft2(now, shape)
-    whole = np.roll(np.fft.irfft2(product, shape), (_COARSE_REACH, _COARSE_REACH), axis=(0, 1))
-    return np.asarray(whole[: 2 * _COARSE_REACH + 1, : 2 * _COARSE_REACH + 1])
+    size = (WIDTH_PX, round(WIDTH_PX * kept.picture_wh[1] / kept.picture_wh[0]))
+    there = np.asarray(cv2.warpPerspective(grey, small, size, flags=cv2.INTER_LINEAR), np.uint8)
+    seen = cv2.warpPerspective(np.full_like(grey, 255), small, size, flags=cv2.INTER_NEAREST)
+    shown = outline.thumbnail(np.asarray(seen, np.uint8)) / 255
+    return outline.mismatch(outline.thumbnail(there), kept.thumbnail, shown, kept.facade_shares)
 
 
 def _same_move(small: Matrix, elsewhere: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether the features' move is the outlines', as near as thumbnails tell."""
     height, width = shape
     middle = np.array([(width / 2, height / 2)])
-    moved = (middle - _apply(small, middle))[0] * (THUMBNAIL_WH[0] / width, THUMBNAIL_WH[1] / height)
+    moved = (middle - apply(small, middle))[0] * (THUMBNAIL_WH[0] / width, THUMBNAIL_WH[1] / height)
     return bool(np.abs(moved - elsewhere).max() <= _COARSE_DOUBT)
-
-
-def _tiles(thumbnail: NDArray[Any]) -> NDArray[np.float32]:
-    """The thumbnail in tiles of 8 x 6 pixels, [n, 48]."""
-    rows, columns = thumbnail.shape
-    tiles = thumbnail.astype(np.float32).reshape(rows // 6, 6, columns // 8, 8)
-    return np.asarray(tiles.swapaxes(1, 2).reshape(-1, 48), np.float32)
-
-
-def _apply(matrix: Matrix, points: NDArray[Any]) -> Matrix:
-    homogeneous = np.asarray(points, float) @ matrix[:, :2].T + matrix[:, 2]
-    return np.asarray(homogeneous[:, :2] / homogeneous[:, 2:])

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+from plumbline_edge.camera.move import ENOUGH_INLIERS
+
 if TYPE_CHECKING:
-    from plumbline_edge.camera.gate import Measures
+    from plumbline_edge.camera.measures import Measures
 
 KEEP: Final = 24
 """Photos remembered: some twelve days at two a day, so a facade that changed for good is usual again within a week."""
 ENOUGH: Final = 5
-"""Photos from which their median says what is usual: four of them may be odd... """
-FEW_INLIERS: Final = 25
+"""Photos from which their median says what is usual: two odd ones among them change nothing."""
 NIGHT_P95: Final = 40.0
 
 Usual = Literal["sharpness", "contrast", "brightness", "inliers"]
@@ -61,7 +62,7 @@ class Baseline:
 
 def _counting(seen: Baseline, day: date, inliers: int) -> Baseline:
     kept = replace(seen, inliers=(*seen.inliers, inliers)[-KEEP:])
-    if inliers >= FEW_INLIERS:
+    if inliers >= ENOUGH_INLIERS:
         return replace(kept, low_inlier_days=0, low_inlier_on=None)
     if seen.low_inlier_on == day:
         return kept

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from plumbline_sim.scene.facade import NET, UNSEEN
+from plumbline.stages import AUX_CLASSES
+from plumbline_sim.scene.truth import UNSEEN
 from plumbline_sim.scene.project import Project
 from plumbline_sim.scene.render import Conditions, render
 
