@@ -38,7 +38,9 @@ def _render(track: Track) -> None:
         return bytes(cv2.imencode(".jpg", shot.bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
 
     steps = progressing(shares, description=f"{track}-{SEED}")
-    write_pack(FOLDER / f"{track}-{SEED}.zip", seed=SEED, track=track, size=SIZE, shares=steps, jpeg_at=jpeg_at)
+    write_pack(
+        FOLDER / f"{track}-{SEED}.zip", seed=SEED, track=track, size=SIZE, shares=steps, jpeg_at=jpeg_at
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ app = typer.Typer()
 
 _SHEET_DAYS: Final = (0, 14, 30, 45, 60, 75, 90, 100)
 _TILE: Final = (480, 270)
+_SIZE: Final = (1280, 720)
 
 
 @app.command(epilog="Example: plumbline sim scene --seed 7 --track reno --day 55 site.png --truth")
@@ -31,10 +32,6 @@ def scene(
     day: Annotated[float, typer.Option(help="Day of a project of 100 days.", min=0, max=100)] = 50.0,
     hour: Annotated[float, typer.Option(help="Local time of day.", min=0, max=24)] = 11.0,
     weather: Annotated[str, typer.Option(help="clear, cloudy, overcast, rain, fog or snow.")] = "clear",
-    season: Annotated[str, typer.Option(help="spring, summer, autumn or winter.")] = "summer",
-    width: Annotated[
-        int, typer.Option(help="Of the picture, in pixels; its height is 9/16 of that.", min=64)
-    ] = 1280,
     truth: Annotated[
         bool, typer.Option("--truth", help="Write stage, class and zone of each pixel beside it.")
     ] = False,
@@ -48,25 +45,24 @@ def scene(
     if sheet:
         cv2.imwrite(str(out), contact_sheet(seed))
         return
-    from plumbline_sim.scene.conditions import SEASONS, WEATHERS, Conditions  # noqa: PLC0415
+    from plumbline_sim.scene.conditions import WEATHERS, Conditions  # noqa: PLC0415
     from plumbline_sim.scene.project import Project  # noqa: PLC0415
     from plumbline_sim.scene.render import render  # noqa: PLC0415
 
     known = next((t for t in TRACKS if t == track), None)
     sky = next((w for w in WEATHERS if w == weather), None)
-    time_of_year = next((s for s in SEASONS if s == season), None)
-    if known is None or sky is None or time_of_year is None:
+    if known is None or sky is None:
         raise ConfigError(
-            f"no such scene: {track} {weather} {season}", hint="plumbline sim scene --help lists the words."
+            f"no such scene: {track}, {weather}", hint="plumbline sim scene --help lists the words."
         )
     project = Project.sample(seed, track=known, days=100)
-    conditions = Conditions(hour=hour, weather=sky, season=time_of_year, seed=seed)
-    shot = render(project, day, conditions, (width, width * 9 // 16))
+    conditions = Conditions(hour=hour, weather=sky, seed=seed)
+    shot = render(project, day, conditions, _SIZE)
     cv2.imwrite(str(out), shot.bgr)
     facts = {
         "percent": round(project.percent(day), 2), "planned": round(project.planned_percent(day), 2),
         "floors": project.floors, "bays": project.bays,
-        "quad": [[round(x / width, 4), round(y / (width * 9 // 16), 4)] for x, y in project.facade_quad((width, width * 9 // 16))],
+        "quad": [[round(x / _SIZE[0], 4), round(y / _SIZE[1], 4)] for x, y in project.facade_quad(_SIZE)],
     }  # fmt: skip
     if truth:
         for name, sheet_ in (

@@ -71,7 +71,7 @@ def render(
     wide = (size[0] + 2 * pad, size[1] + 2 * pad)
     drawn = (round(wide[0] * finer), round(wide[1] * finer))
     painted = gl.paint(mesh, straight, light, drawn, middle=middle, reach_m=reach, photos=photos)
-    linear = cv2.resize(painted.linear, wide, interpolation=cv2.INTER_AREA)
+    linear = np.asarray(cv2.resize(painted.linear, wide, interpolation=cv2.INTER_AREA), np.float32)
     aux, instance, depth = (_thinned(m, wide) for m in (painted.aux, painted.instance, painted.depth_m))
     stage, zone = truth_maps(project, day, straight.matrix(wide), wide)
     linear, maps = _bent(camera, size, pad, linear, (stage, aux, zone, instance, depth))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from plumbline.stages import AUX_CLASSES
-from plumbline_sim.scene.truth import UNSEEN
 from plumbline_sim.scene.project import Project
 from plumbline_sim.scene.render import Conditions, render
+from plumbline_sim.scene.truth import UNSEEN
 
 SIZE = (640, 360)
+NET = AUX_CLASSES.index("scaffold_net")
 NOON = Conditions(hour=12, weather="cloudy", seed=5)
 
 
