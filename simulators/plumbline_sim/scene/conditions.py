@@ -36,9 +36,9 @@ class Conditions:
 
     @classmethod
     def workday(cls, seed: int, day: int, *, hour: float = 11.0, season: Season = "summer") -> Conditions:
-        """Ordinary weather for a camera's daily picture: mostly clear or cloudy, never a fault."""
+        """Ordinary weather for a camera's daily picture: mostly clear or cloudy, some rain and mist, never a fault."""
         rng = np.random.default_rng([seed, day, round(hour * 60), 77])
-        weather: Weather = ("clear", "cloudy", "overcast")[int(rng.choice(3, p=(0.45, 0.35, 0.2)))]
+        weather = WEATHERS[int(rng.choice(len(WEATHERS), p=(0.42, 0.32, 0.18, 0.05, 0.03, 0.0)))]
         jitter = (float(rng.normal(0, 0.8)), float(rng.normal(0, 0.8)))
         return cls(hour=hour, weather=weather, season=season, seed=int(rng.integers(2**31)), jitter_px=jitter)
 

@@ -86,7 +86,7 @@ class Block:
     walls: tuple[Bgr, ...]
     roofs: tuple[Bgr, ...]
     skin: int
-    roof: Literal[flat, gable, hip, mansard]
+    roof: Literal["flat", "gable", "hip", "mansard"]
     floors: tuple[int, int]
     unit_m: tuple[float, float] = (3.0, 3.0)
     long_m: tuple[float, float] = (14.0, 30.0)

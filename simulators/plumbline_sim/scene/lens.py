@@ -23,22 +23,13 @@ class Spoilt:
     lost: NDArray[np.uint8] | None = None
 
 
-def air(
-    linear: Linear, depth_m: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
-) -> Linear:
-    """Fog beyond what is fit to judge, rain and snow between the camera and the site."""
-    level = max(float(np.percentile(linear[::8, ::8], 80)), 0.02)
-    if conditions.fault == "fog_rain":
-        thick = rng.uniform(0.025, 0.07) if rng.random() < 0.8 else rng.uniform(0.012, 0.025)
-        through: Linear = np.exp(-np.minimum(depth_m, 400) * np.float32(thick))[..., None]
-        linear = (linear * through + np.float32(level * rng.uniform(0.7, 1.0)) * (1 - through)).astype(
-            np.float32
-        )
+def air(linear: Linear, conditions: Conditions, rng: np.random.Generator) -> Linear:
+    """Rain and snow between the camera and the site; fog is the scene's own."""
     if conditions.weather in {"rain", "snow"} or (conditions.fault == "fog_rain" and rng.random() < 0.4):
-        linear = linear + _falling(linear.shape[:2], rng, snow=conditions.weather == "snow")[
-            ..., None
-        ] * np.float32(level)
-    return np.asarray(linear, np.float32)
+        level = max(float(np.percentile(linear[::8, ::8], 80)), 0.02)
+        falling = _falling((linear.shape[0], linear.shape[1]), rng, snow=conditions.weather == "snow")
+        return np.asarray(linear + falling[..., None] * np.float32(level), np.float32)
+    return linear
 
 
 def glass(linear: Linear, conditions: Conditions, rng: np.random.Generator) -> Spoilt:

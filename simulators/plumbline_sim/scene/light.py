@@ -12,6 +12,8 @@ from plumbline_sim.scene.conditions import Conditions
 
 Rgb = tuple[float, float, float]
 
+FOGGED: Final = (0.02, 0.36)
+"""Share of the facade's own light that comes through fog in which nobody should judge it."""
 _FULL_SUN: Final = 1.0
 _NO_LAMPS: Final = ((0.0, 0.0, 0.0, 0.0),) * 4
 
@@ -38,9 +40,16 @@ class Light:
 
 
 def light_of(
-    conditions: Conditions, facing_deg: float, lamps: tuple[tuple[float, float, float, float], ...] = ()
+    conditions: Conditions,
+    facing_deg: float,
+    lamps: tuple[tuple[float, float, float, float], ...] = (),
+    *,
+    away_m: float = 60.0,
 ) -> Light:
-    """The light of these conditions on a facade that faces `facing_deg` from south, west positive."""
+    """The light of these conditions on a facade that faces `facing_deg` from south, west positive.
+
+    `away_m` is how far the facade is from the camera: fog is as thick as it looks.
+    """
     rng = np.random.default_rng([conditions.seed, 11])
     azimuth, elevation = (math.radians(v) for v in conditions.sun)
     turned = azimuth - math.radians(facing_deg)
@@ -66,11 +75,10 @@ def light_of(
     dusk = np.array((0.5, 0.55, 0.85)) * 0.05 * float(rng.uniform(0.3, 1.5))
     fade = day**1.5
     zenith, haze, ambient = (c * fade + dusk * (1 - day) for c in (zenith, haze, ambient))
-    fog = {
-        "fog": rng.uniform(0.004, 0.013),
-        "rain": rng.uniform(0.0008, 0.003),
-        "snow": rng.uniform(0.001, 0.004),
-    }.get(conditions.weather, rng.uniform(0.00008, 0.0007))
+    through = {"fog": (0.5, 0.85), "rain": (0.75, 0.97), "snow": (0.7, 0.95)}.get(
+        conditions.weather, (0.93, 0.995)
+    )
+    clear_share = float(rng.uniform(*(FOGGED if conditions.fault == "fog_rain" else through)))
     winter = conditions.season == "winter"
     snowy = conditions.weather == "snow" or (winter and rng.random() < 0.35)
     lit = tuple(lamps)[:4] if day < 0.6 else ()
@@ -78,7 +86,7 @@ def light_of(
         towards_sun=_three(towards), sun_rgb=_three(sun * day), zenith_rgb=_three(zenith), ambient_rgb=_three(ambient),
         bounce_rgb=_three(ambient * np.array((0.5, 0.46, 0.4)) + sun * day * 0.10 * max(0.0, towards[1])), fog_rgb=_three(haze),
         cloud_rgb=_three((np.array((1.0, 1.0, 1.02)) * (1 - 0.35 * closed)) * dull * fade + dusk * (1 - day)),
-        fog_per_m=float(fog), cloud=float(np.clip(closed + rng.normal(0, 0.12), 0, 1)), cloud_seed=float(rng.uniform(0, 90)),
+        fog_per_m=-math.log(clear_share) / away_m, cloud=float(np.clip(closed + rng.normal(0, 0.12), 0, 1)), cloud_seed=float(rng.uniform(0, 90)),
         snow=float(rng.uniform(0.35, 1.0)) if snowy else 0.0,
         wet=float(rng.uniform(0.5, 1.0)) if conditions.weather == "rain" else float(rng.random() < 0.12) * 0.4,
         night=1 - day, lamps=(*lit, *_NO_LAMPS)[:4],

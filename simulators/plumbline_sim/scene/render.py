@@ -64,8 +64,9 @@ def render(
     count = 0 if photos is None else len(photos)
     mesh = building(project, day, conditions)
     mesh.add(surroundings(project, day, conditions, place, shot, photos=count))
-    light = light_of(conditions, project.facing_deg, site_lamps(project))
     middle = (project.width_m / 2, project.height_m / 2, 0.0)
+    away_m = math.dist(project.camera.position_m, middle)
+    light = light_of(conditions, project.facing_deg, site_lamps(project), away_m=away_m)
     reach = 0.75 * math.hypot(project.width_m, project.height_m) + 12
     straight, pad = _straight(camera, size)
     wide = (size[0] + 2 * pad, size[1] + 2 * pad)
@@ -76,7 +77,7 @@ def render(
     stage, zone = truth_maps(project, day, straight.matrix(wide), wide)
     linear, maps = _bent(camera, size, pad, linear, (stage, aux, zone, instance, depth))
     stage, aux, zone, instance, depth_m = maps
-    linear = lens.air(linear, depth_m, conditions, shot)
+    linear = lens.air(linear, conditions, shot)
     spoilt = lens.glass(linear, conditions, shot)
     if spoilt.lost is not None:
         stage = np.where(spoilt.lost > 127, UNSEEN, stage).astype(np.uint8)
