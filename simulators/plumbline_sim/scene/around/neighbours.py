@@ -22,6 +22,8 @@ Places = Callable[[Floats], Floats]
 BUILDING: Final = AUX_CLASSES.index("building")
 GLAZED: Final = AUX_CLASSES.index("window_glazed")
 GROUND: Final = AUX_CLASSES.index("ground")
+_FINE_M: Final = 120.0
+"""Balconies and dormers are built up to here; farther ones would be smaller than a pixel."""
 _PEEP: Final = 0.07
 """A neighbour in front may hide this share of the facade's picture, no more."""
 
@@ -46,7 +48,8 @@ def build_town(mesh: Mesh, plot: Plot, rng: np.random.Generator, split: Split, p
             float(rng.uniform(*style.deep_m)),
         )
         if _fits(plot, x, z, yaw, size):
-            _house(mesh, rng, style, size, (x, 0.0, z), yaw, photos)
+            fine = math.hypot(x - plot.eye[0], z - plot.eye[2]) < _FINE_M
+            _house(mesh, rng, style, size, (x, yaw, z), photos, fine=fine)
             taken.append((x, z, math.hypot(size[0], size[2]) / 2))
     spread_quarters(mesh, plot, rng, [styles[name] for name in names], main)
     close_horizon(mesh, plot, rng)
@@ -103,9 +106,10 @@ def _fits(plot: Plot, x: float, z: float, yaw: float, size: tuple[float, float, 
 
 
 def _house(
-    mesh: Mesh, rng: np.random.Generator, style: Block, size: Point, at: Point, yaw: float, photos: int
+    mesh: Mesh, rng: np.random.Generator, style: Block, size: Point, place: Point, photos: int, *, fine: bool
 ) -> None:
-    """One near house: walls with windows, a roof of its kind, and what stands on and before them."""
+    """One house at `place` (x, yaw, z): walls, windows, a roof, and if `fine` what stands on and before them."""
+    yaw, at = place[1], (place[0], 0.0, place[2])
     tone = np.array(style.walls[int(rng.integers(len(style.walls)))]) + rng.normal(0, 7) + rng.normal(0, 4, 3)
     wall_rgb = toned(np.clip(tone, 20, 245))
     skin = Surface(rgb=wall_rgb, aux=BUILDING, pattern=Pattern.WINDOWS, unit_m=style.unit_m, contrast=0.16,
@@ -127,10 +131,10 @@ def _house(
     if gable_blind:
         mesh.quads(places(faces[0, [1, 3]]), blind)
     up = _roof(mesh, rng, style, size, places, blind)
-    if style.roof == "mansard" and rng.random() < 0.7:
+    if fine and style.roof == "mansard" and rng.random() < 0.7:
         _dormers(mesh, rng, size, places, trim)
     over = _on_top(rng, style, size, up) + (
-        _balconies(rng, size, style) if style.skin == 2 and rng.random() < 0.75 else []
+        _balconies(rng, size, style) if fine and style.skin == 2 and rng.random() < 0.75 else []
     )
     if over:
         part = Mesh().boxes(np.array([o[0] for o in over]), np.array([o[1] for o in over]), trim)

@@ -53,4 +53,4 @@ def _is_wall(crop: NDArray[np.uint8]) -> bool:
     if min(crop.shape[:2]) < 64:
         return False
     mean, vivid = float(crop.mean()), float(np.ptp(crop.astype(np.int16), axis=2).mean())
-    return 70 < mean < 205 and vivid < 60
+    return 92 < mean < 205 and vivid < 60

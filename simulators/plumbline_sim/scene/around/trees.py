@@ -193,7 +193,7 @@ def _crown(mesh: Mesh, rng: np.random.Generator, middle: Floats, half_x: Floats,
     count = len(middle)
     way = rng.standard_normal((count, cards, 3))
     way /= np.linalg.norm(way, axis=-1, keepdims=True)
-    lobes = 1 + 0.26 * np.sin(
+    lobes = 1 + 0.18 * np.sin(
         3 * np.arctan2(way[..., 2], way[..., 0]) + rng.uniform(0, 6, (count, 1))
     ) * np.cos(2.3 * way[..., 1] + rng.uniform(0, 6, (count, 1)))
     deep = rng.random((count, cards)) ** 0.45 * 0.86 * lobes
