@@ -52,7 +52,7 @@ def first_photos(projects):
     codes = defaultdict(Counter)
     for seed in range(projects):
         rng = np.random.default_rng([seed, 1])
-        project = Project.sample(7000 + seed, track=("new", "reno")[seed % 2], days=120)
+        project = Project.sample(20_000 + seed, track=("new", "reno")[seed % 2], days=120)
         facade = mask_of(project.facade_quad(SIZE), SIZE)
         for kind in ("good",) * 4 + FAULTS * 2:
             fault = None if kind == "good" else kind
@@ -74,7 +74,7 @@ def moves(projects):
     rows = defaultdict(list)
     for seed in range(projects):
         rng = np.random.default_rng([seed, 2])
-        project = Project.sample(9000 + seed, track=("new", "reno")[seed % 2], days=120)
+        project = Project.sample(30_000 + seed, track=("new", "reno")[seed % 2], days=120)
         margin = (np.array(ROOMY) - SIZE) / 2
         corners = np.array(project.facade_quad(ROOMY)) - margin
         facade, kept = mask_of(corners, SIZE), None

@@ -37,7 +37,7 @@ def agreed(now: Points, before: Points) -> tuple[int, Matrix | None]:
         return 0, None
     cv2.setRNGSeed(7)
     similar, kept = cv2.estimateAffinePartial2D(
-        now, before, method=cv2.RANSAC, ransacReprojThreshold=_FIRST_PX, maxIters=1500, confidence=0.995
+        now, before, method=cv2.RANSAC, ransacReprojThreshold=_FIRST_PX, maxIters=600, confidence=0.99
     )
     if kept is None or not kept.any():
         return 0, None
@@ -47,7 +47,7 @@ def agreed(now: Points, before: Points) -> tuple[int, Matrix | None]:
     chosen = _error(move, now, before) < _FIRST_PX
     best = int((_error(move, now, before) < _FINE_PX).sum())
     if chosen.sum() >= ENOUGH_INLIERS:
-        finer, _ = cv2.findHomography(now[chosen], before[chosen], cv2.RANSAC, _FINE_PX)
+        finer, _ = cv2.findHomography(now[chosen], before[chosen], cv2.RANSAC, _FINE_PX, maxIters=200)
         if finer is not None and _near(finer, move):
             gained = int((_error(finer, now, before) < _FINE_PX).sum())
             if gained > _WORTH * best:  # four more freedoms fit noise, and swing where there are no features
