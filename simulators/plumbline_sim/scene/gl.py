@@ -24,6 +24,7 @@ _OWN_SHAPE: Final = (int(Pattern.LEAVES), int(Pattern.WINDOWS))
 """Patterns whose class or outline the shader decides."""
 _DRAWN_LAST: Final = tuple(int(p) for p in (Pattern.SOIL, Pattern.GRASS, Pattern.PAVED, Pattern.DISTRICT))
 _NEAR_M, _FAR_M = 0.5, 2500.0
+_BRIGHTEST: Final = 100.0
 _FORMAT: Final = "3f 3f 2f 4f1 4f 4u1"
 _NAMES: Final = ("position", "normal", "uv", "rgba", "look", "ids")
 
@@ -139,7 +140,7 @@ class _Painter:
             height, width
         )
         return Painted(
-            linear=linear.astype(np.float32), aux=ids[..., 0].copy(),
+            linear=np.nan_to_num(linear.astype(np.float32), nan=0.0, posinf=_BRIGHTEST), aux=ids[..., 0].copy(),
             instance=ids[..., 1].astype(np.int32) + 256 * ids[..., 2].astype(np.int32),
             depth_m=(2 * _FAR_M * _NEAR_M / (_FAR_M + _NEAR_M - (2 * depth - 1) * (_FAR_M - _NEAR_M))).astype(np.float32),
         )  # fmt: skip

@@ -41,19 +41,20 @@ def surroundings(project: Project, day: float, conditions: Conditions, rng_fixed
 
 @lru_cache(maxsize=8)
 def _standing(project: Project, season: Season, seed: int, photos: int) -> tuple[Plot, Floats, Mesh]:
-    plot, mesh = plot_of(project, np.random.default_rng([seed, 0])), Mesh()
-    new = project.track == "new"
+    """The place at one time of year."""
+    plot, houses, town = _town(project, seed, photos)
+    new, mesh = project.track == "new", Mesh()
     lay_ground(mesh, plot, np.random.default_rng([seed, 1]), new=new, season=season)
+    rng = np.random.default_rng([seed, 4])
+    plant(mesh, plot, rng, season=season, split=project.split, houses=houses, new=new)
+    return plot, houses, mesh.add(town).joined()
+
+
+@lru_cache(maxsize=4)
+def _town(project: Project, seed: int, photos: int) -> tuple[Plot, Floats, Mesh]:
+    """What stands there all the year round."""
+    plot, mesh = plot_of(project, np.random.default_rng([seed, 0])), Mesh()
     houses = build_town(mesh, plot, np.random.default_rng([seed, 2]), project.split, photos)
-    fence_in(mesh, plot, np.random.default_rng([seed, 3]), project.split, new=new)
+    fence_in(mesh, plot, np.random.default_rng([seed, 3]), project.split, new=project.track == "new")
     poles(mesh, plot, np.random.default_rng([seed, 6]))
-    plant(
-        mesh,
-        plot,
-        np.random.default_rng([seed, 4]),
-        season=season,
-        split=project.split,
-        houses=houses,
-        new=new,
-    )
     return plot, houses, mesh.joined()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from plumbline.stages import AUX_CLASSES
 from plumbline_sim.scene.around.plot import Plot, seen
 from plumbline_sim.scene.around.solids import bars, toned, turned
+from plumbline_sim.scene.building.plan import plan_of
 from plumbline_sim.scene.mesh import Mesh, Pattern, Surface
 from plumbline_sim.scene.project import Project
 
@@ -44,8 +45,6 @@ _CLOTHES: Final[tuple[Rgb, ...]] = (
     (30, 30, 32),
 )
 _SKINS: Final[tuple[Rgb, ...]] = ((222, 180, 150), (200, 152, 120), (150, 106, 80), (104, 72, 54))
-LIFT_M: Final = 2.0
-"""A scaffold's lift: workers stand on multiples of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +204,11 @@ def _lift_spots(project: Project, day: float, rng: np.random.Generator) -> list[
         return []
     stages = project.zone_stages(day)
     busy = (stages > 1.02) & (stages < 6.95) if project.track == "reno" else (stages > 3.3) & (stages < 6.8)
+    lift_m = project.height_m / max(1, round(project.height_m / plan_of(project).scaffold.lift_m))
     out = []
     for floor, bay in np.argwhere(busy)[rng.permutation(int(busy.sum()))][: int(rng.integers(0, 7))]:
-        y = math.floor((floor + float(rng.uniform(0.1, 0.9))) * project.storey_m / LIFT_M) * LIFT_M
-        if y >= LIFT_M:
+        y = math.floor((floor + float(rng.uniform(0.1, 0.9))) * project.storey_m / lift_m) * lift_m
+        if y >= lift_m:
             out.append(
                 (
                     (bay + float(rng.uniform(0.15, 0.85))) * project.bay_m,

@@ -44,7 +44,8 @@ void main() {
     vec3 to_eye = u_eye - v_world;
     float away = length(to_eye);
     vec3 view = to_eye / away;
-    vec3 normal = normalize(v_normal);
+    float steep = length(v_normal);  // 0 where a face has no area
+    vec3 normal = steep > 1e-6 ? v_normal / steep : vec3(0.0, 1.0, 0.0);
     if (dot(normal, view) < 0.0) normal = -normal;
     float span = away / (u_px_per_rad * max(abs(dot(normal, view)), 0.15));
     const uint pattern = PATTERN;  // one program a pattern: see gl.py
