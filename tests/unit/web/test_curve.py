@@ -35,7 +35,7 @@ def seen(start, day, percent, planned=None, *, half=2.0, gate=()):
         ref=f"r{day}", site="s", camera="c", photo="p", at=at, received_at=at, percent=percent,
         low=None if percent is None else max(percent - half, 0), high=None if percent is None else min(percent + half, 100),
         planned=planned, plan_version=1, standing="gated" if gate or percent is None else "judged", gate=gate,
-        zones=(), facades=(), model="",
+        zones=(), quad=(), grid=(0, 0), facades=(), model="",
     )  # fmt: skip
 
 
