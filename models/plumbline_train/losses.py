@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from plumbline.stages import AUX_CLASSES
-from plumbline_edge.vision.view import CANVAS_HW, CANVAS_QUAD
+from plumbline_edge.vision.view import CANVAS_QUAD
 from plumbline_edge.vision.zones import HIDING, MIN_VISIBLE, zone_map
 from plumbline_train.dataset import MAX_ZONES, UNKNOWN
 from plumbline_train.net import STAGES, stage_steps
@@ -65,7 +65,8 @@ class Zones:
     """1 where enough of the zone is visible to be judged."""
 
 
-def truth(batch: dict[str, Tensor]) -> Truth:
+def truth(batch: dict[str, Tensor], size_hw: tuple[int, int]) -> Truth:
+    """What a batch shows in cells of an output of `size_hw`."""
     aux, stage = batch["aux"].long(), batch["stage"]
     hidden = torch.zeros_like(stage, dtype=torch.bool)
     for kind in HIDING:
@@ -74,10 +75,11 @@ def truth(batch: dict[str, Tensor]) -> Truth:
     levels = torch.arange(1, STAGES + 1, device=stage.device)[None, :, None, None]
     reached = (stage[:, None] >= levels).float() * usable[:, None]
     classes = torch.arange(len(AUX_CLASSES), device=stage.device)[None, :, None, None]
-    shares = functional.avg_pool2d((aux[:, None] == classes).float(), 2)
-    visible = functional.avg_pool2d(usable[:, None], 2)
+    cell = stage.shape[1] // size_hw[0]
+    shares = functional.avg_pool2d((aux[:, None] == classes).float(), cell)
+    visible = functional.avg_pool2d(usable[:, None], cell)
     return Truth(
-        functional.avg_pool2d(reached, 2) / visible.clamp_min(1e-6), visible[:, 0], shares, shares.sum(1)
+        functional.avg_pool2d(reached, cell) / visible.clamp_min(1e-6), visible[:, 0], shares, shares.sum(1)
     )
 
 
@@ -85,7 +87,7 @@ def losses(
     stage: Tensor, aux: Tensor, quality: Tensor, batch: dict[str, Tensor], weights: Weights
 ) -> dict[str, Tensor]:
     """Each part of the loss by name, weighted; `stage`, `aux` and `quality` are the net's logits."""
-    true = truth(batch)
+    true = truth(batch, (stage.shape[2], stage.shape[3]))
     chained = functional.logsigmoid(stage).cumsum(1)
     zones = pool(chained.exp(), true, batch)
     found = {
@@ -139,9 +141,8 @@ def quality_loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=512)
-def _cells(floors: int, bays: int) -> Tensor:
-    """The zone of each cell of the output, flat; MAX_ZONES outside the facade."""
-    size = (CANVAS_HW[0] // 4, CANVAS_HW[1] // 4)
+def _cells(floors: int, bays: int, size: tuple[int, int]) -> Tensor:
+    """The zone of each cell of an output of `size`, flat; MAX_ZONES outside the facade."""
     if floors * bays == 0:
         return torch.full((size[0] * size[1],), MAX_ZONES, dtype=torch.int64)
     zone = torch.from_numpy(zone_map(CANVAS_QUAD, floors, bays, size)).long().flatten()
@@ -151,7 +152,8 @@ def _cells(floors: int, bays: int) -> Tensor:
 def pool(reached: Tensor, true: Truth, batch: dict[str, Tensor]) -> Zones:
     """Each zone's percent as the gateway pools P(stage>=k) over what is visible of it."""
     shapes = zip(batch["floors"].tolist(), batch["bays"].tolist(), strict=True)
-    slot = torch.stack([_cells(int(floors), int(bays)) for floors, bays in shapes]).to(reached.device)
+    size = (reached.shape[2], reached.shape[3])
+    slot = torch.stack([_cells(int(floors), int(bays), size) for floors, bays in shapes]).to(reached.device)
     steps = (batch["track"] @ stage_steps().to(reached.device))[:, :, None, None]
     percent = (reached * steps).sum(1).flatten(1)
     visible = (true.visible > 0.5).float().flatten(1)

@@ -150,14 +150,19 @@ class StageNet(nn.Module):
         self.where = nn.Conv2d(self.place.shape[1], 48, 1)
         nn.init.zeros_(self.film.weight)
 
-    def logits(self, x: Tensor, track: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Conditional stage logits of the given track [n,7,h,w], aux logits, quality logits."""
-        now = x[:, :3]
+    def logits(self, x: Tensor, track: Tensor, *, coarse: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Conditional stage logits of the given track [n,7,h,w], aux logits, quality logits.
+
+        `coarse` looks at half the size, at a quarter of the cost: how a run begins. Quality always sees all of it.
+        """
+        now, place = x[:, :3], self.place
+        if coarse:
+            x, place = functional.avg_pool2d(x, 2), functional.avg_pool2d(place, 2)
         if not self.sees_day0:
-            x = torch.cat([now, torch.zeros_like(now)], 1)
+            x = torch.cat([x[:, :3], torch.zeros_like(x[:, :3])], 1)
         gain, shift = self.film(track)[:, :, None, None].chunk(2, 1)
         quarter = self.quarter(x * 2 - 1)
-        eighth = self.eighth(quarter * (1 + gain) + shift + self.where(self.place))
+        eighth = self.eighth(quarter * (1 + gain) + shift + self.where(place))
         sixteenth = self.strips[0](self.sixteenth(eighth))
         y = self.across[3](self.strips[1](self.deep(sixteenth)))
         y = functional.relu(_doubled(y) + self.across[2](sixteenth))

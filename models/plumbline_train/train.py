@@ -58,6 +58,8 @@ class Settings:
     day0: bool = True
     real: bool = True
     """Mix in real photos, where they are here: marked windows, and the low frequencies of their light."""
+    coarse_share: float = 0.35
+    """Of the run that looks at half-size canvases: four times as many samples for its time, looks before details."""
     weights: Weights = field(default_factory=Weights)
     watch_minutes: float = 5.0
     """How often the hold-out samples are judged; 0 for never."""
@@ -205,7 +207,8 @@ class _Trainer:
         self._net.train()
         # bf16 helps on a GPU only: AVX2 has no such unit
         with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
-            stage, aux, quality = self._net.logits(ready["x"], ready["track"])
+            coarse = self._share() < self._settings.coarse_share
+            stage, aux, quality = self._net.logits(ready["x"], ready["track"], coarse=coarse)
         parts = losses(stage.float(), aux.float(), quality.float(), ready, self._settings.weights)
         total = torch.stack(list(parts.values())).sum()
         self._optimiser.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ from plumbline_edge.vision.zones import pool as gateway_pool  # noqa: E402
 from plumbline_train.dataset import MAX_ZONES, UNKNOWN  # noqa: E402
 from plumbline_train.losses import Weights, losses, pair_losses, pool, truth  # noqa: E402
 
+SIZE = (64, 80)
 NET, BUILDING, PERSON = (AUX_CLASSES.index(name) for name in ("scaffold_net", "building", "person"))
 
 
@@ -88,8 +89,8 @@ def test_zones_are_pooled_as_the_gateway_pools_them():
     batch["stage"][0, 60:, 16:80] = 1
     batch["aux"][0, 20:60, 80:144] = NET
     reached = torch.rand(2, 7, 64, 80, generator=torch.Generator().manual_seed(3)).cumprod(1)
-    zones = pool(reached, truth(batch), batch)
-    aux = truth(batch).aux
+    zones = pool(reached, truth(batch, SIZE), batch)
+    aux = truth(batch, SIZE).aux
     gateway = gateway_pool(reached[0].numpy(), aux[0].numpy(), CANVAS_QUAD, 2, 2, DEFAULT_VALUES["reno"])
 
     assert zones.seen[0, :4].tolist() == [float(zone.percent is not None) for zone in gateway] == [1, 1, 1, 0]
@@ -100,7 +101,7 @@ def test_zones_are_pooled_as_the_gateway_pools_them():
 def test_a_later_day_judged_less_far_is_told_so():
     batch = a_batch((3, 5))
     ordered, swapped = (
-        pair_losses(pool(saying(stages).sigmoid().cumprod(1), truth(batch), batch), batch)[0]
+        pair_losses(pool(saying(stages).sigmoid().cumprod(1), truth(batch, SIZE), batch), batch)[0]
         for stages in ((3, 5), (5, 3))
     )
 
@@ -111,7 +112,7 @@ def test_a_later_day_judged_less_far_is_told_so():
 def test_one_day_in_two_lights_must_look_alike():
     batch = a_batch((4, 4), days=(20.0, 20.0))
     alike, apart = (
-        pair_losses(pool(saying(stages).sigmoid().cumprod(1), truth(batch), batch), batch)
+        pair_losses(pool(saying(stages).sigmoid().cumprod(1), truth(batch, SIZE), batch), batch)
         for stages in ((4, 4), (4, 6))
     )
 
@@ -127,7 +128,7 @@ def test_other_cameras_and_spoiled_pictures_are_not_compared(change):
         batch["camera"] = torch.tensor([1, 2])
     else:
         batch["quality"][1, 0] = 1.0
-    zones = pool(saying((5, 3)).sigmoid().cumprod(1), truth(batch), batch)
+    zones = pool(saying((5, 3)).sigmoid().cumprod(1), truth(batch, SIZE), batch)
 
     assert [float(part) for part in pair_losses(zones, batch)] == [0.0, 0.0]
 
@@ -138,3 +139,11 @@ def test_losses_have_finite_gradients_at_certainty():
     sum(losses(logits, aux, quality, a_batch((7, 0)), Weights()).values()).backward()
 
     assert all(bool(part.grad.isfinite().all()) for part in (logits, aux, quality))
+
+
+def test_a_coarse_look_is_told_the_same_truth():
+    batch = a_batch((2, 6))
+    fine, coarse = truth(batch, SIZE), truth(batch, (32, 40))
+
+    assert torch.allclose(torch.nn.functional.avg_pool2d(fine.visible[:, None], 2)[:, 0], coarse.visible)
+    assert (coarse.reached.sum(1).amax((1, 2)) == torch.tensor([2.0, 6.0])).all()
