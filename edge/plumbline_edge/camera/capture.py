@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth
+from plumbline_edge import bounded
 from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
@@ -200,7 +201,7 @@ def read_calibration(camera: CameraSettings) -> Calibration:
     if camera.calibration is None:
         return site_calibration.IDENTITY
     try:
-        content = Path(camera.calibration).read_bytes()
+        content = bounded.read(camera.calibration)
     except OSError as error:
         raise ConfigError(
             f"{camera.calibration}: {error.strerror}",

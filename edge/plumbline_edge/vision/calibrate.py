@@ -14,6 +14,7 @@ import typer
 
 from plumbline.errors import ConfigError
 from plumbline.stages import DEFAULT_VALUES
+from plumbline_edge import bounded
 
 if TYPE_CHECKING:
     from plumbline_edge.settings import CameraSettings
@@ -130,7 +131,7 @@ def read_corrections(path: Path) -> tuple[PhotoCorrection, ...]:
     """What a person corrected. Raises ConfigError where the file is missing or makes no sense."""
     example = 'It reads like [{"photo": "2026-05-12.jpg", "zones": [{"id": "f1b1", "stage": 4}]}].'
     try:
-        said = msgspec.json.decode(path.read_bytes(), type=tuple[PhotoCorrection, ...])
+        said = msgspec.json.decode(bounded.read(path), type=tuple[PhotoCorrection, ...])
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint=example) from None
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -223,6 +224,6 @@ def _counter_before(path: Path) -> int:
     from plumbline_edge.vision.calibration import decoded  # noqa: PLC0415
 
     try:
-        return decoded(path.read_bytes(), str(path)).counter
+        return decoded(bounded.read(path), str(path)).counter
     except (OSError, ConfigError):
         return 0

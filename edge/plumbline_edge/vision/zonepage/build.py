@@ -49,7 +49,7 @@ def _upright(photo: Path) -> tuple[bytes, tuple[int, int]]:
     import numpy as np  # noqa: PLC0415
 
     try:
-        raw = photo_file.read(photo)
+        raw = image.painting(photo_file.read(photo))
         header = image.read_header(raw)
     except PhotoRefused as why:
         raise Refused(f"{photo}: {why}", hint="Name one photo: JPEG, PNG or WebP.") from None
