@@ -166,6 +166,7 @@ def observed(
         for f in facades
         for zone in zone_ids(f.floors, f.bays, f.prefix)
     }
+    corrected: set[tuple[str, str]] = set()
     weights = dict(zip(ids, all_weights(facades), strict=True))
     for photo in said:
         name = next((one for one in readings if photo.photo in (one, Path(one).name, Path(one).stem)), None)
@@ -176,6 +177,12 @@ def observed(
             )
         seen = {reading.id: reading for reading in readings[name]}
         for zone in photo.zones:
+            if (name, zone.id) in corrected:
+                raise ConfigError(
+                    f"{photo.photo}: zone {zone.id!r} is corrected twice",
+                    hint="Keep the correction that is right.",
+                )
+            corrected.add((name, zone.id))
             if zone.id not in values:
                 raise ConfigError(
                     f"{photo.photo}: no zone {zone.id!r}", hint=f"Zones are named like {', '.join(ids[:3])}."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline.errors import Refused
+from plumbline.terminal import on_one_line
 from plumbline_edge.camera import image
 from plumbline_edge.camera.source import PhotoRefused
 from plumbline_edge.vision import photo_file
@@ -35,7 +36,7 @@ def page(photo: Path) -> str:
         "POLICY": policy,
         "STYLE": style,
         "SCRIPT": script,
-        "FILE": html.escape(photo.name),
+        "FILE": html.escape(on_one_line(photo.name)),
         "WIDTH": str(width),
         "HEIGHT": str(height),
         "PHOTO": base64.b64encode(jpeg).decode("ascii"),
