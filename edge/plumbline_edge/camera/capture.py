@@ -9,10 +9,10 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from plumbline.clock import to_us
@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_AHEAD: Final = timedelta(days=1)
+"""A camera may keep another time zone's time."""
 
 
 class LazyModel:
@@ -114,6 +117,10 @@ class CameraWatch:
         self._answers += 1
         self._outage.worked()
         taken_at = self._source.taken_at or at
+        if clock_set and taken_at > at + _AHEAD:  # accepted, it would make every later photo too old
+            self._errors["CLOCK"] += 1
+            self._status = "degraded"
+            return unusable(settings, at, ("CLOCK",), digest=digest_of(raws))
         async with self._turn:  # one decoded burst in memory, however many cameras there are
             captured = await asyncio.to_thread(self._judge, raws, taken_at.astimezone(self._zone), clock_set)
         self._errors.update(captured.progress.gate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def test_every_photo_is_one_line_and_one_overlay_whatever_its_name(photos):
     assert (done.exception, len(lines)) == (None, len(NAMES))
     assert all(" 100.0 %  (" in line for line in lines)
     assert done.stdout.replace("\n", "").isprintable()
-    assert len(os.listdir("seen")) == len(NAMES)
+    assert len(list(Path("seen").iterdir())) == len(NAMES)
 
 
 @pytest.mark.parametrize("folder", ["photos", "./photos/", "link"])
