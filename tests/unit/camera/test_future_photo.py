@@ -34,11 +34,3 @@ async def test_a_photo_from_the_future_is_refused_and_spoils_nothing(
 
     assert (first.progress.gate, first.progress.percent is None) == (gate, bool(gate))
     assert second.progress.gate == ()
-
-
-async def test_what_is_the_future_is_not_said_by_a_clock_that_was_never_set(tmp_path, paint, model, clock):
-    source = Album(paint.jpeg(paint.facade(90, seed=1)), clock.wall() + timedelta(days=20_000))
-    watch = CameraWatch(paint.settings(), source, lambda: model, tmp_path)
-    captured = await watch.capture(clock.wall(), clock_set=False)
-
-    assert captured.progress.gate == ()
