@@ -70,10 +70,8 @@ async def test_more_pictures_than_wished_for_are_left_unread_and_it_is_reaped(ca
 
 
 async def test_what_it_complains_of_never_shows_the_password():
-    deed = (
-        "sys.stderr.write('rtsp://admin:geheim@camera failed: 404 geheim'); piece(b'N', %r)"
-        % json.dumps({"code": "PROTOCOL", "text": "it gave no picture"}).encode()
-    )
+    reason = json.dumps({"code": "PROTOCOL", "text": "it gave no picture"}).encode()
+    deed = f"sys.stderr.write('rtsp://admin:geheim@camera failed: 404 geheim'); piece(b'N', {reason!r})"
     with pytest.raises(PhotoRefused) as why:
         await Grabber([sys.executable, "-c", CHILD + deed]).take(WISH, where="cam")
 
