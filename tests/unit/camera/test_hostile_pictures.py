@@ -121,3 +121,58 @@ def test_damaged_pictures_are_read_or_refused(tmp_path_factory, whole, bytes_set
         codes.add((picture.dtype, picture.ndim))
 
     assert codes <= {"UNREADABLE", "TOO_LARGE", (np.dtype(np.uint8), 3)}
+
+
+def four_planes(planes, transform):
+    """A JPEG of four components as print software writes it, put together from four grey ones; Adobe's mark says how."""
+
+    def pieces(whole):
+        at, found = 2, []
+        while not found or found[-1][1] != 0xDA:
+            length = struct.unpack_from(">H", whole, at + 2)[0]
+            found.append(whole[at : at + 2 + length])
+            at += 2 + length
+        return found, whole[at:-2]
+
+    encoded = [pieces(cv2.imencode(".jpg", plane)[1].tobytes()) for plane in planes]
+    height, width = planes[0].shape
+    tables = b"".join(piece for piece in encoded[0][0] if piece[1] in (0xDB, 0xC4))
+    frame = struct.pack(">BBHBHHB", 0xFF, 0xC0, 20, 8, height, width, 4)
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3, 4))
+    scans = b"".join(
+        b"\xff\xda\0\x08\x01" + bytes([number, 0, 0, 63, 0]) + coded
+        for number, (_, coded) in enumerate(encoded, 1)
+    )
+    mark = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform])
+    return b"\xff\xd8" + mark + tables + frame + components + scans + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("transform", [0, 2], ids=["CMYK", "YCCK"])
+def test_a_genuine_picture_for_printers_has_the_same_colours(transform):
+    shades = np.random.default_rng(3).integers(40, 215, (6, 8, 3), np.uint8)
+    picture = cv2.resize(shades, (64, 48), interpolation=cv2.INTER_CUBIC)
+    blue, green, red = cv2.split(picture)
+    black = np.full(blue.shape, 255, np.uint8)
+    y, cr, cb = cv2.split(cv2.cvtColor(255 - picture, cv2.COLOR_BGR2YCrCb))
+    planes = [red, green, blue, black] if transform == 0 else [y, cb, cr, black]
+    read = image.decode(four_planes(planes, transform), max_megapixels=1)
+
+    assert np.abs(read.astype(int) - picture).mean() < 5
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_that_says_which_side_is_up_is_turned_so(orientation):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 255
+    stored = {
+        1: picture, 2: cv2.flip(picture, 1), 3: cv2.rotate(picture, cv2.ROTATE_180), 4: cv2.flip(picture, 0),
+        5: cv2.transpose(picture), 6: cv2.rotate(picture, cv2.ROTATE_90_COUNTERCLOCKWISE),
+        7: cv2.rotate(cv2.transpose(picture), cv2.ROTATE_180), 8: cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE),
+    }[orientation]  # fmt: skip
+    jpeg = cv2.imencode(".jpg", stored)[1].tobytes()
+    body = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    turned = image.decode(
+        jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:], max_megapixels=1
+    )
+
+    assert np.abs(turned.astype(int) - picture).mean() < 5
