@@ -109,7 +109,7 @@ def calibrate(
         site_scores=fit.site_scores,
         zone_scores=fit.zone_scores,
     )
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    _write(path, msgspec.json.format(msgspec.json.encode(calibration.sealed(made)), indent=2) + b"\n")
     if as_json:
         facts = {
             "file": str(path), "counter": made.counter, "photos": fit.photos, "zones": len(seen),
@@ -224,6 +224,16 @@ def _readings(
             typer.echo(f"{path}: cannot be judged and teaches nothing: {codes}", err=True)
         seen[str(path)] = judged.readings
     return seen
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Complete or not at all: the gateway may read it at any moment."""
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="Name a file you may write.") from None
 
 
 def _counter_before(path: Path) -> int:

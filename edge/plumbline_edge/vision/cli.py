@@ -143,7 +143,7 @@ def card(model: Folder = None, as_json: AsJson = False) -> None:
         print(json.dumps(raw, default=str))
         return
     for line in _outline(raw):
-        print(line)
+        print(on_one_line(line))
 
 
 @app.command(epilog="Example: plumbline model check")
