@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +21,7 @@ from plumbline.errors import ConfigError, Fault, FaultyFile
 from plumbline.topics import NAME, is_name
 
 T = TypeVar("T")
+_MOST_BYTES: Final = 4_000_000
 Raw: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = tuple[str, object, str] | Fault
 """One mistake: (key, value, expectation), or a Fault of its own where it stands in another file."""
@@ -63,7 +64,13 @@ class StrictFile(Generic[T]):
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+            if len(content) > _MOST_BYTES:
+                raise ConfigError(
+                    f"{path}: more than {_MOST_BYTES / 1e6:g} MB", hint="Is this a settings file?"
+                )
+            return tomllib.loads(content.decode("utf-8"))
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}", hint=self.if_missing.format(path=path)) from None
         except ValueError as error:  # no TOML, no UTF-8, or a number of more digits than Python reads

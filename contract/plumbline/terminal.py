@@ -11,3 +11,8 @@ def printable(text: str) -> str:
         letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
         for letter in text
     )
+
+
+def on_one_line(text: str) -> str:
+    """The same without line ends: for a name inside a line, which must not begin a line of its own."""
+    return printable(text).replace("\n", "\\n")

@@ -302,6 +302,8 @@ def _facade_faults(camera: Raw) -> Iterator[Found]:
             yield "weights", weights, f"{floors} rows (floors) of {bays} numbers (bays)"
         elif not math.isclose(total := sum(map(sum, weights)), 1, abs_tol=0.001):
             yield "weights", total, "shares that add up to 1"
+        elif min(map(min, weights)) < 0:
+            yield "weights", min(map(min, weights)), "shares, none of them negative"
 
 
 def _is_timezone(name: str) -> bool:

@@ -9,15 +9,16 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth
+from plumbline_edge import bounded
 from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
@@ -45,6 +46,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_AHEAD: Final = timedelta(days=1)
+"""A camera may keep another time zone's time."""
 
 
 class LazyModel:
@@ -113,6 +117,10 @@ class CameraWatch:
         self._answers += 1
         self._outage.worked()
         taken_at = self._source.taken_at or at
+        if clock_set and taken_at > at + _AHEAD:  # accepted, it would make every later photo too old
+            self._errors["CLOCK"] += 1
+            self._status = "degraded"
+            return unusable(settings, at, ("CLOCK",), digest=digest_of(raws))
         async with self._turn:  # one decoded burst in memory, however many cameras there are
             captured = await asyncio.to_thread(self._judge, raws, taken_at.astimezone(self._zone), clock_set)
         self._errors.update(captured.progress.gate)
@@ -200,7 +208,7 @@ def read_calibration(camera: CameraSettings) -> Calibration:
     if camera.calibration is None:
         return site_calibration.IDENTITY
     try:
-        content = Path(camera.calibration).read_bytes()
+        content = bounded.read(camera.calibration)
     except OSError as error:
         raise ConfigError(
             f"{camera.calibration}: {error.strerror}",

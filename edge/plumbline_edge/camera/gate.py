@@ -39,7 +39,7 @@ REASONS: Final[dict[str, str]] = {
     "NOT_A_SITE": "this does not look like the site",
     "MOVED": "the camera no longer looks where it did on day 0",
     "FROZEN": "the very same picture as last time",
-    "CLOCK": "taken before the last one, or by a clock nobody has set",
+    "CLOCK": "taken before the last one, in the future, or by a clock nobody has set",
     "MODEL": "the model is missing or failed",
     "CALIBRATION": "the calibration file is missing, damaged or made for another model",
     "NOT_VISIBLE": "too little of the facade can be seen",

@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from plumbline_edge.camera import png
 from plumbline_edge.camera.sources.port import PhotoRefused
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 WORK_WIDTH_PX: Final = 1280
 """Pictures are shrunk to this width at once: all that follows needs no more, and memory stays small."""
 
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_END: Final = b"IEND\xaeB`\x82"
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU-T T.81, table B.1
 _NEXT_MARKER: Final = re.compile(
     rb"\xff[^\x00\xd0-\xd7\xff]"
@@ -43,12 +42,19 @@ def read_header(data: bytes) -> Header:
     """
     if data.startswith(b"\xff\xd8"):
         return _read_jpeg(data)
-    if data.startswith(_PNG) and len(data) > 33:
-        if _PNG_END not in data[-64:]:
-            raise _unreadable("the PNG ends before its end mark")
-        width, height = struct.unpack(">II", data[16:24])
-        return _sized("png", width, height)
+    if data.startswith(png.SIGNATURE):
+        return _sized("png", *png.size(painting(data)))
     raise _unreadable("neither JPEG nor PNG")
+
+
+def painting(data: bytes) -> bytes:
+    """What a decoder may be given of a file: a PNG's painting chunks, anything else as it is. Raises PhotoRefused."""
+    if not data.startswith(png.SIGNATURE):
+        return data
+    try:
+        return png.bare(data)
+    except ValueError as why:
+        raise _unreadable(str(why)) from None
 
 
 def decode(data: bytes, *, max_megapixels: float) -> Image:
@@ -57,6 +63,7 @@ def decode(data: bytes, *, max_megapixels: float) -> Image:
     Raises PhotoRefused with TOO_LARGE where the header promises more than `max_megapixels`, with UNREADABLE where
     it is no whole picture. Blocks for tens of milliseconds: call it in a thread.
     """
+    data = painting(data)
     header = read_header(data)
     megapixels = header.width_px * header.height_px / 1e6
     if megapixels > max_megapixels:

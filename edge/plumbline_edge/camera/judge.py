@@ -118,7 +118,7 @@ def _judge_shot(
         )
         looks = _looks(shot, settings, model, memory)
         if before_works:
-            memory = replace(memory, day0=_day0(looks))
+            memory = replace(memory, day0=_day0(looks, settings))
             looks = _looks(shot, settings, model, memory)
     except (ConfigError, Refused) as why:
         log.warning("the model gave nothing for camera %s: %s", settings.name, why)
@@ -172,7 +172,7 @@ def _judge_shot(
             last_at=at,
             late=0,
             courses=combined.courses,
-            day0=_day0(looks) if adopted else memory.day0,
+            day0=_day0(looks, settings) if adopted else memory.day0,
             reference=memory.reference or align.reference(shot.picture, shot.facades),
         ),
         new_day0=before_works or adopted,
@@ -278,6 +278,14 @@ def _zero(readings: Sequence[ZoneReading], memory: Memory) -> dict[str, tuple[fl
     return after
 
 
-def _day0(looks: Sequence[_Look]) -> dict[str, NDArray[np.uint8]]:
+def _day0(looks: Sequence[_Look], settings: CameraSettings) -> dict[str, NDArray[np.uint8]]:
     """The canvases with nobody recognisable in them: the only pictures that are ever kept on disk."""
-    return {look.facade.name: privacy.hide_people(look.canvas, look.outputs.aux) for look in looks}
+    return {
+        look.facade.name: privacy.faceless(
+            privacy.hide_people(look.canvas, look.outputs.aux),
+            look.view,
+            hfov_deg=settings.hfov_deg,
+            distance_m=settings.distance_m,
+        )
+        for look in looks
+    }

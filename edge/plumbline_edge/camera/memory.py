@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from plumbline.errors import ConfigError
+from plumbline_edge import bounded
 from plumbline_edge.camera.align import Reference
 from plumbline_edge.camera.baseline import Baseline
 from plumbline_edge.settings import CameraSettings
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+log = logging.getLogger(__name__)
+
+_MOST_BYTES: Final = 64_000_000
 LATE_PHOTOS: Final = 6
 """After so many photos in a row that claim to be older than the newest, it is the newest whose date was wrong."""
 
@@ -65,33 +70,42 @@ class _OnDisk(msgspec.Struct):
     late: int
     baseline: Baseline
     courses: dict[str, Course]
-    day0: list[str]
+    day0: dict[str, str]
+    """By facade, what the picture's pixels hash to: a PNG with a flipped bit may still be one."""
     zero: dict[str, tuple[float, ...]]
     has_reference: bool
 
 
+class _Sealed(msgspec.Struct, forbid_unknown_fields=True):
+    """One flipped bit makes 12.5 percent 92.5: nothing is believed that does not hash to what was written."""
+
+    sha256: str
+    memory: msgspec.Raw
+
+
 class MemoryFile:
-    """One camera's memory under the gateway's state folder. A damaged or foreign file is an empty memory."""
+    """One camera's memory under the gateway's state folder.
+
+    What is damaged is never used, and what was lost with it is said. Where the newest file is damaged, the one before it
+    counts, which is a photo older; a foreign file is an empty memory.
+    """
 
     def __init__(self, state_dir: Path, camera: CameraSettings) -> None:
         self._json = state_dir / "cameras" / f"{camera.name}.json"
+        self._before = state_dir / "cameras" / f"{camera.name}.json.before"
         self._reference = state_dir / "cameras" / f"{camera.name}.reference"
         self._day0 = state_dir / "day0"
         self._camera = camera.name
         self._view = _view(camera)
 
     def load(self) -> Memory:
-        try:
-            kept = msgspec.json.decode(self._json.read_bytes(), type=_OnDisk)
-        except (
-            OSError,
-            ValueError,
-            RecursionError,
-        ):  # a card rots: msgspec's errors and bad UTF-8 are ValueErrors
+        kept = self._kept()
+        if kept is None:
             return Memory()
         if kept.view != self._view:
+            self._say("its facades or stages in the site file are others than before, so it begins anew")
             return Memory()
-        pictures = {facade: _read_png(self._png(facade)) for facade in kept.day0}
+        pictures = {facade: self._read_day0(facade, digest) for facade, digest in kept.day0.items()}
         return Memory(
             accepted=kept.accepted,
             last_at=kept.last_at,
@@ -117,20 +131,57 @@ class MemoryFile:
             late=memory.late,
             baseline=memory.baseline,
             courses=memory.courses,
-            day0=list(memory.day0),
+            day0={facade: _digest(picture) for facade, picture in memory.day0.items()},
             zero=memory.zero,
             has_reference=memory.reference is not None,
         )
-        _replace(self._json, msgspec.json.encode(kept))
+        body = msgspec.json.encode(kept)
+        with contextlib.suppress(FileNotFoundError):
+            self._json.replace(self._before)
+        sealed = _Sealed(sha256=hashlib.sha256(body).hexdigest(), memory=msgspec.Raw(body))
+        _replace(self._json, msgspec.json.encode(sealed))
+
+    def _kept(self) -> _OnDisk | None:
+        """The newest state that is whole, None where there is none."""
+        for path, lost in (
+            (self._json, "the last photo's state is lost"),
+            (self._before, "where the zones stood, day 0 and what is usual are lost; it begins anew"),
+        ):
+            try:
+                return _unsealed(bounded.read(path, _MOST_BYTES))
+            except FileNotFoundError:
+                continue
+            except (
+                OSError,
+                ValueError,
+                RecursionError,
+            ) as why:  # a card rots: msgspec's errors are ValueErrors
+                self._say(f"{path} cannot be used ({why}): {lost}")
+        return None
+
+    def _say(self, what: str) -> None:
+        log.warning("camera %s: %s", self._camera, what)
 
     def _png(self, facade: str) -> Path:
         return self._day0 / f"{self._camera}{'.' if facade else ''}{facade}.png"
 
     def _read_reference(self) -> Reference | None:
         try:
-            return Reference.from_bytes(self._reference.read_bytes())
-        except (OSError, ConfigError):
+            return Reference.from_bytes(bounded.read(self._reference))
+        except (OSError, ConfigError) as why:
+            self._say(f"{self._reference}: {why}; where the camera looked is learnt anew from the next photo")
             return None
+
+    def _read_day0(self, facade: str, digest: str) -> NDArray[np.uint8] | None:
+        path = self._png(facade)
+        try:
+            picture = _from_png(bounded.read(path))
+        except OSError:
+            picture = None
+        if picture is None or _digest(picture) != digest:
+            self._say(f"{path} is damaged or gone: photos are no longer compared with day 0")
+            return None
+        return picture
 
 
 def config_name(camera: CameraSettings) -> str:
@@ -165,13 +216,24 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
-def _read_png(path: Path) -> NDArray[np.uint8] | None:
+def _unsealed(content: bytes) -> _OnDisk:
+    sealed = msgspec.json.decode(content, type=_Sealed)
+    if hashlib.sha256(bytes(sealed.memory)).hexdigest() != sealed.sha256:
+        raise ValueError("its checksum is wrong")
+    return msgspec.json.decode(sealed.memory, type=_OnDisk)
+
+
+def _digest(picture: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
+
+
+def _from_png(content: bytes) -> NDArray[np.uint8] | None:
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 
+    raw = np.frombuffer(content, np.uint8)
     try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
+        image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    except cv2.error:  # a size that no memory holds
         return None
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
     return None if image is None else np.asarray(image, np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
+from plumbline_edge.vision.view import FACADE_BOX
 from plumbline_edge.vision.zones import Quad
 
 if TYPE_CHECKING:
@@ -162,6 +163,30 @@ def hide_people(image: Image, aux: NDArray[Any]) -> Image:
         private_cells(aux).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
     )
     return _filled(image, image, _numbered(private > 0))
+
+
+def faceless(canvas: Image, view: View, *, hfov_deg: float, distance_m: float) -> Image:
+    """The canvas no finer than that a face at `distance_m` is FACE_PX wide; as it is where it is that coarse anyway.
+
+    It matters for tele lenses and small facades, whose few metres fill the whole canvas.
+    """
+    import cv2  # noqa: PLC0415
+
+    height, width = canvas.shape[:2]
+    corners = np.asarray(view.quad, np.float64) * view.picture_wh
+    edges = np.maximum(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1), 1.0)
+    left, top, right, bottom = FACADE_BOX
+    finer = max(
+        (right - left) * width / min(edges[0], edges[2]), (bottom - top) * height / min(edges[1], edges[3])
+    )
+    px_per_m = finer * view.picture_wh[0] / (2 * distance_m * math.tan(math.radians(hfov_deg) / 2))
+    share = FACE_PX / FACE_M / px_per_m
+    if share >= 1:
+        return canvas
+    small = cv2.resize(
+        canvas, (max(1, int(width * share)), max(1, int(height * share))), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def pixelated(image: Image, block: int) -> Image:

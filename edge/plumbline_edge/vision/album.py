@@ -12,6 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError
+from plumbline_edge import bounded
 from plumbline_edge.camera.sources import exif
 
 PICTURES: Final = frozenset(
@@ -66,8 +67,7 @@ def found_at(path: Path, zone: ZoneInfo) -> Picture:
     A name that tells only the day gets its time of day from EXIF where that is the same day, else noon.
     """
     try:
-        with path.open("rb") as file:
-            told = exif.taken_at(file.read(exif.HEAD_BYTES), zone)
+        told = exif.taken_at(bounded.head(path, exif.HEAD_BYTES), zone)
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone(zone)
     except (OSError, OverflowError, ValueError):
         return Picture(path=path, at=named_at(path.stem, zone, None))

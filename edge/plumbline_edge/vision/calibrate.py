@@ -14,6 +14,7 @@ import typer
 
 from plumbline.errors import ConfigError
 from plumbline.stages import DEFAULT_VALUES
+from plumbline_edge import bounded
 
 if TYPE_CHECKING:
     from plumbline_edge.settings import CameraSettings
@@ -108,7 +109,7 @@ def calibrate(
         site_scores=fit.site_scores,
         zone_scores=fit.zone_scores,
     )
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    _write(path, msgspec.json.format(msgspec.json.encode(calibration.sealed(made)), indent=2) + b"\n")
     if as_json:
         facts = {
             "file": str(path), "counter": made.counter, "photos": fit.photos, "zones": len(seen),
@@ -130,7 +131,7 @@ def read_corrections(path: Path) -> tuple[PhotoCorrection, ...]:
     """What a person corrected. Raises ConfigError where the file is missing or makes no sense."""
     example = 'It reads like [{"photo": "2026-05-12.jpg", "zones": [{"id": "f1b1", "stage": 4}]}].'
     try:
-        said = msgspec.json.decode(path.read_bytes(), type=tuple[PhotoCorrection, ...])
+        said = msgspec.json.decode(bounded.read(path), type=tuple[PhotoCorrection, ...])
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint=example) from None
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -165,6 +166,7 @@ def observed(
         for f in facades
         for zone in zone_ids(f.floors, f.bays, f.prefix)
     }
+    corrected: set[tuple[str, str]] = set()
     weights = dict(zip(ids, all_weights(facades), strict=True))
     for photo in said:
         name = next((one for one in readings if photo.photo in (one, Path(one).name, Path(one).stem)), None)
@@ -175,6 +177,12 @@ def observed(
             )
         seen = {reading.id: reading for reading in readings[name]}
         for zone in photo.zones:
+            if (name, zone.id) in corrected:
+                raise ConfigError(
+                    f"{photo.photo}: zone {zone.id!r} is corrected twice",
+                    hint="Keep the correction that is right.",
+                )
+            corrected.add((name, zone.id))
             if zone.id not in values:
                 raise ConfigError(
                     f"{photo.photo}: no zone {zone.id!r}", hint=f"Zones are named like {', '.join(ids[:3])}."
@@ -218,11 +226,21 @@ def _readings(
     return seen
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Complete or not at all: the gateway may read it at any moment."""
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="Name a file you may write.") from None
+
+
 def _counter_before(path: Path) -> int:
     """The number of the calibration that is replaced; 0 where there is none that can be read."""
     from plumbline_edge.vision.calibration import decoded  # noqa: PLC0415
 
     try:
-        return decoded(path.read_bytes(), str(path)).counter
+        return decoded(bounded.read(path), str(path)).counter
     except (OSError, ConfigError):
         return 0

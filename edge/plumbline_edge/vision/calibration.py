@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -60,6 +61,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     site_scores: tuple[float, ...] = ()
     """For each corrected photo, how wrong its percent was when the others alone had been fitted; see interval.of_site."""
     zone_scores: tuple[float, ...] = ()
+    check: str = ""
+    """SHA-256 of all the rest but the signature: a flipped bit may leave a scale that could have been fitted."""
     signature: str = ""
 
     @property
@@ -161,12 +164,21 @@ def site_widths(calibration: Calibration, card: Widths, config: str) -> Widths:
     return of_site(card, calibration.site_scores, calibration.zone_scores)
 
 
+def sealed(calibration: Calibration) -> Calibration:
+    """The same with its `check`."""
+    rest = msgspec.json.encode(msgspec.structs.replace(calibration, check="", signature=""))
+    as_read = msgspec.json.encode(msgspec.json.decode(rest, type=Calibration))  # 0 and 0.0 are the same
+    return msgspec.structs.replace(calibration, check=hashlib.sha256(as_read).hexdigest())
+
+
 def decoded(content: bytes, path: str) -> Calibration:
     """What a calibration file says. Raises ConfigError where it is damaged or makes no sense."""
     try:
         read = msgspec.json.decode(content, type=Calibration)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise ConfigError(f"{path}: not a calibration file: {error}", hint=_MADE_BY) from None
+    if read.check and read.check != sealed(read).check:
+        raise ConfigError(f"{path}: damaged or changed by hand: its checksum is wrong", hint=_MADE_BY)
     numbers = [read.temperature, *read.shifts, *read.site_scores, *read.zone_scores]
     if (
         read.version != 1

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from plumbline.errors import ConfigError, Refused
-from plumbline.terminal import printable
+from plumbline.terminal import on_one_line, printable
 
 if TYPE_CHECKING:
     from plumbline_edge.camera.capture import LazyModel
@@ -71,7 +71,7 @@ def run(
     from plumbline_edge.config import load_cameras  # noqa: PLC0415
     from plumbline_edge.vision import album, sequence  # noqa: PLC0415
     from plumbline_edge.vision.photo_file import MAX_MEGAPIXELS  # noqa: PLC0415
-    from plumbline_edge.vision.sheet import Sheets  # noqa: PLC0415
+    from plumbline_edge.vision.sheet import Sheets, check_apart  # noqa: PLC0415
     from plumbline_edge.vision.witness import Witness  # noqa: PLC0415
 
     settings = load_cameras(site, day0_named=day0 is not None)
@@ -82,7 +82,7 @@ def run(
     pictures = album.gathered(photos, zone := ZoneInfo(settings.timezone))
     for late in album.backwards(pictures):
         _note(
-            f"{late.path} is dated before the photo in front of it; the order given is kept"
+            f"{on_one_line(str(late.path))} is dated before the photo in front of it; the order given is kept"
             + ("" if each else ", so it is refused with CLOCK as the gateway would")
         )
     start = (
@@ -90,6 +90,8 @@ def run(
         if day0 is not None
         else sequence.Start(memory=Memory(), day0_until=_works_begin(chosen, zone))
     )
+    if overlay is not None:
+        check_apart(overlay, pictures)
     sheets = Sheets(overlay, chosen, each=each) if overlay is not None else None
     judged = 0
     verdicts = sequence.in_order(pictures, chosen, witness, start, each=each)
@@ -99,7 +101,7 @@ def run(
         judged += seen.progress.percent is not None
         print(json.dumps(sequence.as_line(seen)) if as_json else printable(sequence.as_sentence(seen)))
         if as_json and seen.why:
-            _note(f"{seen.picture.path}: {seen.why}")
+            _note(f"{on_one_line(str(seen.picture.path))}: {seen.why}")
         if sheets is not None:
             sheets.write(seen)
     if not judged:
@@ -119,6 +121,8 @@ def zones(
     """
     from plumbline_edge.vision.zonepage.build import page  # noqa: PLC0415
 
+    if out.exists() and out.samefile(photo):
+        raise ConfigError(f"{out}: this is the photo itself", hint="Name another file for the page.")
     content = page(photo)
     try:
         out.write_text(content, encoding="utf-8")
@@ -139,7 +143,7 @@ def card(model: Folder = None, as_json: AsJson = False) -> None:
         print(json.dumps(raw, default=str))
         return
     for line in _outline(raw):
-        print(line)
+        print(on_one_line(line))
 
 
 @app.command(epilog="Example: plumbline model check")

@@ -39,7 +39,7 @@ def _worst_pp(model: StageModel, path: Path) -> float:
         case: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         track = next(track for track in TRACKS if track == case["track"])
         quad, floors, bays = case["quad"], int(case["floors"]), int(case["bays"])
-        written = np.asarray(case["zone_percents"], float).reshape(floors * bays)
+        written = _finite(np.asarray(case["zone_percents"], float).reshape(floors * bays))
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ConfigError(f"{path}: not a golden case: {error!r}", hint="Reinstall the model.") from None
     now, day0 = (_picture(path.with_name(f"{name}.png")) for name in (f"{path.stem}_now", f"{track}_day0"))
@@ -47,6 +47,12 @@ def _worst_pp(model: StageModel, path: Path) -> float:
     readings = pool(outputs.stage, outputs.aux, quad, floors, bays, DEFAULT_VALUES[track])
     off = [abs(r.percent - w) for r, w in zip(readings, written, strict=True) if r.percent is not None]
     return float(max(off, default=0.0))
+
+
+def _finite(percents: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not np.isfinite(percents).all():
+        raise ValueError("zone_percents that are no numbers")  # they would be off by nothing
+    return percents
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:

@@ -53,6 +53,11 @@ def of_card(card: Mapping[str, Any], track: str, *, site_pp: float, zone_pp: flo
     """
     table = card.get(track)
     if table is None:
+        if not all(math.isfinite(pp) and pp >= 0 for pp in (site_pp, zone_pp)):
+            raise ConfigError(
+                f"the card's intervals of {track} are {site_pp:g} and {zone_pp:g} points",
+                hint="Reinstall the model.",
+            )
         return Widths(site_pp=(site_pp,), zone_pp=(zone_pp,))
     try:
         widths = Widths(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tomllib
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 import plumbline
 from plumbline.errors import ConfigError, Refused
 from plumbline.stages import AUX_CLASSES, QUALITY_CLASSES, TRACKS, Track
+from plumbline_edge import bounded
 from plumbline_edge.vision.interval import of_card
 
 MAX_MODEL_BYTES: Final = 8_000_000
@@ -85,6 +87,12 @@ class Model:
             stage, aux, quality = self._session.run(["stage", "aux", "quality"], {"x": x, "track": one_hot})
         except Exception as error:  # noqa: BLE001 - onnxruntime's own errors share no public base
             raise Refused(f"the model failed: {error}", hint=_REINSTALL) from None
+        maps = (self.size_hw[0] // 4, self.size_hw[1] // 4)
+        wanted = [(1, 7, *maps), (1, len(AUX_CLASSES), *maps), (1, len(QUALITY_CLASSES))]
+        if [
+            values.shape for values in (stage, aux, quality)
+        ] != wanted:  # what the file declares binds no operator
+            raise Refused("the model's outputs have other shapes than it declares", hint=_REINSTALL)
         outputs = Outputs(stage=stage[0], aux=aux[0], quality=quality[0])
         for name in ("stage", "aux", "quality"):
             values = getattr(outputs, name)
@@ -104,7 +112,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The whole of a model folder's card. Raises ConfigError where there is none that can be read."""
     path = folder / "card.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(bounded.read(path).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint=_REINSTALL) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -120,11 +128,11 @@ def load(folder: Path, *, threads: int = 1) -> Model:
     card = _card(folder, read_card(folder))
     path = folder / "model.onnx"
     try:
-        content = path.read_bytes()
+        content = bounded.read(path, MAX_MODEL_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise Refused(f"{path}: over {MAX_MODEL_BYTES} bytes", hint=_REINSTALL) from None
         raise ConfigError(f"{path}: {error.strerror}", hint=_REINSTALL) from None
-    if len(content) > MAX_MODEL_BYTES:
-        raise Refused(f"{path}: {len(content)} bytes, over {MAX_MODEL_BYTES}", hint=_REINSTALL)
     if (digest := hashlib.sha256(content).hexdigest()) != card.sha256:
         raise Refused(f"{path}: sha256 {digest[:12]}…, the card says {card.sha256[:12]}…", hint=_REINSTALL)
     session = _session(path, content, threads)
@@ -144,6 +152,11 @@ def _card(folder: Path, raw: dict[str, Any]) -> Card:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{folder / 'card.toml'}: missing or wrong: {error}", hint=_REINSTALL) from None
+    if not all(0 <= limit <= 1 for limit in card.quality_limits.values()):  # NaN is in no such range
+        raise ConfigError(
+            f"{folder / 'card.toml'}: quality_limits {card.quality_limits} are not all within 0..1",
+            hint=_REINSTALL,
+        )
     for track in TRACKS:
         of_card(card.interval, track, site_pp=card.interval_pp[track], zone_pp=card.zone_interval_pp[track])
     return card

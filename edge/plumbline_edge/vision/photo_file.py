@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from pathlib import Path
 from typing import Final
 
+from plumbline_edge import bounded
 from plumbline_edge.camera.source import PhotoRefused
 
 MAX_FILE_BYTES: Final = 100_000_000
@@ -23,12 +25,12 @@ _FOREIGN: Final[tuple[tuple[int, bytes, str], ...]] = (
 def read(path: Path) -> bytes:
     """The bytes of a JPEG or PNG. Raises PhotoRefused, UNREADABLE or TOO_LARGE, with what the file is instead."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        content = bounded.read(path, MAX_FILE_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
             raise PhotoRefused(
                 f"over {MAX_FILE_BYTES / 1e6:g} MB", code="TOO_LARGE", hint="Save it as an ordinary JPEG."
-            )
-        content = path.read_bytes()
-    except OSError as error:
+            ) from None
         raise unreadable(error.strerror or "cannot be read", hint="Name photo files you may read.") from None
     if not content:
         raise unreadable("an empty file", hint="Copy it anew from the camera.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from plumbline.errors import Refused
 from plumbline.messages import Photo, Progress
+from plumbline.terminal import on_one_line
 from plumbline_edge.camera.capture import read_calibration
 from plumbline_edge.camera.gate import REASONS
 from plumbline_edge.camera.judge import judge
@@ -114,14 +115,13 @@ def as_line(seen: Seen) -> dict[str, Any]:
 
 def as_sentence(seen: Seen) -> str:
     """The same for a person: `east.jpg  12 May 2026 10:00   63.1 %  (58.0 to 68.2)`."""
-    progress, at = seen.progress, seen.picture.at
+    progress, at, name = seen.progress, seen.picture.at, on_one_line(str(seen.picture.path))
     when = "no date" if at is None else f"{at:%Y-%m-%d %H:%M}"
     if progress.percent is None or progress.low is None or progress.high is None:
-        return f"{seen.picture.path}  {when}   no percent: {', '.join(progress.gate)}: {seen.why}"
+        return f"{name}  {when}   no percent: {', '.join(progress.gate)}: {seen.why}"
     fallen = ", ".join(zone.id for zone in progress.zones if zone.regress)
-    return (
-        f"{seen.picture.path}  {when}   {progress.percent:.1f} %  ({progress.low:.1f} to {progress.high:.1f})"
-        + (f"   fell back: {fallen}" if fallen else "")
+    return f"{name}  {when}   {progress.percent:.1f} %  ({progress.low:.1f} to {progress.high:.1f})" + (
+        f"   fell back: {fallen}" if fallen else ""
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plumbline.errors import ConfigError
 from plumbline.messages import ZoneProgress
@@ -12,7 +13,19 @@ from plumbline_edge.vision import overlay
 
 if TYPE_CHECKING:
     from plumbline_edge.settings import CameraSettings
+    from plumbline_edge.vision.album import Picture
     from plumbline_edge.vision.sequence import Seen
+
+_NAME_BYTES: Final = 240
+"""File systems take 255, in UTF-8 up to 4 a letter."""
+
+
+def check_apart(folder: Path, pictures: Iterable[Picture]) -> None:
+    """Raise ConfigError where overlays written into `folder` could take the place of one of the photos."""
+    if any(picture.path.parent.resolve() == folder.resolve() for picture in pictures):
+        raise ConfigError(
+            f"{folder}: the photos lie here, and overlays would replace them", hint="Name another folder."
+        )
 
 
 class Sheets:
@@ -82,6 +95,7 @@ class Sheets:
 
     def _name(self, stem: str) -> str:
         """Two photos of the same name in two folders keep a picture each."""
+        stem = stem if len(os.fsencode(stem)) < _NAME_BYTES else stem[: _NAME_BYTES // 4]
         name, number = f"{stem}.jpg", 2
         while name in self._taken:
             name, number = f"{stem}-{number}.jpg", number + 1

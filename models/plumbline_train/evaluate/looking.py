@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from plumbline.errors import ConfigError
 from plumbline.stages import AUX_CLASSES, TRACKS, Track
 from plumbline_edge.vision.model import Outputs
 from plumbline_edge.vision.preprocess import to_input
@@ -29,14 +30,20 @@ class Judge:
     """A model file, ready to look at canvases; one thread, so that every machine adds up in the same order."""
 
     def __init__(self, model: Path) -> None:
+        """Raises ConfigError where the file is no stage model."""
         import onnxruntime as ort  # noqa: PLC0415 - only a command that judges needs it
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        shape = next(i.shape for i in self._session.get_inputs() if i.name == "x")
-        self.size_hw = int(shape[2]), int(shape[3])
+        try:
+            self._session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            shape = next(i.shape for i in self._session.get_inputs() if i.name == "x")
+            self.size_hw = int(shape[2]), int(shape[3])
+        except Exception as error:  # noqa: BLE001 - onnxruntime's own errors share no public base
+            raise ConfigError(
+                f"{model}: not a stage model: {error!r}", hint="Name the model.onnx of a training run."
+            ) from None
 
     def view(self, quad: Any, picture_wh: tuple[int, int]) -> View:
         """How this model is shown a facade; `quad` in pixels of a picture of `picture_wh`."""

@@ -33,6 +33,9 @@ def run(
             yield job.do(judge)
             report()
         return
+    Judge(
+        model
+    )  # a faulty file ends this here: a pool starts a worker anew for each that dies beginning, without end
     # spawned, not forked: a GL context and onnxruntime's threads do not survive a fork
     with multiprocessing.get_context("spawn").Pool(workers, _begin, (str(model),)) as pool:
         for result in pool.imap(_do, jobs):

@@ -338,7 +338,7 @@ async def test_no_unmasked_picture_ever_reaches_the_disk(album, paint, clock, tm
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
 
     assert {path.relative_to(tmp_path).as_posix() for path in files} == {
-        "cameras/east.json", "cameras/east.reference", "day0/east.png",
+        "cameras/east.json", "cameras/east.json.before", "cameras/east.reference", "day0/east.png",
     }  # fmt: skip
     for path in files:
         content = path.read_bytes()

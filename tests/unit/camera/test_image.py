@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -69,7 +70,10 @@ def test_a_hundred_megapixels_are_refused_before_anything_is_decoded():
 
 
 def test_a_png_header_bomb_is_refused_too():
-    assert code_of(PNG[:16] + (50_000).to_bytes(4, "big") * 2 + PNG[24:]) == "TOO_LARGE"
+    header = PNG[12:16] + (50_000).to_bytes(4, "big") * 2 + PNG[24:29]
+    whole = PNG[:12] + header + zlib.crc32(header).to_bytes(4, "big") + PNG[33:]
+
+    assert code_of(whole) == "TOO_LARGE"
 
 
 def test_padding_after_the_end_mark_does_no_harm():

@@ -33,6 +33,15 @@ def test_a_model_that_is_not_there_is_said_at_once(tmp_path):
     assert "no such model" in str(result.exception)
 
 
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_file_that_is_no_model_ends_it_whatever_the_number_of_workers(tmp_path, workers):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08 nonsense")
+    result = run("evaluate", "--quick", "--model", str(tmp_path / "model.onnx"), "--workers", workers)
+
+    assert isinstance(result.exception, ConfigError)
+    assert "not a stage model" in str(result.exception)
+
+
 @pytest.mark.parametrize("option", ["--card", "--against"])
 def test_a_quick_look_makes_no_card_and_checks_none(tmp_path, option):
     result = run("evaluate", "--quick", option, str(tmp_path / "card.toml"))

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,10 @@ _MAX_FILES: Final = 20_000
 _MAX_DELETED: Final = 500
 _STILL_S: Final = 0.3
 """A file that grows within this time is still being written."""
+_CLOCKS_APART: Final = timedelta(days=1)
+"""A camera may keep another time zone's time."""
+_UNHEARD_OF: Final = timedelta(days=30)
+"""A photo dated this much after every other deletes none: more likely its date is wrong."""
 _IN_NAME: Final = re.compile(
     r"(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T _.-]?(\d\d)[-_.:h]?(\d\d)(?:[-_.:m]?(\d\d))?"
 )
@@ -34,6 +38,8 @@ class Dropped:
     at: datetime
     path: Path
     size: int
+    arrived: datetime = field(compare=False)
+    """The kernel's word, which no sender can set."""
 
 
 class PhotoFolder:
@@ -46,6 +52,7 @@ class PhotoFolder:
         self._zone = zone
         self._keep_days = keep_days
         self._last: Dropped | None = None
+        self._misdated: set[Path] = set()
         self._taken_at: datetime | None = None
 
     @property
@@ -79,22 +86,32 @@ class PhotoFolder:
         with contextlib.suppress(OSError):
             found = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
-                changed = datetime.fromtimestamp(found.st_mtime, UTC)
+                arrived = datetime.fromtimestamp(found.st_ctime, UTC)
+                try:
+                    changed = datetime.fromtimestamp(found.st_mtime, UTC)
+                except (OverflowError, ValueError):  # its sender may set it to anything
+                    changed = arrived
                 at = time_in_name(entry.name, self._zone) or changed
-                return Dropped(at, Path(entry.path), found.st_size)
+                return Dropped(at, Path(entry.path), found.st_size, arrived)
         return None
 
     def _take(self, before: list[Dropped]) -> bytes:
-        whole = [now for now in self._list() if now in set(before[-8:])]
+        stood_still = set(before)
+        whole = [now for now in self._list() if now in stood_still and now.path not in self._misdated]
         fresh = [one for one in whole if self._last is None or one > self._last]
+        if not fresh and self._last is not None and (fresh := _refuting(self._last, whole)):
+            self._misdated.add(self._last.path)
         if not fresh:
-            raise _nothing(f"{self._folder}: no new photo in it")
+            crowded = f"; only {_MAX_FILES} of its files are looked at" if len(before) >= _MAX_FILES else ""
+            raise _nothing(f"{self._folder}: no new photo in it{crowded}")
         newest = fresh[-1]
         content = _read(newest.path)
         self._last = newest
         self._taken_at = exif.taken_at(content, self._zone) or newest.at
         if self._keep_days is not None:
-            self._tidy(before, newest.at - timedelta(days=self._keep_days))
+            others = [one for one in before if one.path != newest.path]
+            sure = min(newest.at, others[-1].at + _UNHEARD_OF) if others else newest.at
+            self._tidy(before, sure - timedelta(days=self._keep_days))
         return content
 
     def _tidy(self, files: list[Dropped], until: datetime) -> None:
@@ -104,6 +121,18 @@ class PhotoFolder:
                 break
             with contextlib.suppress(OSError):
                 old.path.unlink()
+
+
+def _refuting(last: Dropped, photos: list[Dropped]) -> list[Dropped]:
+    """Photos that came after `last` and show that it was misdated: it would have been taken after they arrived.
+
+    One file from 2099 would else outdo all that follow. An old photo that is copied there later refutes nothing.
+    """
+    return [
+        one
+        for one in photos
+        if one.arrived > last.arrived and one.at <= one.arrived + _CLOCKS_APART < last.at
+    ]
 
 
 def time_in_name(name: str, zone: tzinfo) -> datetime | None:

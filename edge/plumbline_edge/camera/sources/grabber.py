@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from plumbline_edge.camera.sources.grab import PIECE, Reason, Wish
 from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
 
@@ -74,8 +76,11 @@ class Grabber:
             process.kill()
         try:
             async with asyncio.timeout(_DYING_S):
+                await _emptied(process.stdout)  # asyncio reaps no process whose output waits to be read
                 await process.wait()
         except TimeoutError:  # within a driver's call not even SIGKILL ends it
+            if process.returncode is not None:
+                return
             log.warning("process %d that grabs pictures cannot be ended; it is left behind", process.pid)
             self._left_behind = process
 
@@ -91,15 +96,21 @@ async def _collect(process: asyncio.subprocess.Process, wish: Wish, taken: list[
     try:
         while True:
             letter, length = PIECE.unpack(await process.stdout.readexactly(PIECE.size))
-            if length > MAX_BYTES or len(taken) > wish["frames"]:
+            if letter not in {b"J", b"N"}:
+                return None
+            if length > MAX_BYTES or (letter == b"J" and len(taken) >= wish["frames"]):
                 return Reason(code="TOO_LARGE", text=f"more than {MAX_BYTES} bytes")
             content = await process.stdout.readexactly(length)
             if letter == b"N":
-                last: Reason = json.loads(content)
-                return last
+                return msgspec.json.decode(content, type=Reason)
             taken.append(content)
-    except (asyncio.IncompleteReadError, ValueError):
+    except (asyncio.IncompleteReadError, RecursionError, ValueError):  # msgspec's errors are ValueErrors
         return None
+
+
+async def _emptied(stream: asyncio.StreamReader | None) -> None:
+    while stream is not None and await stream.read(1 << 16):
+        pass
 
 
 async def _listen(stream: asyncio.StreamReader | None, said: bytearray) -> None:

@@ -1,15 +1,16 @@
-"""Fetches one picture from a camera over HTTP, within fixed bounds of time and memory."""
+"""Fetches one picture from a camera over HTTP, alone or the first of its stream, within fixed bounds of time and memory."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Generator
 from typing import Any, Final
 
 import httpx
 
 from plumbline_edge.camera.sources.address import checked_address
+from plumbline_edge.camera.sources.mixed import boundary_of, first_part
 from plumbline_edge.camera.sources.port import (
     MAX_BYTES,
     PhotoRefused,
@@ -71,15 +72,27 @@ class HttpSnapshot:
     async def _fetch(self, url: httpx.URL) -> bytes:
         for _ in range(_MAX_REDIRECTS + 1):
             async with (
-                httpx.AsyncClient(
-                    verify=_tls(url), trust_env=False, timeout=self._timeout_s, auth=self._auth()
-                ) as client,
-                client.stream("GET", await _pinned(url), **_as_named(url)) as response,
+                httpx.AsyncClient(verify=_tls(url), trust_env=False, timeout=self._timeout_s) as client,
+                contextlib.aclosing(
+                    await self._answer(
+                        client, client.build_request("GET", await _pinned(url), **_as_named(url))
+                    )
+                ) as response,
             ):
                 if not response.has_redirect_location:
                     return await self._body(response)
                 url = _same_place(url, response.headers["location"])
         raise PhotoRefused(f"more than {_MAX_REDIRECTS} redirects", code="REDIRECT", hint=_NAME_THE_PICTURE)
+
+    async def _answer(self, client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+        """The head of the answer. httpx's own `auth` would read a demand's body to its end, which may never come."""
+        password = password_in(self._password_file) if self._username is not None else ""
+        response = await client.send(request, stream=True)
+        if response.status_code != httpx.codes.UNAUTHORIZED or self._username is None:
+            return response
+        await response.aclose()
+        asked = _as_asked(request, response, self._username, password)
+        return response if asked is None else await client.send(asked, stream=True)
 
     async def _body(self, response: httpx.Response) -> bytes:
         _check_status(response.status_code)
@@ -89,8 +102,11 @@ class HttpSnapshot:
         if declared.isdecimal() and int(declared) > self._max_bytes:
             raise self._too_large()
         body = bytearray()
+        boundary = boundary_of(response.headers.get("content-type", ""))
         async for part in response.aiter_raw():
             body += part
+            if boundary is not None and (first := first_part(body, boundary)) is not None:
+                return first
             if len(body) > self._max_bytes:
                 raise self._too_large()
         return bytes(body)
@@ -102,30 +118,27 @@ class HttpSnapshot:
             hint="Set a smaller picture or stronger compression in the camera.",
         )
 
-    def _auth(self) -> httpx.Auth | None:
-        if self._username is None:
-            return None
-        return _AsAsked(self._username, password_in(self._password_file))
 
-
-class _AsAsked(httpx.Auth):
-    """Digest where the camera offers it, else Basic, and neither before it asks."""
-
-    def __init__(self, username: str, password: str) -> None:
-        self._basic = httpx.BasicAuth(username, password)
-        self._digest = httpx.DigestAuth(username, password)
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED:
-            return
-        offered = [value.lower() for value in response.headers.get_list("www-authenticate")]
-        if any(value.startswith("digest ") for value in offered):
-            flow = self._digest.auth_flow(request)
-            next(flow)  # the request as it was sent already
-            yield flow.send(response)
-        elif any(value.startswith("basic") for value in offered):
-            yield next(self._basic.auth_flow(request))
+def _as_asked(
+    request: httpx.Request, demand: httpx.Response, username: str, password: str
+) -> httpx.Request | None:
+    """The request again: with Digest where the camera offers it, else Basic; None where it offers neither."""
+    offered = [value.lower() for value in demand.headers.get_list("www-authenticate")]
+    if any(value.startswith("digest ") for value in offered):
+        flow = httpx.DigestAuth(username, password).auth_flow(request)
+        next(flow)  # the request as it was sent already
+        try:
+            return flow.send(demand)
+        except (httpx.ProtocolError, ArithmeticError, LookupError, RuntimeError, ValueError):
+            # httpx lets through what its parsing stumbles over
+            raise PhotoRefused(
+                "the camera asks for the password in a way that cannot be followed",
+                code="HTTP_401",
+                hint="Choose Digest (MD5 or SHA-256) or Basic in the camera's settings, or update its firmware.",
+            ) from None
+    if any(value.startswith("basic") for value in offered):
+        return next(httpx.BasicAuth(username, password).auth_flow(request))
+    return None
 
 
 _NAME_THE_PICTURE: Final = "Name the address that answers with the picture itself."
@@ -164,7 +177,7 @@ async def _pinned(url: httpx.URL) -> httpx.URL:
 def _as_named(url: httpx.URL) -> dict[str, Any]:
     return {
         "headers": {
-            "host": url.netloc.decode("ascii"), "accept": "image/jpeg, image/png", "accept-encoding": "identity",
+            "host": url.netloc.decode("ascii"), "accept": "image/jpeg, image/png, multipart/x-mixed-replace;q=0.5", "accept-encoding": "identity",
         },
         "extensions": {"sni_hostname": url.host},
     }  # fmt: skip

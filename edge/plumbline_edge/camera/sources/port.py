@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Final, Protocol
 
 from plumbline.errors import ConfigError, Refused, Unreachable
+from plumbline_edge import bounded
 
 MAX_BYTES: Final = 8_000_000
 
@@ -66,7 +66,7 @@ def password_in(file: str | None) -> str:
     if file is None:
         return ""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return bounded.read(file).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(

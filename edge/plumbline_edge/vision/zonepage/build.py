@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline.errors import Refused
+from plumbline.terminal import on_one_line
 from plumbline_edge.camera import image
 from plumbline_edge.camera.source import PhotoRefused
 from plumbline_edge.vision import photo_file
@@ -35,7 +36,7 @@ def page(photo: Path) -> str:
         "POLICY": policy,
         "STYLE": style,
         "SCRIPT": script,
-        "FILE": html.escape(photo.name),
+        "FILE": html.escape(on_one_line(photo.name)),
         "WIDTH": str(width),
         "HEIGHT": str(height),
         "PHOTO": base64.b64encode(jpeg).decode("ascii"),
@@ -49,7 +50,7 @@ def _upright(photo: Path) -> tuple[bytes, tuple[int, int]]:
     import numpy as np  # noqa: PLC0415
 
     try:
-        raw = photo_file.read(photo)
+        raw = image.painting(photo_file.read(photo))
         header = image.read_header(raw)
     except PhotoRefused as why:
         raise Refused(f"{photo}: {why}", hint="Name one photo: JPEG, PNG or WebP.") from None
