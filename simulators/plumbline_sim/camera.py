@@ -8,6 +8,7 @@ import hashlib
 import logging
 import struct
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 import typer
 
 from plumbline.clock import Clock, ScaledClock, SystemClock, to_us
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, MissingExtra, Unreachable
 from plumbline.stages import Track
 from plumbline_sim.scene.pack import Pack, find_pack, freshened
 from plumbline_sim.scene.project import Project, Slip
@@ -39,6 +40,9 @@ _MAX_HEAD_BYTES: Final = 8192
 _SLOW_PART_BYTES: Final = 256
 _SLOW_PAUSE_S: Final = 0.1
 _NOON: Final = 11.0
+_MINUTES_A_DAY: Final = 24 * 60
+_DRAWING: Final = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+"""Where every camera of this process gets its pictures: OpenGL's context knows only the thread that made it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +62,52 @@ class PhotoSource(Protocol):
         ...
 
     def picture(self, at: datetime) -> Snapshot:
-        """What the camera sees at simulated time `at`; called in a thread, may take a while."""
+        """What the camera sees at simulated time `at`; called in one thread, always the same, and may take a while."""
         ...
 
 
 class SceneSource:
-    """A rendered project, whose day 0 begins at `begin`: local midnight, so that hours are the sun's."""
+    """A rendered project, whose day 0 begins at `begin`: local midnight, so that hours are the sun's.
+
+    The scene moves by the minute and is rendered once for each, in 0.3 to 1 s; shots within a minute differ by their
+    grain, as a burst's do.
+    """
 
     def __init__(self, project: Project, *, begin: datetime, size: tuple[int, int] = (1280, 720)) -> None:
         self._project = project
         self._begin = begin
+        self._last: tuple[int, Snapshot] | None = None
         self.size = size
 
     def picture(self, at: datetime) -> Snapshot:
+        minute = (at - self._begin) // timedelta(minutes=1)
+        if self._last is None or self._last[0] != minute:
+            self._last = minute, self._drawn(minute)
+        drawn = self._last[1]
+        return Snapshot(jpeg=freshened(drawn.jpeg, abs(to_us(at)) // 1_000_000), truth=drawn.truth)
+
+    def prove(self) -> None:
+        """Draw a small picture. Raises MissingExtra without moderngl, Unreachable where there is no OpenGL."""
+        from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
+        from plumbline_sim.scene.render import render  # noqa: PLC0415
+
+        render(self._project, 0, Conditions(), size=(64, 36))
+
+    def _drawn(self, minute: int) -> Snapshot:
         import cv2  # noqa: PLC0415 - only where pictures are made
 
         from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
         from plumbline_sim.scene.render import render  # noqa: PLC0415
 
-        day = (at - self._begin) / timedelta(days=1)
-        whole_day = int(day // 1)
-        conditions = Conditions.workday(self._project.seed, max(whole_day, 0), hour=24 * (day - whole_day))
-        shown_day = min(max(day, 0.0), float(self._project.days))
+        day, of_day = divmod(minute, _MINUTES_A_DAY)
+        conditions = Conditions.workday(self._project.seed, max(day, 0), hour=of_day / 60)
+        shown_day = min(max(minute / _MINUTES_A_DAY, 0.0), float(self._project.days))
         shot = render(self._project, shown_day, conditions, size=self.size)
         _, data = cv2.imencode(".jpg", shot.bgr, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])
         truth = {
             "percent": round(self._project.percent(shown_day), 4),
             "planned": round(self._project.planned_percent(shown_day), 4),
-            "day": round(day, 4),
+            "day": round(minute / _MINUTES_A_DAY, 4),
         }
         return Snapshot(jpeg=data.tobytes(), truth=truth)
 
@@ -111,10 +133,32 @@ class PackSource:
         return Snapshot(jpeg=freshened(jpeg, abs(to_us(at)) // 1_000_000), truth=truth)
 
 
-def source_of(project: Project, *, begin: datetime) -> PhotoSource:
+def source_of(project: Project, *, begin: datetime, size: tuple[int, int] = (640, 360)) -> PhotoSource:
     """The project's pack where one came with the package, else the renderer, which needs OpenGL."""
     pack = find_pack(project.seed, project.track)
-    return SceneSource(project, begin=begin) if pack is None else PackSource(project, pack, begin=begin)
+    if pack is not None:
+        return PackSource(project, pack, begin=begin)
+    return SceneSource(project, begin=begin, size=size)
+
+
+def prove_drawable(project: Project) -> None:
+    """Return where `source_of` this project will have pictures; to be asked before anything else is started.
+
+    Raises MissingExtra or Unreachable where they would have to be drawn and this machine cannot.
+    """
+    if find_pack(project.seed, project.track) is None:
+        prove_drawing(project, otherwise="leave --seed out: the photos of that project come with the package")
+
+
+def prove_drawing(project: Project, *, otherwise: str = "") -> None:
+    """Return where this machine can draw. Raises MissingExtra or Unreachable, hinting at what to do `otherwise`."""
+    source = SceneSource(project, begin=datetime(2026, 1, 1, tzinfo=UTC))
+    try:
+        _DRAWING.submit(source.prove).result()
+    except (MissingExtra, Unreachable) as error:
+        if otherwise:
+            error.hint = f"{error.hint}; or {otherwise}".replace(".; or", "; or")
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +274,8 @@ class CameraServer:
 
     async def _picture(self, fault: CameraFault | None, at: datetime) -> Snapshot:
         if fault != "frozen" or self._last is None:
-            self._last = await asyncio.to_thread(self._source.picture, at)
+            loop = asyncio.get_running_loop()
+            self._last = await loop.run_in_executor(_DRAWING, self._source.picture, at)
         return self._last
 
 
@@ -331,6 +376,7 @@ def camera(
     today = SystemClock().wall().astimezone(ZoneInfo("Asia/Shanghai"))
     begin = today.replace(hour=0, minute=0, second=0, microsecond=0)
     start = begin + timedelta(hours=_NOON)
+    prove_drawing(project)
     clock = ScaledClock.starting(start.astimezone(UTC), speed)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(project, begin, clock, port, fault, log_file))
