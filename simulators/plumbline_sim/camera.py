@@ -41,6 +41,7 @@ _SLOW_PART_BYTES: Final = 256
 _SLOW_PAUSE_S: Final = 0.1
 _NOON: Final = 11.0
 _MINUTES_A_DAY: Final = 24 * 60
+_GET_MODERNGL: Final = "pip install moderngl (compiled on ARM: apt-get install g++ python3-dev)"
 _DRAWING: Final = ThreadPoolExecutor(1, thread_name_prefix="drawing")
 """Where every camera of this process gets its pictures: OpenGL's context knows only the thread that made it."""
 
@@ -141,23 +142,20 @@ def source_of(project: Project, *, begin: datetime, size: tuple[int, int] = (640
     return SceneSource(project, begin=begin, size=size)
 
 
-def prove_drawable(project: Project) -> None:
-    """Return where `source_of` this project will have pictures; to be asked before anything else is started.
+def prove_drawable(project: Project, *, command: str, otherwise: str = "") -> None:
+    """Return where this machine can draw; to be asked before anything else is started.
 
-    Raises MissingExtra or Unreachable where they would have to be drawn and this machine cannot.
+    Raises MissingExtra or Unreachable in one sentence on `command`, whose hint ends in what to do `otherwise`.
     """
-    if find_pack(project.seed, project.track) is None:
-        prove_drawing(project, otherwise="leave --seed out: the photos of that project come with the package")
-
-
-def prove_drawing(project: Project, *, otherwise: str = "") -> None:
-    """Return where this machine can draw. Raises MissingExtra or Unreachable, hinting at what to do `otherwise`."""
     source = SceneSource(project, begin=datetime(2026, 1, 1, tzinfo=UTC))
     try:
         _DRAWING.submit(source.prove).result()
-    except (MissingExtra, Unreachable) as error:
-        if otherwise:
-            error.hint = f"{error.hint}; or {otherwise}".replace(".; or", "; or")
+    except MissingExtra:
+        missing = MissingExtra(command, "sim", "moderngl")
+        missing.hint = f"{_GET_MODERNGL}{otherwise}."
+        raise missing from None
+    except Unreachable as error:
+        error.hint = f"{error.hint}{otherwise}."
         raise
 
 
@@ -376,7 +374,7 @@ def camera(
     today = SystemClock().wall().astimezone(ZoneInfo("Asia/Shanghai"))
     begin = today.replace(hour=0, minute=0, second=0, microsecond=0)
     start = begin + timedelta(hours=_NOON)
-    prove_drawing(project)
+    prove_drawable(project, command="sim camera")
     clock = ScaledClock.starting(start.astimezone(UTC), speed)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(project, begin, clock, port, fault, log_file))

@@ -26,6 +26,8 @@ from plumbline_sim.demo.play import Look, Options, Play
 from plumbline_sim.demo.report import document, failures
 from plumbline_sim.demo.stage import SEEDS, sample_project
 from plumbline_sim.meter.ports import who_listens
+from plumbline_sim.scene.pack import find_pack
+from plumbline_sim.scene.project import Project
 
 app = typer.Typer()
 console = Console(stderr=True, highlight=False)
@@ -88,7 +90,7 @@ def demo(
         )
     chosen: Track = "new" if track is TrackName.NEW else "reno"
     known_seed = SEEDS[chosen] if seed is None else seed
-    prove_drawable(sample_project(known_seed, chosen, days))
+    _prove_photos(sample_project(known_seed, chosen, days))
     with _folder(data) as folder:
         options = Options(
             days=days,
@@ -141,6 +143,13 @@ async def _run(options: Options, *, watched: bool) -> dict[str, Any] | None:
         if not stopped.is_set():
             raise
         return None
+
+
+def _prove_photos(project: Project) -> None:
+    """Return where this project's photos came with the package or can be drawn here."""
+    if find_pack(project.seed, project.track) is None:
+        otherwise = "; or leave --seed out, those photos come with the package"
+        prove_drawable(project, command=f"demo --seed {project.seed}", otherwise=otherwise)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from plumbline.stages import TRACKS, Track
 from plumbline_sim.demo.stage import PHOTO_HOURS, SEEDS, sample_project
 from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.pack import FOLDER, write_pack
+from plumbline_sim.scene.project import Project
 from plumbline_sim.scene.render import render
 
 SIZE: Final = (640, 360)
@@ -29,31 +30,36 @@ def shares() -> list[float]:
     return [0.0, *(math.floor(share * 1e5) / 1e5 for share in taken), 1.0]
 
 
-def render_pack(track: Track, folder: Path) -> Path:
-    """Render the demo's project of this track; some minutes. The same machine gives the same bytes."""
+def photo(project: Project, share: float) -> bytes:
+    """The JPEG of one moment. The same machine gives the same bytes."""
     import cv2  # noqa: PLC0415 - only where pictures are made
 
-    seed = SEEDS[track]
-    project = sample_project(seed, track, _DAYS)
+    day = share * project.days
+    hour = 24 * (day % 1) or PHOTO_HOURS[0]
+    shot = render(project, day, Conditions.workday(project.seed, int(day), hour=hour), SIZE)
+    return bytes(cv2.imencode(".jpg", shot.bgr, _jpeg_options())[1].tobytes())
 
-    def jpeg_at(share: float) -> bytes:
-        day = share * _DAYS
-        hour = 24 * (day % 1) or PHOTO_HOURS[0]
-        shot = render(project, day, Conditions.workday(seed, int(day), hour=hour), SIZE)
-        how = [
-            cv2.IMWRITE_JPEG_QUALITY,
-            _QUALITY,
-            cv2.IMWRITE_JPEG_OPTIMIZE,
-            1,
-            cv2.IMWRITE_JPEG_PROGRESSIVE,
-            1,
-        ]
-        return bytes(cv2.imencode(".jpg", shot.bgr, how)[1].tobytes())
 
-    path = folder / f"{track}-{seed}.zip"
+def render_pack(track: Track, folder: Path) -> Path:
+    """Render the demo's project of this track; a few minutes."""
+    project = sample_project(SEEDS[track], track, _DAYS)
+    path = folder / f"{track}-{project.seed}.zip"
     steps = progressing(shares(), description=path.stem)
-    write_pack(path, seed=seed, track=track, size=SIZE, shares=steps, jpeg_at=jpeg_at)
+    write_pack(
+        path, seed=project.seed, track=track, size=SIZE, shares=steps, jpeg_at=lambda at: photo(project, at)
+    )
     return path
+
+
+def _jpeg_options() -> list[int]:
+    import cv2  # noqa: PLC0415 - only where pictures are made
+
+    quality, small, coarse_first = (
+        cv2.IMWRITE_JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_OPTIMIZE,
+        cv2.IMWRITE_JPEG_PROGRESSIVE,
+    )
+    return [quality, _QUALITY, small, 1, coarse_first, 1]
 
 
 def main(folder: Annotated[Path, typer.Argument(help="Where the packs go.")] = FOLDER) -> None:

@@ -5,8 +5,10 @@ import hashlib
 import signal
 import struct
 import sys
+import threading
 import tomllib
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import get_args
 
 import cv2
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 from plumbline.clock import ManualClock, to_us
 from plumbline.errors import ConfigError
 from plumbline_sim.camera import CameraFault, CameraServer, SceneSource, ShotLog, Snapshot, app, pixel_bomb
+from plumbline_sim.scene import render as renderer
 from plumbline_sim.scene.project import Project
 
 BEGIN = datetime(2026, 5, 1, 16, tzinfo=UTC)
@@ -170,6 +173,37 @@ def test_before_and_after_the_works_nothing_moves(days):
     picture = SceneSource(project, begin=BEGIN, size=(320, 180)).picture(NOON + timedelta(days=days))
 
     assert picture.truth["percent"] == pytest.approx(0 if days < 0 else project.percent(20), abs=1e-3)
+
+
+def test_a_scene_is_rendered_once_a_minute_and_no_two_shots_are_the_same_bytes(monkeypatch):
+    rendered = []
+
+    def render(project, day, conditions, size):
+        rendered.append(day)
+        return SimpleNamespace(bgr=np.full((size[1], size[0], 3), 128, np.uint8))
+
+    monkeypatch.setattr(renderer, "render", render)
+    source = SceneSource(Project.sample(5, track="new", days=20), begin=BEGIN, size=(64, 36))
+    shots = [source.picture(NOON + timedelta(seconds=s)) for s in (0, 20, 59, 60)]
+
+    assert rendered == pytest.approx([660 / 1440, 661 / 1440])
+    assert len({shot.jpeg for shot in shots}) == 4
+    assert [shot.truth["day"] for shot in shots] == [0.4583, 0.4583, 0.4583, 0.459]
+
+
+async def test_every_picture_of_a_process_is_made_in_one_thread_that_is_not_the_loop_s(client, clock):
+    threads = set()
+
+    class Told(Cards):
+        def picture(self, at):
+            threads.add(threading.get_ident())
+            return super().picture(at)
+
+    async with CameraServer(Told(), clock=clock) as one, CameraServer(Told(), clock=clock) as other:
+        await asyncio.gather(*(client.get(server.url) for server in (one, other, one, other)))
+
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
 
 
 async def test_the_command_serves_until_ctrl_c_and_prints_what_a_site_file_needs(client):
