@@ -114,7 +114,7 @@ class SceneSource:
 
 
 class PackSource:
-    """A project's photos from a pack rendered beforehand; what it shows is what was true at each photo's moment."""
+    """A project's photos from a pack rendered beforehand: at any time the nearest, with what was true in it."""
 
     def __init__(self, project: Project, pack: Pack, *, begin: datetime) -> None:
         self._project = project
@@ -124,7 +124,7 @@ class PackSource:
 
     def picture(self, at: datetime) -> Snapshot:
         day = (at - self._begin) / timedelta(days=1)
-        share, jpeg = self._pack.at(min(max(day / self._project.days, 0.0), 1.0))
+        share, jpeg = self._pack.at(self._nearest(day / self._project.days))
         shown_day = share * self._project.days
         truth = {
             "percent": round(self._project.percent(shown_day), 4),
@@ -132,6 +132,9 @@ class PackSource:
             "day": round(day, 4),
         }
         return Snapshot(jpeg=freshened(jpeg, abs(to_us(at)) // 1_000_000), truth=truth)
+
+    def _nearest(self, share: float) -> float:
+        return min(self._pack.shares, key=lambda taken: abs(taken - share))
 
 
 def source_of(project: Project, *, begin: datetime, size: tuple[int, int] = (640, 360)) -> PhotoSource:

@@ -65,7 +65,7 @@ def test_a_photo_shows_the_works_as_they_are_at_its_time(project, days):
     ]
 
     assert isinstance(source, PackSource)
-    assert max(map(abs, off)) < (0.01 if days == 60 else 3)
+    assert max(map(abs, off)) < (0.01 if days == 60 else 2)
 
 
 def test_before_the_works_begin_the_camera_shows_day_0_and_never_the_same_bytes_twice(project):
