@@ -1,7 +1,7 @@
 """What a rendered scene costs: milliseconds a frame in one process, by the wall clock and of processor time, by size and
 by how fine it is drawn. Prints JSON lines.
 
-On a busy machine only processor time tells anything; a software rasteriser spreads it over the cores.
+On a busy machine processor time, of all threads together, is the figure to compare.
 
 Usage: scene.py [FRAMES]
 """

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from plumbline.errors import MissingExtra, Unreachable
 from plumbline.stages import TRACKS
@@ -42,6 +44,13 @@ def test_both_packs_are_there_and_small_enough_to_ship():
     paths = [find_pack(SEEDS[track], track).path for track in TRACKS]
 
     assert sum(path.stat().st_size for path in paths) <= 7_500_000
+
+
+def test_the_wheel_carries_them():
+    builder = WheelBuilder(str(Path(__file__).parents[3]))
+    carried = {file.distribution_path for file in builder.recurse_included_files()}
+
+    assert {f"plumbline_sim/packs/{track}-{SEEDS[track]}.zip" for track in TRACKS} <= carried
 
 
 def test_a_pack_holds_every_photo_of_the_schedule_whole(project):
