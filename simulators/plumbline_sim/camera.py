@@ -8,7 +8,6 @@ import hashlib
 import logging
 import struct
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,8 +41,6 @@ _SLOW_PAUSE_S: Final = 0.1
 _NOON: Final = 11.0
 _MINUTES_A_DAY: Final = 24 * 60
 _GET_MODERNGL: Final = "pip install moderngl (compiled on ARM: apt-get install g++ python3-dev)"
-_DRAWING: Final = ThreadPoolExecutor(1, thread_name_prefix="drawing")
-"""Where every camera of this process gets its pictures: OpenGL's context knows only the thread that made it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ class PhotoSource(Protocol):
         ...
 
     def picture(self, at: datetime) -> Snapshot:
-        """What the camera sees at simulated time `at`; called in one thread, always the same, and may take a while."""
+        """What the camera sees at simulated time `at`; called in a thread, may take a while."""
         ...
 
 
@@ -87,30 +84,19 @@ class SceneSource:
         drawn = self._last[1]
         return Snapshot(jpeg=freshened(drawn.jpeg, abs(to_us(at)) // 1_000_000), truth=drawn.truth)
 
-    def prove(self) -> None:
-        """Draw a small picture. Raises MissingExtra without moderngl, Unreachable where there is no OpenGL."""
-        from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
-        from plumbline_sim.scene.render import render  # noqa: PLC0415
-
-        render(self._project, 0, Conditions(), size=(64, 36))
-
     def _drawn(self, minute: int) -> Snapshot:
-        import cv2  # noqa: PLC0415 - only where pictures are made
-
+        from plumbline_sim import drawing  # noqa: PLC0415 - only where pictures are made
         from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
-        from plumbline_sim.scene.render import render  # noqa: PLC0415
 
         day, of_day = divmod(minute, _MINUTES_A_DAY)
         conditions = Conditions.workday(self._project.seed, max(day, 0), hour=of_day / 60)
         shown_day = min(max(minute / _MINUTES_A_DAY, 0.0), float(self._project.days))
-        shot = render(self._project, shown_day, conditions, size=self.size)
-        _, data = cv2.imencode(".jpg", shot.bgr, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])
         truth = {
             "percent": round(self._project.percent(shown_day), 4),
             "planned": round(self._project.planned_percent(shown_day), 4),
             "day": round(minute / _MINUTES_A_DAY, 4),
         }
-        return Snapshot(jpeg=data.tobytes(), truth=truth)
+        return Snapshot(jpeg=drawing.jpeg_of(self._project, shown_day, conditions, self.size), truth=truth)
 
 
 class PackSource:
@@ -150,9 +136,11 @@ def prove_drawable(project: Project, *, command: str, otherwise: str = "") -> No
 
     Raises MissingExtra or Unreachable in one sentence on `command`, whose hint ends in what to do `otherwise`.
     """
-    source = SceneSource(project, begin=datetime(2026, 1, 1, tzinfo=UTC))
+    from plumbline_sim import drawing  # noqa: PLC0415 - only where pictures are made
+    from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
+
     try:
-        _DRAWING.submit(source.prove).result()
+        drawing.jpeg_of(project, 0, Conditions(), (64, 36))
     except MissingExtra:
         missing = MissingExtra(command, "sim", "moderngl")
         missing.hint = f"{_GET_MODERNGL}{otherwise}."
@@ -275,8 +263,7 @@ class CameraServer:
 
     async def _picture(self, fault: CameraFault | None, at: datetime) -> Snapshot:
         if fault != "frozen" or self._last is None:
-            loop = asyncio.get_running_loop()
-            self._last = await loop.run_in_executor(_DRAWING, self._source.picture, at)
+            self._last = await asyncio.to_thread(self._source.picture, at)
         return self._last
 
 

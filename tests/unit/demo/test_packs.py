@@ -13,11 +13,11 @@ from hatchling.builders.wheel import WheelBuilder
 
 from plumbline.errors import MissingExtra, Unreachable
 from plumbline.stages import TRACKS
+from plumbline_sim import drawing
 from plumbline_sim.camera import PackSource, SceneSource, prove_drawable, source_of
 from plumbline_sim.demo import packs
 from plumbline_sim.demo.cli import _prove_photos
 from plumbline_sim.demo.stage import PHOTO_HOURS, SEEDS, ZONE, sample_project
-from plumbline_sim.scene import gl
 from plumbline_sim.scene.pack import find_pack, write_pack
 
 BEGIN = datetime(2026, 3, 2, tzinfo=ZONE).astimezone(UTC)
@@ -34,10 +34,10 @@ def project(request):
 
 @pytest.fixture
 def no_moderngl(monkeypatch):
-    def painter():
+    def jpeg_of(*_):
         raise MissingExtra("drawing scenes", "sim", "moderngl")
 
-    monkeypatch.setattr(gl, "_painter", painter)
+    monkeypatch.setattr(drawing, "jpeg_of", jpeg_of)
 
 
 def test_both_packs_are_there_and_small_enough_to_ship():
@@ -119,10 +119,10 @@ def test_another_project_without_moderngl_is_one_sentence_that_says_what_to_do(n
 
 
 def test_another_project_without_egl_is_unreachable(monkeypatch):
-    def painter():
+    def jpeg_of(*_):
         raise Unreachable("no OpenGL without a screen: no EGL", hint="Install Mesa's")
 
-    monkeypatch.setattr(gl, "_painter", painter)
+    monkeypatch.setattr(drawing, "jpeg_of", jpeg_of)
     with pytest.raises(Unreachable, match="no OpenGL") as away:
         prove_drawable(sample_project(5, "new", 20), command="demo", otherwise="; or else")
 
