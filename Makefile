@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 ARGS   ?=
 
-.PHONY: help demo test check bench faults train meters lock screenshots clean
+.PHONY: help demo test check bench faults fuzz train meters pack lock screenshots clean
 
 help:
 	@echo "make demo    the whole product on this machine, on a simulated site (ARGS='--days 30' passes options)"
@@ -14,7 +14,7 @@ help:
 	@echo "make bench   speed and memory, as JSON lines"
 	@echo "make faults  every fault in full: kills, power cuts, damaged files, bad links (40 minutes; root for all of it)"
 	@echo "make fuzz    over 100,000 hostile answers to the meters' side (5 minutes)"
-	@echo "make meters  docs/meters.md anew from the meter profiles"
+	@echo "make pack    the demo's photos anew; needs OpenGL, a few minutes"
 	@echo "make train   train the photo model anew (hours on a small machine)"
 	@echo "make meters  write docs/meters.md anew from the meter profiles"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -38,7 +38,7 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway meters outbox uplink central_intake proof vision; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway meters outbox uplink central_intake proof vision scene; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(READY)
 	@deploy/test-tools.sh
@@ -57,6 +57,9 @@ screenshots: $(READY)
 
 meters: $(READY)
 	$(BIN)/python -m plumbline_edge.meters.profiles.catalogue > docs/meters.md.new && mv docs/meters.md.new docs/meters.md
+
+pack: $(READY)
+	$(BIN)/python -m plumbline_sim.demo.packs
 
 lock: $(READY)
 	$(BIN)/pip install --quiet uv

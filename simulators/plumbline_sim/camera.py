@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from plumbline.clock import Clock, ScaledClock, SystemClock, to_us
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, MissingExtra, Unreachable
 from plumbline.stages import Track
 from plumbline_sim.scene.pack import Pack, find_pack, freshened
 from plumbline_sim.scene.project import Project, Slip
@@ -39,6 +39,8 @@ _MAX_HEAD_BYTES: Final = 8192
 _SLOW_PART_BYTES: Final = 256
 _SLOW_PAUSE_S: Final = 0.1
 _NOON: Final = 11.0
+_MINUTES_A_DAY: Final = 24 * 60
+_GET_MODERNGL: Final = "pip install moderngl (compiled on ARM: apt-get install g++ python3-dev)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,35 +65,42 @@ class PhotoSource(Protocol):
 
 
 class SceneSource:
-    """A rendered project, whose day 0 begins at `begin`: local midnight, so that hours are the sun's."""
+    """A rendered project, whose day 0 begins at `begin`: local midnight, so that hours are the sun's.
+
+    The scene moves by the minute and is rendered once for each, in 0.3 to 1 s; shots within a minute differ by their
+    grain, as a burst's do.
+    """
 
     def __init__(self, project: Project, *, begin: datetime, size: tuple[int, int] = (1280, 720)) -> None:
         self._project = project
         self._begin = begin
+        self._last: tuple[int, Snapshot] | None = None
         self.size = size
 
     def picture(self, at: datetime) -> Snapshot:
-        import cv2  # noqa: PLC0415 - only where pictures are made
+        minute = (at - self._begin) // timedelta(minutes=1)
+        if self._last is None or self._last[0] != minute:
+            self._last = minute, self._drawn(minute)
+        drawn = self._last[1]
+        return Snapshot(jpeg=freshened(drawn.jpeg, abs(to_us(at)) // 1_000_000), truth=drawn.truth)
 
+    def _drawn(self, minute: int) -> Snapshot:
+        from plumbline_sim import drawing  # noqa: PLC0415 - only where pictures are made
         from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
-        from plumbline_sim.scene.render import render  # noqa: PLC0415
 
-        day = (at - self._begin) / timedelta(days=1)
-        whole_day = int(day // 1)
-        conditions = Conditions.workday(self._project.seed, max(whole_day, 0), hour=24 * (day - whole_day))
-        shown_day = min(max(day, 0.0), float(self._project.days))
-        shot = render(self._project, shown_day, conditions, size=self.size)
-        _, data = cv2.imencode(".jpg", shot.bgr, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])
+        day, of_day = divmod(minute, _MINUTES_A_DAY)
+        conditions = Conditions.workday(self._project.seed, max(day, 0), hour=of_day / 60)
+        shown_day = min(max(minute / _MINUTES_A_DAY, 0.0), float(self._project.days))
         truth = {
             "percent": round(self._project.percent(shown_day), 4),
             "planned": round(self._project.planned_percent(shown_day), 4),
-            "day": round(day, 4),
+            "day": round(minute / _MINUTES_A_DAY, 4),
         }
-        return Snapshot(jpeg=data.tobytes(), truth=truth)
+        return Snapshot(jpeg=drawing.jpeg_of(self._project, shown_day, conditions, self.size), truth=truth)
 
 
 class PackSource:
-    """A project's photos from a pack rendered beforehand; what it shows is what was true at each photo's moment."""
+    """A project's photos from a pack rendered beforehand: at any time the nearest, with what was true in it."""
 
     def __init__(self, project: Project, pack: Pack, *, begin: datetime) -> None:
         self._project = project
@@ -101,7 +110,7 @@ class PackSource:
 
     def picture(self, at: datetime) -> Snapshot:
         day = (at - self._begin) / timedelta(days=1)
-        share, jpeg = self._pack.at(min(max(day / self._project.days, 0.0), 1.0))
+        share, jpeg = self._pack.at(self._nearest(day / self._project.days))
         shown_day = share * self._project.days
         truth = {
             "percent": round(self._project.percent(shown_day), 4),
@@ -110,11 +119,35 @@ class PackSource:
         }
         return Snapshot(jpeg=freshened(jpeg, abs(to_us(at)) // 1_000_000), truth=truth)
 
+    def _nearest(self, share: float) -> float:
+        return min(self._pack.shares, key=lambda taken: abs(taken - share))
 
-def source_of(project: Project, *, begin: datetime) -> PhotoSource:
+
+def source_of(project: Project, *, begin: datetime, size: tuple[int, int] = (640, 360)) -> PhotoSource:
     """The project's pack where one came with the package, else the renderer, which needs OpenGL."""
     pack = find_pack(project.seed, project.track)
-    return SceneSource(project, begin=begin) if pack is None else PackSource(project, pack, begin=begin)
+    if pack is not None:
+        return PackSource(project, pack, begin=begin)
+    return SceneSource(project, begin=begin, size=size)
+
+
+def prove_drawable(project: Project, *, command: str, otherwise: str = "") -> None:
+    """Return where this machine can draw; to be asked before anything else is started.
+
+    Raises MissingExtra or Unreachable in one sentence on `command`, whose hint ends in what to do `otherwise`.
+    """
+    from plumbline_sim import drawing  # noqa: PLC0415 - only where pictures are made
+    from plumbline_sim.scene.conditions import Conditions  # noqa: PLC0415
+
+    try:
+        drawing.jpeg_of(project, 0, Conditions(), (64, 36))
+    except MissingExtra:
+        missing = MissingExtra(command, "sim", "moderngl")
+        missing.hint = f"{_GET_MODERNGL}{otherwise}."
+        raise missing from None
+    except Unreachable as error:
+        error.hint = f"{error.hint}{otherwise}."
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +364,7 @@ def camera(
     today = SystemClock().wall().astimezone(ZoneInfo("Asia/Shanghai"))
     begin = today.replace(hour=0, minute=0, second=0, microsecond=0)
     start = begin + timedelta(hours=_NOON)
+    prove_drawable(project, command="sim camera")
     clock = ScaledClock.starting(start.astimezone(UTC), speed)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(project, begin, clock, port, fault, log_file))

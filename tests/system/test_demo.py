@@ -14,13 +14,17 @@ import pytest
 from plumbline import cli
 from plumbline_sim.demo import broker
 
+UNHURRIED = ("--headless", "--days", "5", "--speed", "21600", "--port", "0")
+"""Five days of four seconds each: also a busy machine takes most of its photos."""
 PLUMBLINE = (sys.executable, "-m", "plumbline")
 
 
-async def demo(*options: str, limit_s: float = 280):
+async def demo(*options: str, limit_s: float = 280, first_on_path: Path | None = None):
+    path = os.pathsep.join(filter(None, [str(first_on_path or ""), os.environ.get("PYTHONPATH", "")]))
     process = await asyncio.create_subprocess_exec(
-        *PLUMBLINE, "demo", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        *PLUMBLINE, "demo", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
     said = await asyncio.wait_for(process.communicate(), limit_s)
     return process.returncode, b"".join(said).decode()
 
@@ -52,6 +56,49 @@ def test_without_mosquitto_the_demo_brings_its_own_broker(tmp_path, monkeypatch)
 
     assert found["broker"] == "amqtt"
     assert found["records"]["stored"] == found["records"]["produced"] > 0
+    assert (found["records"]["lost"], found["records"]["duplicated"]) == (0, 0)
+
+
+@pytest.fixture
+def hidden(tmp_path):
+    """A folder before all others, in which moderngl is not."""
+    folder = tmp_path / "hidden"
+    folder.mkdir()
+    (folder / "moderngl.py").write_text("raise ModuleNotFoundError(\"hidden\", name='moderngl')\n")
+    return folder
+
+
+@pytest.mark.parametrize("track", ["new", "reno"])
+async def test_without_moderngl_the_demo_shows_the_photos_that_came_with_it(tmp_path, hidden, track):
+    report = tmp_path / "report.json"
+    code, said = await demo(*UNHURRIED, "--track", track, "--report", str(report), first_on_path=hidden)
+    assert code == 0, said
+    found = json.loads(report.read_text(encoding="utf-8"))
+
+    assert found["photos"]["taken"] >= 4
+    assert found["photos"]["accepted"] > 0
+    assert (found["records"]["lost"], found["records"]["duplicated"]) == (0, 0)
+
+
+async def test_without_moderngl_another_project_is_refused_before_anything_is_started(tmp_path, hidden):
+    data = tmp_path / "kept"
+    code, said = await demo("--seed", "5", "--data", str(data), first_on_path=hidden, limit_s=30)
+    said = " ".join(said.split())
+
+    assert code == 2
+    assert "`plumbline demo --seed 5` needs the `sim` extra" in said
+    assert "leave --seed out" in said
+    assert "Starting" not in said
+    assert not data.exists()
+
+
+async def test_a_project_that_no_pack_shows_is_drawn(tmp_path):
+    report = tmp_path / "report.json"
+    code, said = await demo(*UNHURRIED, "--seed", "5", "--report", str(report))
+    assert code == 0, said
+    found = json.loads(report.read_text(encoding="utf-8"))
+
+    assert found["photos"]["taken"] >= 4
     assert (found["records"]["lost"], found["records"]["duplicated"]) == (0, 0)
 
 

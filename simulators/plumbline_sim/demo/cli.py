@@ -19,11 +19,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from plumbline.errors import ConfigError
 from plumbline.stages import Track
+from plumbline_sim.camera import prove_drawable
 from plumbline_sim.demo import play
 from plumbline_sim.demo.broker import free_port
 from plumbline_sim.demo.play import Look, Options, Play
 from plumbline_sim.demo.report import document, failures
+from plumbline_sim.demo.stage import SEEDS, sample_project
 from plumbline_sim.meter.ports import who_listens
+from plumbline_sim.scene.pack import find_pack
+from plumbline_sim.scene.project import Project
 
 app = typer.Typer()
 console = Console(stderr=True, highlight=False)
@@ -57,7 +61,14 @@ def demo(
     ] = False,
     days: Annotated[int, typer.Option(help="Length of the simulated project.", min=5, max=1000)] = 60,
     speed: Annotated[float | None, typer.Option(help="Simulated seconds in a real one.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="The same seed is the same project.", min=0)] = 9,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="The same seed is the same project; left out: one whose photos come with the package, so that "
+            "no OpenGL is needed.",
+            min=0,
+        ),
+    ] = None,
     track: Annotated[
         TrackName, typer.Option(help="A new building, or the renovation of an old block.")
     ] = TrackName.NEW,
@@ -77,12 +88,14 @@ def demo(
         raise ConfigError(
             f"--report {report}: {report.parent} is not there", hint=f"mkdir -p {report.parent}"
         )
+    chosen: Track = "new" if track is TrackName.NEW else "reno"
+    known_seed = SEEDS[chosen] if seed is None else seed
+    _prove_photos(sample_project(known_seed, chosen, days))
     with _folder(data) as folder:
-        chosen: Track = "new" if track is TrackName.NEW else "reno"
         options = Options(
             days=days,
             speed=speed or (_HEADLESS_SPEED if headless else _WATCHED_SPEED),
-            seed=seed,
+            seed=known_seed,
             track=chosen,
             port=_port(port),
             folder=folder,
@@ -130,6 +143,13 @@ async def _run(options: Options, *, watched: bool) -> dict[str, Any] | None:
         if not stopped.is_set():
             raise
         return None
+
+
+def _prove_photos(project: Project) -> None:
+    """Return where this project's photos came with the package or can be drawn here."""
+    if find_pack(project.seed, project.track) is None:
+        otherwise = "; or leave --seed out, those photos come with the package"
+        prove_drawable(project, command=f"demo --seed {project.seed}", otherwise=otherwise)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from plumbline_sim.camera import CameraServer
-from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, ZONE, Stage
+from plumbline_sim.demo.stage import CAMERA, DAY_S, METERS, PHOTO_HOURS, ZONE, Stage
 from plumbline_sim.scene.project import Project
 from plumbline_sim.tomltext import toml_text
 
@@ -62,7 +62,7 @@ def camera_table(
         "name": name,
         "url": f"http://127.0.0.1:{camera.port}/snapshot.jpg",
         "track": project.track,
-        "at": ["10:00", "14:00"],
+        "at": [f"{hour}:00" for hour in PHOTO_HOURS],
         "works_begin": begin.astimezone(zone).date(),
         "quad": [
             [round(x / width, 5), round(y / height, 5)] for x, y in project.facade_quad((width, height))

@@ -24,6 +24,10 @@ DAY_S: Final = 86_400
 METERS: Final[dict[Role, str]] = {"main": "eastron_sdm630", "crane": "abb_b23", "cabins": "chint_dtsu666"}
 """The demo's meters by role, with the profile each speaks."""
 CAMERA: Final = "east"
+SEEDS: Final[dict[Track, int]] = {"new": 974, "reno": 3975}
+"""The project that is shown where nobody asks for another; its photos come with the package (`demo.packs`)."""
+PHOTO_HOURS: Final = (10, 14)
+"""When the camera takes its photos, local time."""
 _SLIP_SHARE: Final = (0.25, 0.72)
 _SLIP_PP: Final = 14.0
 

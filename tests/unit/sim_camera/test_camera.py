@@ -6,6 +6,7 @@ import signal
 import struct
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -17,7 +18,9 @@ from typer.testing import CliRunner
 
 from plumbline.clock import ManualClock, to_us
 from plumbline.errors import ConfigError
+from plumbline_sim import drawing
 from plumbline_sim.camera import CameraFault, CameraServer, SceneSource, ShotLog, Snapshot, app, pixel_bomb
+from plumbline_sim.scene.conditions import Conditions
 from plumbline_sim.scene.project import Project
 
 BEGIN = datetime(2026, 5, 1, 16, tzinfo=UTC)
@@ -170,6 +173,44 @@ def test_before_and_after_the_works_nothing_moves(days):
     picture = SceneSource(project, begin=BEGIN, size=(320, 180)).picture(NOON + timedelta(days=days))
 
     assert picture.truth["percent"] == pytest.approx(0 if days < 0 else project.percent(20), abs=1e-3)
+
+
+def test_a_scene_is_rendered_once_a_minute_and_no_two_shots_are_the_same_bytes(monkeypatch):
+    rendered = []
+
+    def jpeg_of(project, day, conditions, size):
+        rendered.append(day)
+        return cv2.imencode(".jpg", np.full((size[1], size[0], 3), 128, np.uint8))[1].tobytes()
+
+    monkeypatch.setattr(drawing, "jpeg_of", jpeg_of)
+    source = SceneSource(Project.sample(5, track="new", days=20), begin=BEGIN, size=(64, 36))
+    shots = [source.picture(NOON + timedelta(seconds=s)) for s in (0, 20, 59, 60)]
+
+    assert rendered == pytest.approx([660 / 1440, 661 / 1440])
+    assert len({shot.jpeg for shot in shots}) == 4
+    assert [shot.truth["day"] for shot in shots] == [0.4583, 0.4583, 0.4583, 0.459]
+
+
+async def test_while_a_scene_is_drawn_everything_else_goes_on(client, clock):
+    source = SceneSource(Project.sample(5, track="new", days=20), begin=BEGIN, size=(320, 180))
+    async with CameraServer(source, clock=clock) as server:
+        asked = asyncio.create_task(client.get(server.url, timeout=60))
+        turns = 0
+        while not asked.done():
+            await asyncio.sleep(0.005)
+            turns += 1
+
+    assert asked.result().content.startswith(b"\xff\xd8")
+    assert turns > 20
+
+
+def test_pictures_are_drawn_from_any_thread():
+    project = Project.sample(5, track="new", days=20)
+    here = drawing.jpeg_of(project, 5, Conditions(), (64, 36))
+    with ThreadPoolExecutor(2) as threads:
+        there = list(threads.map(lambda _: drawing.jpeg_of(project, 5, Conditions(), (64, 36)), range(4)))
+
+    assert there == [here] * 4
 
 
 async def test_the_command_serves_until_ctrl_c_and_prints_what_a_site_file_needs(client):
