@@ -119,8 +119,13 @@ def test_new_buildings_have_glass_only_where_windows_are_in():
             assert (face.stage_at(glass[inside, 0], glass[inside, 1]) < 5).sum() <= 0.02 * inside.sum()
 
 
-def test_an_untouched_new_site_adds_nothing_to_the_ground_around():
-    assert not len(rows(project_of(3, "new"), 0))
+def test_an_untouched_new_site_is_bare_ground_within_its_footprint():
+    project = project_of(3, "new")
+    vertices = rows(project, 0)
+
+    assert (vertices["ids"][:, 1] == AUX_CLASSES.index("ground")).all()
+    assert vertices["position"].min() >= -project.depth_m - 1e-3
+    assert vertices["position"][:, 0].max() <= project.width_m + 1e-3
 
 
 def test_an_open_pit_brings_the_ground_of_its_ring():

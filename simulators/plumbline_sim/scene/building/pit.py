@@ -44,9 +44,9 @@ def pit(mesh: Mesh, plan: Plan, day: DayFace) -> None:
     slab = Surface(rgb=shade(plan.works.concrete, 0.92), aux=BUILDING, contrast=0.15, seed=soil.seed)
     framed = stage >= _FRAMED
     _blocks(mesh, spans[framed], plan, 0.03, slab, top=slab)
+    _blocks(mesh, spans[stage == 0], plan, 0.0, soil, top=_as_found(rng, soil))
     if not open_.any():
         return
-    _blocks(mesh, spans[stage == 0], plan, 0.0, soil, top=_as_found(rng, soil))
     lip_m = 0.4 if framed.any() else _LIP_M  # filled up again round the basement before the frame goes on
     _rim(mesh, plan, spans, open_, lip_m, soil)
     _hole(mesh, plan, spans, open_, lip_m, soil)

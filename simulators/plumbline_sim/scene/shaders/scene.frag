@@ -81,11 +81,11 @@ void main() {
     float gloss = pattern == 5u ? 0.75 : pattern == 14u ? 0.12 : 0.25 * wet;
     if (gloss > 0.0) {
         vec3 mirror = reflect(-view, normal);
-        float rim = gloss * (0.25 + 0.75 * pow(1.0 - max(dot(normal, view), 0.0), 3.0));
+        float rim = gloss * (0.25 + 0.75 * pow(1.0 - clamp(dot(normal, view), 0.0, 1.0), 3.0));
         if (pattern == 5u) {  // panes lie a little askew: each mirrors another piece of sky
             vec2 pane = floor(v_uv / max(v_look.xy, vec2(0.2)));
             mirror = normalize(mirror + 0.1 * vec3(hash(pane) - 0.5, hash(pane + 7.0) - 0.5, 0.0));
-            rim = clamp(0.12 + 0.5 * pow(1.0 - max(dot(normal, view), 0.0), 2.0) + v_look.z * (hash(pane + v_look.w) - 0.3), 0.03, 0.9);
+            rim = clamp(0.12 + 0.5 * pow(1.0 - clamp(dot(normal, view), 0.0, 1.0), 2.0) + v_look.z * (hash(pane + v_look.w) - 0.3), 0.03, 0.9);
         }
         vec3 seen = mirror.y > 0.0 ? sky_at(mirror) : u_ground_rgb * 1.2;
         seen += u_sun_rgb * 6.0 * pow(max(dot(mirror, u_sun_dir), 0.0), 400.0) * shade * step(0.01, gloss);
@@ -95,7 +95,7 @@ void main() {
         vec2 pane = floor(v_uv / max(v_look.xy, vec2(0.2)));
         vec3 mirror = normalize(reflect(-view, normal) + 0.12 * vec3(hash(pane) - 0.5, hash(pane + 7.0) - 0.5, 0.0));
         vec3 seen = mirror.y > 0.0 ? sky_at(mirror) : u_ground_rgb;
-        float rim = clamp(0.10 + 0.35 * hash(pane + v_look.w) + 0.6 * pow(1.0 - max(dot(normal, view), 0.0), 3.0), 0.0, 0.9);
+        float rim = clamp(0.10 + 0.35 * hash(pane + v_look.w) + 0.6 * pow(1.0 - clamp(dot(normal, view), 0.0, 1.0), 3.0), 0.0, 0.9);
         out_rgb = mix(out_rgb, seen, pane_ * rim);
         float lamp = step(hash(pane + v_look.w * 13.0), 0.34);
         out_rgb += pane_ * lamp * smoothstep(0.35, 0.9, u_night) * mix(vec3(0.75, 0.48, 0.2), vec3(0.7, 0.7, 0.66), step(0.7, hash(pane + 3.0))) * (0.4 + 0.6 * hash(pane + 9.0));
