@@ -114,11 +114,11 @@ def steps(raw, settings, model):
     x = to_input(canvas, None, model.size_hw)
     out = model.run(x, "new")
     reference = align.reference(picture, facades)
-    alignment = align.find(picture, reference, None)
+    alignment = align.find(picture, reference)
     work = {
         "decode": lambda: image.decode(raw, max_megapixels=24),
         "gate": lambda: gate.measure(picture, facades),
-        "align": lambda: align.find(picture, reference, None),
+        "align": lambda: align.find(picture, reference),
         "warp": lambda: align.warp(picture, alignment),
         "view": lambda: view.cut(picture),
         "to_input": lambda: to_input(canvas, None, model.size_hw),

@@ -146,12 +146,16 @@ class Alignment:
     0..1; 0 where they fit better elsewhere. Needs no features, so it may vouch for a foggy, snowy or bare view."""
 
 
-def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
-    """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change."""
+def reference(picture_bgr: Picture, keep_out: Mask | None, private: Mask | None = None) -> Reference:
+    """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change.
+
+    No feature is kept whose surroundings touch where `private` [h, w] is true: there people or vehicles are.
+    """
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
     facade = _small_mask(keep_out, grey.shape)
-    points, descriptors, static = _features(grey, facade)
+    public = None if private is None else 1 - _small_mask(private, grey.shape)
+    points, descriptors, static = _features(grey, facade, public)
     box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
     if keep_out is not None and np.any(keep_out):
         rows, columns = np.flatnonzero(np.any(keep_out, axis=1)), np.flatnonzero(np.any(keep_out, axis=0))
@@ -166,17 +170,15 @@ def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
     )
 
 
-def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None) -> Alignment:
+def find(picture_bgr: Picture, reference: Reference) -> Alignment:
     """Where the picture lies on the reference. Never raises for what a picture shows.
 
-    `static_weight` [h, w] is above 0 where today's picture may be matched; None is everywhere. Features off the facade
-    are tried first, all of them where those are too few. Blocks for tens of milliseconds.
+    Features off the facade are tried first, all of them where those are too few. Blocks for tens of milliseconds.
     """
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
     before_scale = WIDTH_PX / reference.picture_wh[0]
-    allowed = None if static_weight is None else _small_mask(np.asarray(static_weight) > 0, grey.shape)
-    points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape), allowed)
+    points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape))
     before = reference.points * np.float32(before_scale)
     pairs = _pairs(points, descriptors, before, reference.descriptors)
     static = reference.static[pairs[:, 1]]
@@ -256,26 +258,41 @@ def _facade_of(kept: Reference, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _features(
-    grey: Picture, facade: NDArray[np.uint8], allowed: NDArray[np.uint8] | None = None
+    grey: Picture, facade: NDArray[np.uint8], public: NDArray[np.uint8] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Corners [n, 2], descriptors [n, 32] and whether each is off the facade."""
+    """Corners [n, 2], descriptors [n, 32] and whether each is off the facade; only of what lies whole in `public`."""
     import cv2  # noqa: PLC0415
 
     even = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 6)).apply(grey)
     found = []
     for where, count in ((facade == 0, _STATIC_FEATURES), (facade > 0, _FACADE_FEATURES)):
-        mask = where.astype(np.uint8) if allowed is None else where.astype(np.uint8) & allowed
+        mask = where.astype(np.uint8) if public is None else where.astype(np.uint8) & public
         if min(grey.shape) < 64 or not mask.any():
             continue
         orb = cv2.ORB.create(nfeatures=count, scaleFactor=1.3, nlevels=4, fastThreshold=10)
         keypoints, descriptors = orb.detectAndCompute(even, mask)
         if descriptors is not None:
-            found.append((np.array([k.pt for k in keypoints], np.float32), descriptors, where[0, 0]))
+            at = np.array([k.pt for k in keypoints], np.float32)
+            kept = _whole(at, np.array([k.size for k in keypoints]), public)
+            found.append((at[kept], descriptors[kept]))
     if not found:
         return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros(0, bool)
     points = np.concatenate([part[0] for part in found])
     column, row = points.astype(int).T
     return points, np.concatenate([part[1] for part in found]), facade[row, column] == 0
+
+
+def _whole(
+    points: NDArray[np.float32], sizes: NDArray[Any], public: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Which features were described from public pixels alone; `sizes` are the patches' sides."""
+    import cv2  # noqa: PLC0415
+
+    if public is None or public.all():
+        return np.ones(len(points), np.bool_)
+    away = cv2.distanceTransform(public, cv2.DIST_C, 3)  # the chessboard's: patches are square, if turned
+    column, row = points.astype(int).T
+    return np.asarray(away[row, column] > sizes * (np.sqrt(2) / 2))
 
 
 def _pairs(

@@ -115,6 +115,16 @@ class View:
         return float(min(max(edges[0], edges[2]) / across, max(edges[1], edges[3]) / down))
 
 
+def filled_quad(quad: Quad, size_hw: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where in a picture of that size a facade is, [h, w]."""
+    import cv2  # noqa: PLC0415
+
+    height, width = size_hw[:2]
+    sheet = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(sheet, (np.asarray(quad) * (width, height)).round().astype(np.int32), 1)
+    return sheet > 0
+
+
 def _shrunk_to(picture: Image, factor: float) -> tuple[Image, tuple[float, float]]:
     """The picture shrunk by whole steps so that a warp with linear interpolation misses no pixel; and its scale."""
     import cv2  # noqa: PLC0415
