@@ -91,10 +91,16 @@ class CameraWatch:
         self._errors: Counter[str] = Counter()
         self._latency_ms: float | None = None
         self._last_good_us: int | None = None
+        self._judging = False
 
     @property
     def name(self) -> str:
         return self._settings.name
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a burst is complete and its records are to come within seconds."""
+        return self._judging
 
     async def capture(self, at: datetime, *, clock_set: bool = True) -> Captured:
         """Take and judge one burst, dated `at`; what goes wrong becomes a reason in `progress.gate`."""
@@ -113,8 +119,14 @@ class CameraWatch:
         self._answers += 1
         self._outage.worked()
         taken_at = self._source.taken_at or at
-        async with self._turn:  # one decoded burst in memory, however many cameras there are
-            captured = await asyncio.to_thread(self._judge, raws, taken_at.astimezone(self._zone), clock_set)
+        self._judging = True
+        try:
+            async with self._turn:  # one decoded burst in memory, however many cameras there are
+                captured = await asyncio.to_thread(
+                    self._judge, raws, taken_at.astimezone(self._zone), clock_set
+                )
+        finally:
+            self._judging = False
         self._errors.update(captured.progress.gate)
         self._status = "degraded" if captured.progress.gate else "ok"
         if not captured.progress.gate:
