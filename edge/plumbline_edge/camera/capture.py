@@ -9,8 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, tzinfo
-from datetime import time as time_of_day
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth
+from plumbline_edge.camera.chosen import model_folder, works_begin
 from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
@@ -186,8 +186,7 @@ def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None =
 
     `sources` are taken in place of what the file names, by camera.
     """
-    folder = Path(settings.model.folder) if settings.model.folder else stage_model.shipped_folder()
-    load_model = LazyModel(folder, threads=settings.model.threads)
+    load_model = LazyModel(model_folder(settings), threads=settings.model.threads)
     turn = asyncio.Semaphore(1)
     return [
         CameraWatch(
@@ -196,15 +195,11 @@ def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None =
             load_model,
             Path(settings.state_dir),
             turn,
-            day0_until=_local_midnight(camera.works_begin, settings.timezone),
+            day0_until=works_begin(camera, settings.timezone),
             zone=ZoneInfo(settings.timezone),
         )
         for camera in settings.cameras
     ]
-
-
-def _local_midnight(day: date | None, timezone: str) -> datetime | None:
-    return None if day is None else datetime.combine(day, time_of_day(), ZoneInfo(timezone))
 
 
 def read_calibration(camera: CameraSettings) -> Calibration:

@@ -19,6 +19,7 @@ import typer
 
 from plumbline.clock import clock_from_environment
 from plumbline.errors import ConfigError
+from plumbline_edge.camera.chosen import camera_named
 from plumbline_edge.camera.sources.place import kind_of, place_of
 from plumbline_edge.config import load_site
 from plumbline_edge.settings import CameraSettings, SiteSettings
@@ -75,7 +76,7 @@ def camera(
     masked. Exits with 1 where the photo cannot be judged.
     """
     settings = load_site(site)
-    chosen = _chosen(settings, camera, site)
+    chosen = camera_named(settings, camera, site)
     now = clock_from_environment().wall()
     with tempfile.TemporaryDirectory(prefix="plumbline-") as folder, _quiet():
         taken = asyncio.run(_take(_apart(settings, chosen, Path(folder)), chosen, now))
@@ -100,17 +101,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
-
-
-def _chosen(settings: SiteSettings, name: str | None, site: Path) -> CameraSettings:
-    known = ", ".join(one.name for one in settings.cameras) or "none"
-    if name is None and len(settings.cameras) == 1:
-        return settings.cameras[0]
-    found = next((one for one in settings.cameras if one.name == name), None)
-    if found is None:
-        what = "which camera?" if name is None else f"no camera {name!r}"
-        raise ConfigError(f"{site}: {what}", hint=f"Cameras in this file: {known}.")
-    return found
 
 
 def _apart(settings: SiteSettings, chosen: CameraSettings, folder: Path) -> SiteSettings:

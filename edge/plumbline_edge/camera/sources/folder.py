@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline_edge.camera.sources import exif
+from plumbline_edge.camera.sources.name import day_and_time
 from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
 
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -22,9 +22,6 @@ _MAX_FILES: Final = 20_000
 _MAX_DELETED: Final = 500
 _STILL_S: Final = 0.3
 """A file that grows within this time is still being written."""
-_IN_NAME: Final = re.compile(
-    r"(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T _.-]?(\d\d)[-_.:h]?(\d\d)(?:[-_.:m]?(\d\d))?"
-)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,8 +77,8 @@ class PhotoFolder:
             found = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
                 changed = datetime.fromtimestamp(found.st_mtime, UTC)
-                at = time_in_name(entry.name, self._zone) or changed
-                return Dropped(at, Path(entry.path), found.st_size)
+                _, at = day_and_time(entry.name, self._zone) or (None, None)
+                return Dropped(at or changed, Path(entry.path), found.st_size)
         return None
 
     def _take(self, before: list[Dropped]) -> bytes:
@@ -104,18 +101,6 @@ class PhotoFolder:
                 break
             with contextlib.suppress(OSError):
                 old.path.unlink()
-
-
-def time_in_name(name: str, zone: tzinfo) -> datetime | None:
-    """The time that stands in a file's name, like east_20260501-1000.jpg or 2026-05-01 10.00.00.jpg; local in `zone`."""
-    found = _IN_NAME.search(name)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
-    try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=zone)
-    except ValueError:
-        return None
 
 
 def _read(path: Path) -> bytes:
