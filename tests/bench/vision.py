@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_PHOTOS = 30
+_PHOTOS = 12
 
 
 def rss_mb():

@@ -22,7 +22,9 @@ from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
 from plumbline_edge.camera.shot import digest_of
-from plumbline_edge.camera.source import CameraSource, PhotoRefused, PhotoUnreachable, kind_of, source_of
+from plumbline_edge.camera.sources.kinds import source_of
+from plumbline_edge.camera.sources.place import kind_of
+from plumbline_edge.camera.sources.port import CameraSource, PhotoRefused, PhotoUnreachable
 from plumbline_edge.outage import Outage
 from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.vision import calibration as site_calibration

@@ -26,7 +26,7 @@ from plumbline_edge.settings import CameraSettings, SiteSettings
 
 if TYPE_CHECKING:
     from plumbline.messages import Photo, Progress
-    from plumbline_edge.camera.source import CameraSource
+    from plumbline_edge.camera.sources.port import CameraSource
 
 app = typer.Typer()
 
@@ -131,7 +131,8 @@ class _Given:
 
 async def _take(settings: SiteSettings, chosen: CameraSettings, now: datetime) -> Taken:
     from plumbline_edge.camera.capture import watches  # noqa: PLC0415 - vision costs 100 MB
-    from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable, source_of  # noqa: PLC0415
+    from plumbline_edge.camera.sources.kinds import source_of  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused, PhotoUnreachable  # noqa: PLC0415
 
     source = source_of(replace(chosen, folder_keep_days=None), ZoneInfo(settings.timezone))
     loop = asyncio.get_running_loop()
@@ -158,7 +159,7 @@ async def _take(settings: SiteSettings, chosen: CameraSettings, now: datetime) -
 
 def _size(raw: bytes) -> tuple[int, int] | None:
     from plumbline_edge.camera.image import read_header  # noqa: PLC0415
-    from plumbline_edge.camera.source import PhotoRefused  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused  # noqa: PLC0415
 
     try:
         header = read_header(raw)

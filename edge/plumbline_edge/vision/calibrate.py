@@ -192,7 +192,7 @@ def _readings(
     """What the model sees of each photo's zones, in the photos' order, as the gateway would from its first one on."""
     from plumbline_edge.camera.judge import judge  # noqa: PLC0415
     from plumbline_edge.camera.memory import Memory  # noqa: PLC0415
-    from plumbline_edge.camera.source import PhotoRefused  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused  # noqa: PLC0415
     from plumbline_edge.vision import album, photo_file  # noqa: PLC0415
 
     memory, seen = Memory(), {}

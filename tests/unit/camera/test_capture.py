@@ -12,7 +12,8 @@ from plumbline.clock import to_us
 from plumbline.errors import ConfigError, Refused
 from plumbline.messages import EventCode
 from plumbline_edge.camera.capture import CameraWatch, LazyModel, photo_name, watches
-from plumbline_edge.camera.source import HttpSnapshot, PhotoUnreachable
+from plumbline_edge.camera.sources.http import HttpSnapshot
+from plumbline_edge.camera.sources.port import PhotoUnreachable
 from plumbline_edge.settings import BrokerSettings, ModelSettings, SiteSettings
 
 

@@ -28,7 +28,8 @@ async def check(settings: SiteSettings) -> list[Finding]:
 
 
 async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
-    from plumbline_edge.camera.source import kind_of, source_of  # noqa: PLC0415 - only where there is a camera
+    from plumbline_edge.camera.sources.kinds import source_of  # noqa: PLC0415 - only where there is a camera
+    from plumbline_edge.camera.sources.place import kind_of  # noqa: PLC0415 - only where there is a camera
 
     what = f"camera {camera.name}"
     began = asyncio.get_running_loop().time()

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable
 from plumbline_edge.camera.sources import exif
 from plumbline_edge.camera.sources.folder import PhotoFolder
 from plumbline_edge.camera.sources.name import day_and_time
-from plumbline_edge.camera.sources.port import MAX_BYTES
+from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAY = datetime(2026, 5, 1, 10, tzinfo=SHANGHAI)
