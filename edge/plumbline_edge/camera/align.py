@@ -1,23 +1,20 @@
-"""Where today's picture lies on day-0's: features in, one homography out.
-
-What is kept of day-0 is corners and their descriptors and a coarse grey thumbnail: nobody can be seen in them.
-"""
+"""Where today's picture lies on day-0's: features in, one homography out."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import numpy as np
 
-from plumbline.errors import ConfigError
 from plumbline_edge.camera import outline
 from plumbline_edge.camera.move import ENOUGH_INLIERS, WIDTH_PX, agreed, apply, plausible
 from plumbline_edge.camera.outline import THUMBNAIL_WH
+from plumbline_edge.camera.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Picture = NDArray[np.uint8]
@@ -34,91 +31,9 @@ _COARSE_DOUBT: Final = 2.0
 _OUTLINES_SURE: Final = 0.35
 _STANDS_WITHIN: Final = 0.65
 """Thumbnail pixels: 1 % of the width."""
-_MAGIC: Final = b"plumbline-ref1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reference:
-    """What is kept of one picture for alignment; pixels are those of that picture."""
-
-    picture_wh: tuple[int, int]
-    facade_box: tuple[float, float, float, float]
-    """Left, top, right, bottom of what was kept out: the part whose shift counts; the middle half where nothing was."""
-    points: NDArray[np.float32]
-    """Corners, [n, 2]."""
-    descriptors: NDArray[np.uint8]
-    """ORB, [n, 32]."""
-    static: NDArray[np.bool_]
-    """Which of them lie outside the facade, [n]."""
-    thumbnail: NDArray[np.uint8]
-    """Grey, [36, 64]."""
-
-    @property
-    def facade_shares(self) -> tuple[float, float, float, float]:
-        (x0, y0, x1, y1), (width, height) = self.facade_box, self.picture_wh
-        return x0 / width, y0 / height, x1 / width, y1 / height
-
-    def to_bytes(self) -> bytes:
-        """For a file of its own; some 41 bytes a feature."""
-        body = msgspec.msgpack.encode(
-            _Written(
-                picture_wh=self.picture_wh,
-                facade_box=self.facade_box,
-                points=self.points.astype("<f4").tobytes(),
-                descriptors=self.descriptors.tobytes(),
-                static=self.static.astype(np.uint8).tobytes(),
-                thumbnail=self.thumbnail.tobytes(),
-            )
-        )
-        return _MAGIC + hashlib.sha256(body).digest() + body
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Reference:
-        """What `to_bytes` wrote. Raises ConfigError where the bytes are damaged or another version's."""
-        start = len(_MAGIC) + 32
-        if (
-            data[: len(_MAGIC)] != _MAGIC
-            or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest()
-        ):
-            raise _damaged("its checksum is wrong")
-        try:
-            kept = msgspec.msgpack.decode(data[start:], type=_Written)
-        except msgspec.MsgspecError as error:
-            raise _damaged(str(error)) from None
-        count, columns, rows = len(kept.static), *THUMBNAIL_WH
-        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (
-            8 * count,
-            32 * count,
-            columns * rows,
-        ):
-            raise _damaged("its parts do not fit together")
-        points = np.frombuffer(kept.points, "<f4").astype(np.float32).reshape(count, 2)
-        if min(kept.picture_wh) < 1 or not np.isfinite([*points.ravel(), *kept.facade_box]).all():
-            raise _damaged("it holds places outside any picture")
-        return cls(
-            picture_wh=kept.picture_wh,
-            facade_box=kept.facade_box,
-            points=points,
-            descriptors=np.frombuffer(kept.descriptors, np.uint8).reshape(count, 32),
-            static=np.frombuffer(kept.static, np.uint8) > 0,
-            thumbnail=np.frombuffer(kept.thumbnail, np.uint8).reshape(rows, columns),
-        )
-
-
-class _Written(msgspec.Struct):
-    picture_wh: tuple[int, int]
-    facade_box: tuple[float, float, float, float]
-    points: bytes
-    descriptors: bytes
-    static: bytes
-    thumbnail: bytes
-
-
-def _damaged(why: str) -> ConfigError:
-    return ConfigError(
-        f"the alignment reference cannot be used: {why}",
-        hint="Delete the camera's reference file; the next usable photo becomes day 0 anew.",
-    )
+_STILL_WITHIN: Final = 0.5
+_SURE_STILL: Final = 0.5
+"""Share of the phases that agree: two frames of one burst have above 0.7, with somebody walking through above 0.6."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -208,6 +123,19 @@ def find(picture_bgr: Picture, reference: Reference) -> Alignment:
         shift_px=shift, inliers=inliers, homography=homography, found=True, reference_wh=reference.picture_wh,
         inside=inside, mismatch=_mismatch(grey, small, reference), stands=stands,
     )  # fmt: skip
+
+
+def stands_still(frames: Sequence[Picture]) -> bool:
+    """Whether the camera stood still from the first frame to each other, to less than half a pixel of WIDTH_PX."""
+    import cv2  # noqa: PLC0415
+
+    first, *others = (_small_grey(frame)[0].astype(np.float32) for frame in frames)
+    fading = cv2.createHanningWindow((first.shape[1], first.shape[0]), cv2.CV_32F)
+    for other in others:
+        (dx, dy), sure = cv2.phaseCorrelate(first, other, fading)
+        if sure < _SURE_STILL or max(abs(dx), abs(dy)) > _STILL_WITHIN:
+            return False
+    return True
 
 
 def warp(picture: Picture, alignment: Alignment) -> Picture:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from plumbline.errors import ConfigError
-from plumbline_edge.camera.align import Reference
 from plumbline_edge.camera.baseline import Baseline
+from plumbline_edge.camera.reference import Reference
 from plumbline_edge.settings import CameraSettings
 from plumbline_edge.vision.course import Course, forgotten, restarted
 

@@ -90,11 +90,12 @@ def clear_mask(facades: Sequence[tuple[View, NDArray[Any]]]) -> NDArray[np.bool_
     Inside a grown facade, seen by the model, and nobody found there in any of the views. Nothing is clear where
     there are no facades.
     """
-    clear = np.zeros(_size_hw(facades), np.bool_)
+    clear, found = np.zeros((2, *_size_hw(facades)), np.bool_)
     for view, aux in facades:
         seen = view.lay_back(private_cells(aux).astype(np.uint8), _UNSEEN)
         clear |= (seen == 0) & filled_quad(grown_quad(view.quad), clear.shape)
-    return clear & ~private_places(facades)
+        found |= seen == 1
+    return clear & ~found
 
 
 def private_places(facades: Sequence[tuple[View, NDArray[Any]]]) -> NDArray[np.bool_]:
@@ -178,10 +179,13 @@ def _islands(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 def _filled(onto: Image, picture: Image, numbers: NDArray[np.int32]) -> Image:
     """`onto` with each numbered place in its mean colour in `picture`."""
-    flat = numbers.ravel()
-    areas = np.maximum(np.bincount(flat), 1)
-    means = np.stack([np.bincount(flat, picture[..., c].ravel()) / areas for c in range(3)], axis=-1)
-    return np.asarray(np.where((numbers > 0)[..., None], _few_colours(means)[numbers], onto), np.uint8)
+    places = np.flatnonzero(numbers)
+    which, colours = numbers.ravel()[places], picture.reshape(-1, 3)[places]
+    areas = np.maximum(np.bincount(which), 1)
+    means = np.stack([np.bincount(which, colours[:, c]) / areas for c in range(3)], axis=-1)
+    filled = onto.copy()
+    filled.reshape(-1, 3)[places] = _few_colours(means)[which]
+    return filled
 
 
 def _encoded(image: Image) -> Preview:

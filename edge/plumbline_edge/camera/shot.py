@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 _LEAST_SIDE_PX: Final = 16
-"""A picture with a shorter side is none: no facade could be seen in it."""
+_MOST_LONG: Final = 8
+"""A picture with a shorter side, or so many times longer than wide, is none: no facade could be seen in it."""
 _SAME_SHAPE: Final = 1.03
 
 
@@ -81,10 +82,12 @@ def taken(
     height, width = pictures[0].shape[:2]
     where = facade_mask(facades, (height, width))
     usable = burst.usable(pictures, where)
-    plain = burst.median(usable)
+    plain, frames = burst.median(usable), len(usable)
     measures = gate.measure(plain, where, digest=last)
     if memory.reference is not None and _other_shape((width, height), memory.reference.picture_wh):
         raise Unusable(("MOVED",), replace(memory.baseline, digest=last))
+    if len(usable) >= burst.FRAMES[0] and align.stands_still(usable):
+        usable = (plain,)  # their median lies on day-0 as each of them does
     found = [align.find(frame, memory.reference) for frame in usable] if memory.reference else []
     middle = _middle(found)
     codes = gate.judge(measures, memory.baseline, middle, at if clock_set else None, memory.last_at)
@@ -94,7 +97,7 @@ def taken(
         raise Unusable(codes, baseline, shift_px)
     laid = [(frame, one) for frame, one in zip(usable, found, strict=False) if one.found]
     picture, shown = _laid_median(laid) if laid else (plain, None)
-    together = len(laid or usable)
+    together = frames if len(usable) == 1 else len(laid or usable)
     return Shot(
         picture=picture,
         shown=shown,
@@ -123,7 +126,8 @@ def _decoded(raws: Sequence[bytes], max_megapixels: float, baseline: Baseline) -
         except PhotoRefused as why:
             codes.append(why.code)
         else:
-            if min(picture.shape[:2]) >= _LEAST_SIDE_PX:
+            short, long = sorted(picture.shape[:2])
+            if short >= max(_LEAST_SIDE_PX, long / _MOST_LONG):
                 pictures.append(picture)
     if not pictures:
         raise Unusable(tuple(dict.fromkeys(codes)) or ("UNREADABLE",), baseline)

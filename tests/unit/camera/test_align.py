@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.errors import ConfigError
-from plumbline_edge.camera.align import Reference, find, reference, warp
+from plumbline_edge.camera.align import find, reference, stands_still, warp
+from plumbline_edge.camera.reference import Reference
 
 WIDTH, HEIGHT = 1280, 720
 
@@ -153,3 +154,23 @@ def test_a_damaged_reference_asks_for_a_new_one(data):
         Reference.from_bytes(broken)
 
     assert caught.value.hint
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 99), st.floats(0.85, 1.15))
+def test_a_camera_that_stands_still_does_so_in_any_light_and_noise_and_with_somebody_before_it(seed, light):
+    rng = np.random.default_rng(seed)
+    frames = [np.clip(TOWN * light + rng.normal(0, 6, TOWN.shape), 0, 255).astype(np.uint8) for _ in range(3)]
+    frames[1][300:600, 100:260] = 30
+    frames[2][300:600, 260:420] = 30
+
+    assert stands_still(frames)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, -3), (40, 25)])
+def test_a_camera_that_was_shaken_within_a_burst_did_not_stand_still(dx, dy):
+    assert not stands_still([TOWN, TOWN, moved(TOWN, dx, dy)])
+
+
+def test_frames_that_have_nothing_in_common_prove_nothing():
+    assert not stands_still([TOWN, town(seed=9)])

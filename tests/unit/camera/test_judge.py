@@ -330,3 +330,17 @@ def test_a_burst_of_which_two_pictures_came_is_judged_from_one(see, paint):
     frames = [paint.facade(150, seed=seed) for seed in range(2)]
 
     assert see(frames).captured.progress.basis.frames == 1
+
+
+def test_frames_of_a_shaken_camera_are_laid_onto_each_other_before_their_median(see, paint):
+    see(moved(paint, 0, 0, seed=1))
+    shaken = [moved(paint, dx, dy, seed=2) for dx, dy in ((0, 0), (5, 3), (-4, 2))]
+    still = [moved(paint, 4, 2, seed=2)] * 3
+    still = [np.clip(frame + n, 0, 255).astype(np.uint8) for n, frame in enumerate(still)]
+    sharp = see(shaken).captured.progress
+    memory, fresh = see.memory, see(still).captured.progress
+
+    assert memory.reference is not None
+    assert (sharp.basis.frames, fresh.basis.frames) == (3, 3)
+    assert (sharp.gate, fresh.gate) == ((), ())
+    assert fresh.shift_px == pytest.approx(np.hypot(4, 2), abs=1)
