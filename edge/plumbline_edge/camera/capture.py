@@ -87,6 +87,7 @@ class CameraWatch:
         self._zone = zone
         self._turn = one_at_a_time or asyncio.Semaphore(1)
         self._memory: Memory | None = None
+        self._new_day0 = self._new_reference = False  # what the card does not have yet
         self._outage = Outage(f"camera {settings.name}")
         self._status: Literal["ok", "degraded", "silent", "unknown"] = "unknown"
         self._answers = 0
@@ -176,10 +177,14 @@ class CameraWatch:
         finally:
             give_memory_back()
         self._memory = judged.memory
+        self._new_day0 |= judged.new_day0
+        self._new_reference |= judged.new_reference
         try:
-            self._file.save(judged.memory, new_day0=judged.new_day0, new_reference=judged.new_reference)
-        except OSError as error:
+            self._file.save(judged.memory, new_day0=self._new_day0, new_reference=self._new_reference)
+        except OSError as error:  # the next photo tries again
             log.warning("camera %s: its memory cannot be kept: %s", self.name, error.strerror)
+        else:
+            self._new_day0 = self._new_reference = False
         return judged.captured
 
 

@@ -20,6 +20,7 @@ import typer
 from plumbline.clock import clock_from_environment
 from plumbline.errors import ConfigError
 from plumbline_edge.camera.chosen import camera_named
+from plumbline_edge.camera.reasons import HINTS, REASONS
 from plumbline_edge.camera.sources.place import kind_of, place_of
 from plumbline_edge.config import load_site
 from plumbline_edge.settings import CameraSettings, SiteSettings
@@ -29,21 +30,6 @@ if TYPE_CHECKING:
     from plumbline_edge.camera.sources.port import CameraSource
 
 app = typer.Typer()
-
-_HINTS = {
-    "DARK": "Photograph by day: see `at`.",
-    "GLARE": "Turn it out of the sun, or choose other times in `at`.",
-    "BLUR": "Clean and focus it, and fix it so that wind does not shake it.",
-    "LENS_DIRT": "Clean it.",
-    "OBSTRUCTED": "Look what hangs or stands before it.",
-    "FROZEN": "Restart the camera: it gives the same picture again and again.",
-    "MOVED": "Turn it back, or mark the facade's corners anew.",
-    "NOT_VISIBLE": "Wait until nets or scaffold are gone, or move the camera.",
-    "NOT_A_SITE": "Check the facade's corners in the site file.",
-    "MODEL": "Run `plumbline model check`.",
-    "UNREADABLE": "Let its address answer with one whole picture.",
-    "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +162,6 @@ def _write(path: Path, jpeg: bytes) -> None:
 
 
 def _facts(chosen: CameraSettings, taken: Taken, saved: Path | None) -> dict[str, Any]:
-    from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
 
     gate, progress = taken.progress.gate, taken.progress
     first = gate[0] if gate else ""
@@ -190,7 +175,7 @@ def _facts(chosen: CameraSettings, taken: Taken, saved: Path | None) -> dict[str
         "spent_s": round(taken.spent_s, 2),
         "gate": list(gate),
         "why": taken.why or "; ".join(said),
-        "hint": taken.hint or _HINTS.get(first, "Look at its picture in a browser." if gate else ""),
+        "hint": taken.hint or HINTS.get(first, "Look at its picture in a browser." if gate else ""),
         "percent": progress.percent,
         "shift_px": getattr(progress, "shift_px", None),
         "preview": [taken.photo.width_px, taken.photo.height_px] if taken.photo.jpeg else None,

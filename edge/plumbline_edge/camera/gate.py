@@ -13,36 +13,8 @@ from plumbline_edge.camera.measures import Measures, measure
 from plumbline_edge.camera.move import ENOUGH_INLIERS
 
 __all__ = [
-    "QUALITY_LIMITS", "REASONS", "Measures", "judge", "judge_quality", "measure", "noticed", "refused_by_itself",
+    "QUALITY_LIMITS", "Measures", "judge", "judge_quality", "measure", "noticed", "refused_by_itself",
 ]  # fmt: skip
-
-REASONS: Final[dict[str, str]] = {
-    "TIMEOUT": "the camera did not deliver a whole picture in time",
-    "CONNECT": "the camera did not accept a connection, or is not there",
-    "NO_PHOTO": "no new photo in the folder",
-    "NAME": "the camera's name has no address",
-    "PROTOCOL": "the camera broke off, or gave no picture",
-    "ADDRESS": "the camera's address is not one the gateway may fetch from",
-    "REDIRECT": "the camera redirects to another host",
-    "SETTINGS": "the camera's password file cannot be read",
-    "UNREADABLE": "what came is not one whole JPEG or PNG",
-    "TOO_LARGE": "the picture is over the limit of bytes or pixels",
-    "DARK": "too dark to see the facade",
-    "GLARE": "too much of the facade is burnt out",
-    "BLUR": "out of focus or shaken",
-    "FOG_RAIN": "fog or rain hides the facade",
-    "OBSTRUCTED": "something stands before the lens",
-    "LENS_DIRT": "the lens is dirty",
-    "NOT_A_SITE": "this does not look like the site",
-    "MOVED": "the camera no longer looks where it did on day 0",
-    "FROZEN": "the very same picture as last time",
-    "CLOCK": "taken before the last one, or by a clock nobody has set",
-    "MODEL": "the model is missing or failed",
-    "CALIBRATION": "the calibration file is missing, damaged or made for another model",
-    "NOT_VISIBLE": "too little of the facade can be seen",
-    "FAULT": "a mistake in the program; see the gateway's log",
-}
-"""Every code that can stand in Progress.gate, besides HTTP_<status>, and what it means to a person."""
 
 DARK_P95: Final = 40.0
 GLARE_SHARE: Final = 0.08

@@ -223,11 +223,6 @@ def _look(
 ) -> _Look:
     canvas = view.cut(shot.picture)
     outputs = model.run(to_input(canvas, memory.day0.get(facade.name), model.size_hw), settings.track)
-    shown = view.in_picture()
-    if shot.shown is not None:
-        shown &= view.cut_classes(shot.shown.astype(np.uint8), 0) > 0
-    rows, columns = outputs.stage.shape[1:]
-    step_y, step_x = shown.shape[0] // rows, shown.shape[1] // columns
     readings = pool(
         outputs.stage,
         outputs.aux,
@@ -236,7 +231,7 @@ def _look(
         facade.bays,
         _values(facade, settings),
         prefix=facade.prefix,
-        shown=shown[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns],
+        shown=view.cells_shown(shot.shown, outputs.stage.shape[1:]),
     )
     return _Look(facade=facade, view=view, canvas=canvas, outputs=outputs, readings=readings)
 

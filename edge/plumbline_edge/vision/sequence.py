@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from plumbline.errors import Refused
 from plumbline.messages import Photo, Progress
 from plumbline_edge.camera.capture import read_calibration
-from plumbline_edge.camera.gate import REASONS
 from plumbline_edge.camera.judge import judge
 from plumbline_edge.camera.memory import Memory
+from plumbline_edge.camera.reasons import REASONS
 from plumbline_edge.camera.records import unusable
 from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.vision import photo_file

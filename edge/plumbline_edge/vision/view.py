@@ -105,6 +105,15 @@ class View:
         x, y = u / safe, v / safe
         return np.asarray((w > 0) & (x >= 0) & (y >= 0) & (x < self.picture_wh[0]) & (y < self.picture_wh[1]))
 
+    def cells_shown(self, shown: NDArray[np.bool_] | None, map_hw: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which cells of a map of the canvas [h, w] lie in the picture, and where `shown` [H, W] of it is true."""
+        where = self.in_picture()
+        if shown is not None:
+            where &= self.cut_classes(shown.astype(np.uint8), 0) > 0
+        (height, width), (rows, columns) = self.canvas_hw, map_hw
+        step_y, step_x = height // rows, width // columns
+        return where[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns]
+
     def _picture_px_per_canvas_px(self) -> float:
         """How much finer the picture is than the canvas, at the facade's finest edge."""
         corners = np.asarray(self.quad, float) * self.picture_wh

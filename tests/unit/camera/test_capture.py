@@ -301,6 +301,20 @@ async def test_a_card_that_cannot_be_written_costs_the_memory_only(watch, clock,
     assert "cannot be kept" in caplog.text
 
 
+async def test_what_the_card_would_not_take_is_kept_with_the_next_photo(album, model, paint, clock, tmp_path):
+    watched = album(paint.facade(65, seed=1), paint.facade(70, seed=2))
+    (tmp_path / "cameras").write_text("in the way")
+    (tmp_path / "day0").write_text("in the way")
+    await watched.capture(clock.wall())
+    (tmp_path / "cameras").unlink()
+    (tmp_path / "day0").unlink()
+    await watched.capture(clock.wall() + timedelta(days=1))
+    await album(paint.facade(75, seed=3)).capture(clock.wall() + timedelta(days=2))
+
+    assert model.seen[-1][0, 3:].any()
+    assert (tmp_path / "cameras" / "east.reference").exists()
+
+
 async def test_health_tells_what_happened(album, paint, clock):
     watched = album(paint.facade(seed=1), None, paint.facade(2), paint.facade(seed=3))
     seen = [watched.health().status]

@@ -12,7 +12,8 @@ import pytest
 from plumbline.stages import QUALITY_CLASSES
 from plumbline_edge.camera.align import Alignment
 from plumbline_edge.camera.baseline import Baseline
-from plumbline_edge.camera.gate import REASONS, judge, judge_quality, measure, refused_by_itself
+from plumbline_edge.camera.gate import judge, judge_quality, measure, refused_by_itself
+from plumbline_edge.camera.reasons import REASONS
 
 DATA = Path(os.environ.get("PLUMBLINE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 CONDITIONS = DATA / "photos" / "site_conditions"
