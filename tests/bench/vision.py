@@ -121,7 +121,8 @@ def course(files, settings, model, truth):
             off.append(abs(said.percent - truth[i]))
             preview = max(preview, len(judged.captured.photo.jpeg))
     return {
-        "photos": len(files), "ms_least": round(min(costs), 1), "cpu_ms_least": round(min(worked), 1), "cpu_ms_p50": round(statistics.median(worked), 1), "ms_p50": round(statistics.median(costs), 1),
+        "photos": len(files), "cpu_ms_least": round(min(worked), 1), "cpu_ms_p50": round(statistics.median(worked), 1),
+        "ms_least": round(min(costs), 1), "ms_p50": round(statistics.median(costs), 1),
         "ms_max": round(max(costs), 1), "rss_mb": rss_mb(), "peak_mb": peak_mb(), "gate": gates,
         "preview_bytes_most": preview, "mae_pp": round(statistics.mean(off), 2),
     }  # fmt: skip
@@ -172,8 +173,8 @@ def steps(raws, settings, model):
             bench="vision",
             step=name,
             camera="1MP",
-            ms_least=round(min(costs), 2),
-            ms_p50=round(statistics.median(costs), 2),
+            cpu_ms_least=round(min(costs), 2),
+            cpu_ms_p50=round(statistics.median(costs), 2),
         )
 
 
