@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _LEAST_SIDE_PX: Final = 16
-_MOST_LONG: Final = 8
+_MOST_LONG: Final = 20
 """A picture with a shorter side, or so many times longer than wide, is none: no facade could be seen in it."""
 _SAME_SHAPE: Final = 1.03
 
