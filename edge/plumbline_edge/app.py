@@ -51,6 +51,8 @@ _LONGEST_PAUSE_S = 900.0
 """Real seconds before a gateway whose outbox was damaged begins again."""
 _LEAVE_S = 5.0
 _JUDGING_S = 5.0
+_LONGEST_PHOTO_S = 30.0
+"""Real seconds that a stop waits for a burst; one that takes longer is given up at once."""
 
 
 async def run(settings: SiteSettings, clock: Clock) -> None:
@@ -220,9 +222,19 @@ async def _photograph(
         try:
             await asyncio.shield(taking)
         except asyncio.CancelledError:  # stopping: a camera that was asked is waited for, as meters are
-            await asyncio.wait([taking], timeout=camera.timeout_s + _JUDGING_S)
-            taking.cancel()  # the outbox closes next
+            await _end(taking, camera, watch)
             raise
+
+
+async def _end(taking: asyncio.Task[None], camera: CameraSettings, watch: CameraWatch) -> None:
+    """Wait for a photo that comes within a bearable time, and give up any other: the outbox closes next."""
+    burst_s = camera.timeout_s + (camera.burst_frames - 1) * camera.burst_every_s
+    if watch.is_judging:
+        await asyncio.wait([taking], timeout=_JUDGING_S)
+    elif burst_s + _JUDGING_S <= _LONGEST_PHOTO_S:
+        await asyncio.wait([taking], timeout=burst_s + _JUDGING_S)
+    taking.cancel()
+    await asyncio.wait([taking], timeout=_LEAVE_S)  # what grabs pictures in another process ends with it
 
 
 async def _take(watch: CameraWatch, now: Moment, recorder: Recorder) -> None:

@@ -90,7 +90,7 @@ def moves(projects):
             if percent is None:
                 kept = align.reference(shot, facade)
                 continue
-            found = align.find(shot, kept, None)
+            found = align.find(shot, kept)
             reasons = gate.judge(gate.measure(shot, facade), Baseline(), found, NOW, None)
             there = corners @ matrix[:, :2].T + matrix[:, 2]
             back = cv2.perspectiveTransform(there[None], found.homography)[0]
@@ -132,11 +132,11 @@ def speed():
     facade = mask_of(project.facade_quad(SIZE), SIZE)
     kept = align.reference(frames[0], facade)
     found = dataclasses.replace(
-        align.find(frames[0], kept, None), homography=np.array([[1, 0, 9.0], [0, 1, 3], [0, 0, 1]])
+        align.find(frames[0], kept), homography=np.array([[1, 0, 9.0], [0, 1, 3], [0, 0, 1]])
     )
     steps = {
         "measure": lambda: gate.measure(frames[1], facade), "reference": lambda: align.reference(frames[0], facade),
-        "find": lambda: align.find(frames[1], kept, None), "warp": lambda: align.warp(frames[1], found),
+        "find": lambda: align.find(frames[1], kept), "warp": lambda: align.warp(frames[1], found),
         "median of 5": lambda: burst.median(frames),
     }  # fmt: skip
     for name, step in steps.items():

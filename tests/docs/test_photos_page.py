@@ -6,7 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from plumbline_edge.camera.gate import REASONS
+from plumbline_edge.camera.reasons import REASONS
 from plumbline_edge.config import load_cameras
 from plumbline_edge.vision.panels import CHANGED_PP
 from plumbline_edge.vision.photo_file import MAX_MEGAPIXELS

@@ -15,7 +15,7 @@ import rtsp_camera
 
 from plumbline.errors import Refused, Unreachable
 from plumbline_edge.camera.image import decode
-from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable
+from plumbline_edge.camera.sources.port import PhotoRefused, PhotoUnreachable
 from plumbline_edge.camera.sources.rtsp import RtspStream
 
 PASSWORD = "s3 c:r@t/ä"

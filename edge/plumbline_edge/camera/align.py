@@ -1,23 +1,20 @@
-"""Where today's picture lies on day-0's: features in, one homography out.
-
-What is kept of day-0 is corners and their descriptors and a coarse grey thumbnail: nobody can be seen in them.
-"""
+"""Where today's picture lies on day-0's: features in, one homography out."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import numpy as np
 
-from plumbline.errors import ConfigError
 from plumbline_edge.camera import outline
 from plumbline_edge.camera.move import ENOUGH_INLIERS, WIDTH_PX, agreed, apply, plausible
 from plumbline_edge.camera.outline import THUMBNAIL_WH
+from plumbline_edge.camera.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Picture = NDArray[np.uint8]
@@ -34,91 +31,9 @@ _COARSE_DOUBT: Final = 2.0
 _OUTLINES_SURE: Final = 0.35
 _STANDS_WITHIN: Final = 0.65
 """Thumbnail pixels: 1 % of the width."""
-_MAGIC: Final = b"plumbline-ref1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reference:
-    """What is kept of one picture for alignment; pixels are those of that picture."""
-
-    picture_wh: tuple[int, int]
-    facade_box: tuple[float, float, float, float]
-    """Left, top, right, bottom of what was kept out: the part whose shift counts; the middle half where nothing was."""
-    points: NDArray[np.float32]
-    """Corners, [n, 2]."""
-    descriptors: NDArray[np.uint8]
-    """ORB, [n, 32]."""
-    static: NDArray[np.bool_]
-    """Which of them lie outside the facade, [n]."""
-    thumbnail: NDArray[np.uint8]
-    """Grey, [36, 64]."""
-
-    @property
-    def facade_shares(self) -> tuple[float, float, float, float]:
-        (x0, y0, x1, y1), (width, height) = self.facade_box, self.picture_wh
-        return x0 / width, y0 / height, x1 / width, y1 / height
-
-    def to_bytes(self) -> bytes:
-        """For a file of its own; some 41 bytes a feature."""
-        body = msgspec.msgpack.encode(
-            _Written(
-                picture_wh=self.picture_wh,
-                facade_box=self.facade_box,
-                points=self.points.astype("<f4").tobytes(),
-                descriptors=self.descriptors.tobytes(),
-                static=self.static.astype(np.uint8).tobytes(),
-                thumbnail=self.thumbnail.tobytes(),
-            )
-        )
-        return _MAGIC + hashlib.sha256(body).digest() + body
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Reference:
-        """What `to_bytes` wrote. Raises ConfigError where the bytes are damaged or another version's."""
-        start = len(_MAGIC) + 32
-        if (
-            data[: len(_MAGIC)] != _MAGIC
-            or data[len(_MAGIC) : start] != hashlib.sha256(data[start:]).digest()
-        ):
-            raise _damaged("its checksum is wrong")
-        try:
-            kept = msgspec.msgpack.decode(data[start:], type=_Written)
-        except msgspec.MsgspecError as error:
-            raise _damaged(str(error)) from None
-        count, columns, rows = len(kept.static), *THUMBNAIL_WH
-        if (len(kept.points), len(kept.descriptors), len(kept.thumbnail)) != (
-            8 * count,
-            32 * count,
-            columns * rows,
-        ):
-            raise _damaged("its parts do not fit together")
-        points = np.frombuffer(kept.points, "<f4").astype(np.float32).reshape(count, 2)
-        if min(kept.picture_wh) < 1 or not np.isfinite([*points.ravel(), *kept.facade_box]).all():
-            raise _damaged("it holds places outside any picture")
-        return cls(
-            picture_wh=kept.picture_wh,
-            facade_box=kept.facade_box,
-            points=points,
-            descriptors=np.frombuffer(kept.descriptors, np.uint8).reshape(count, 32),
-            static=np.frombuffer(kept.static, np.uint8) > 0,
-            thumbnail=np.frombuffer(kept.thumbnail, np.uint8).reshape(rows, columns),
-        )
-
-
-class _Written(msgspec.Struct):
-    picture_wh: tuple[int, int]
-    facade_box: tuple[float, float, float, float]
-    points: bytes
-    descriptors: bytes
-    static: bytes
-    thumbnail: bytes
-
-
-def _damaged(why: str) -> ConfigError:
-    return ConfigError(
-        f"the alignment reference cannot be used: {why}",
-        hint="Delete the camera's reference file; the next usable photo becomes day 0 anew.",
-    )
+_STILL_WITHIN: Final = 0.5
+_SURE_STILL: Final = 0.5
+"""How sharp the peak must be: 40 real facades with noise, another exposure and somebody before them have at least 0.65."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,12 +61,16 @@ class Alignment:
     0..1; 0 where they fit better elsewhere. Needs no features, so it may vouch for a foggy, snowy or bare view."""
 
 
-def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
-    """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change."""
+def reference(picture_bgr: Picture, keep_out: Mask | None, private: Mask | None = None) -> Reference:
+    """Features of a day-0 picture [h, w, 3]; `keep_out` [h, w] is true on the facade, which will change.
+
+    No feature is kept whose surroundings touch where `private` [h, w] is true: there people or vehicles are.
+    """
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
     facade = _small_mask(keep_out, grey.shape)
-    points, descriptors, static = _features(grey, facade)
+    public = None if private is None else 1 - _small_mask(private, grey.shape)
+    points, descriptors, static = _features(grey, facade, public)
     box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
     if keep_out is not None and np.any(keep_out):
         rows, columns = np.flatnonzero(np.any(keep_out, axis=1)), np.flatnonzero(np.any(keep_out, axis=0))
@@ -166,17 +85,15 @@ def reference(picture_bgr: Picture, keep_out: Mask | None) -> Reference:
     )
 
 
-def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None) -> Alignment:
+def find(picture_bgr: Picture, reference: Reference) -> Alignment:
     """Where the picture lies on the reference. Never raises for what a picture shows.
 
-    `static_weight` [h, w] is above 0 where today's picture may be matched; None is everywhere. Features off the facade
-    are tried first, all of them where those are too few. Blocks for tens of milliseconds.
+    Features off the facade are tried first, all of them where those are too few. Blocks for tens of milliseconds.
     """
     height, width = picture_bgr.shape[:2]
     grey, scale = _small_grey(picture_bgr)
     before_scale = WIDTH_PX / reference.picture_wh[0]
-    allowed = None if static_weight is None else _small_mask(np.asarray(static_weight) > 0, grey.shape)
-    points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape), allowed)
+    points, descriptors, _ = _features(grey, _facade_of(reference, grey.shape))
     before = reference.points * np.float32(before_scale)
     pairs = _pairs(points, descriptors, before, reference.descriptors)
     static = reference.static[pairs[:, 1]]
@@ -206,6 +123,19 @@ def find(picture_bgr: Picture, reference: Reference, static_weight: Mask | None)
         shift_px=shift, inliers=inliers, homography=homography, found=True, reference_wh=reference.picture_wh,
         inside=inside, mismatch=_mismatch(grey, small, reference), stands=stands,
     )  # fmt: skip
+
+
+def stands_still(frames: Sequence[Picture]) -> bool:
+    """Whether the camera stood still from the first frame to each other, to less than half a pixel of WIDTH_PX."""
+    import cv2  # noqa: PLC0415
+
+    first, *others = (_small_grey(frame)[0].astype(np.float32) for frame in frames)
+    fading = cv2.createHanningWindow((first.shape[1], first.shape[0]), cv2.CV_32F)
+    for other in others:
+        (dx, dy), sure = cv2.phaseCorrelate(first, other, fading)
+        if sure < _SURE_STILL or max(abs(dx), abs(dy)) > _STILL_WITHIN:
+            return False
+    return True
 
 
 def warp(picture: Picture, alignment: Alignment) -> Picture:
@@ -256,26 +186,41 @@ def _facade_of(kept: Reference, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _features(
-    grey: Picture, facade: NDArray[np.uint8], allowed: NDArray[np.uint8] | None = None
+    grey: Picture, facade: NDArray[np.uint8], public: NDArray[np.uint8] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Corners [n, 2], descriptors [n, 32] and whether each is off the facade."""
+    """Corners [n, 2], descriptors [n, 32] and whether each is off the facade; only of what lies whole in `public`."""
     import cv2  # noqa: PLC0415
 
     even = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 6)).apply(grey)
     found = []
     for where, count in ((facade == 0, _STATIC_FEATURES), (facade > 0, _FACADE_FEATURES)):
-        mask = where.astype(np.uint8) if allowed is None else where.astype(np.uint8) & allowed
+        mask = where.astype(np.uint8) if public is None else where.astype(np.uint8) & public
         if min(grey.shape) < 64 or not mask.any():
             continue
         orb = cv2.ORB.create(nfeatures=count, scaleFactor=1.3, nlevels=4, fastThreshold=10)
         keypoints, descriptors = orb.detectAndCompute(even, mask)
         if descriptors is not None:
-            found.append((np.array([k.pt for k in keypoints], np.float32), descriptors, where[0, 0]))
+            at = np.array([k.pt for k in keypoints], np.float32)
+            kept = _whole(at, np.array([k.size for k in keypoints]), public)
+            found.append((at[kept], descriptors[kept]))
     if not found:
         return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros(0, bool)
     points = np.concatenate([part[0] for part in found])
     column, row = points.astype(int).T
     return points, np.concatenate([part[1] for part in found]), facade[row, column] == 0
+
+
+def _whole(
+    points: NDArray[np.float32], sizes: NDArray[Any], public: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Which features were described from public pixels alone; `sizes` are the patches' sides."""
+    import cv2  # noqa: PLC0415
+
+    if public is None or public.all():
+        return np.ones(len(points), np.bool_)
+    away = cv2.distanceTransform(public, cv2.DIST_C, 3)  # the chessboard's: patches are square, if turned
+    column, row = points.astype(int).T
+    return np.asarray(away[row, column] > sizes * (np.sqrt(2) / 2))
 
 
 def _pairs(

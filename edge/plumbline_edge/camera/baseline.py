@@ -15,22 +15,19 @@ KEEP: Final = 24
 """Photos remembered: some twelve days at two a day, so a facade that changed for good is usual again within a week."""
 ENOUGH: Final = 5
 """Photos from which their median says what is usual: two odd ones among them change nothing."""
-NIGHT_P95: Final = 40.0
 
-Usual = Literal["sharpness", "contrast", "brightness", "inliers"]
+Usual = Literal["sharpness", "contrast"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The last photos' measures, refused ones too, and how long alignment has failed. msgspec can write and read it."""
+    """What the last photos measured, and how long alignment has failed. msgspec can write and read it."""
 
     sharpness: tuple[float, ...] = ()
     contrast: tuple[float, ...] = ()
     """In the static part."""
-    brightness: tuple[float, ...] = ()
-    inliers: tuple[int, ...] = ()
     low_inlier_days: int = 0
-    """Consecutive days of photos, up to the last one, on which alignment found too few features; a good one ends them."""
+    """Consecutive days, up to the last one whose view was clear, on which alignment found too few features."""
     low_inlier_on: date | None = None
     """The last of those days."""
     digest: str = ""
@@ -41,29 +38,29 @@ class Baseline:
         kept: tuple[float, ...] = getattr(self, what)
         return None if len(kept) < ENOUGH else float(sorted(kept)[len(kept) // 2])
 
-    def noticing(self, measures: Measures, at: datetime, inliers: int | None = None) -> Baseline:
-        """The baseline after this photo; `inliers` of its alignment, None where there was none.
+    def noticing(
+        self, measures: Measures, at: datetime, inliers: int | None = None, *, teaches: bool = True
+    ) -> Baseline:
+        """The baseline after this photo; the same bytes again and a cut picture leave but their digest.
 
-        Refused photos count too, else a facade that changed its look for good would be refused for ever. What says
-        nothing does not: the same bytes again, a cut picture, and of a dark one its focus and contrast.
+        `teaches`: it shows how photos of this camera usually are. `inliers` of its alignment where that says where the
+        camera stands, else None.
         """
+        seen = replace(self, digest=measures.digest)
         if measures.lost > 0 or (measures.digest and measures.digest == self.digest):
-            return replace(self, digest=measures.digest)
-        seen = replace(self, digest=measures.digest, brightness=(*self.brightness, measures.luma_p50)[-KEEP:])
-        if measures.luma_p95 < NIGHT_P95:
             return seen
-        seen = replace(
-            seen,
-            sharpness=(*seen.sharpness, measures.sharpness)[-KEEP:],
-            contrast=(*seen.contrast, measures.contrast_static)[-KEEP:],
-        )
+        if teaches:
+            seen = replace(
+                seen,
+                sharpness=(*seen.sharpness, measures.sharpness)[-KEEP:],
+                contrast=(*seen.contrast, measures.contrast_static)[-KEEP:],
+            )
         return seen if inliers is None else _counting(seen, at.date(), inliers)
 
 
 def _counting(seen: Baseline, day: date, inliers: int) -> Baseline:
-    kept = replace(seen, inliers=(*seen.inliers, inliers)[-KEEP:])
     if inliers >= ENOUGH_INLIERS:
-        return replace(kept, low_inlier_days=0, low_inlier_on=None)
+        return replace(seen, low_inlier_days=0, low_inlier_on=None)
     if seen.low_inlier_on == day:
-        return kept
-    return replace(kept, low_inlier_days=seen.low_inlier_days + 1, low_inlier_on=day)
+        return seen
+    return replace(seen, low_inlier_days=seen.low_inlier_days + 1, low_inlier_on=day)

@@ -29,6 +29,8 @@ def usable(frames: Sequence[Picture], facade_mask: NDArray[Any]) -> tuple[Pictur
         return ()
     size = Counter(frame.shape for frame in frames).most_common(1)[0][0]
     alike = tuple(frame for frame in frames if frame.shape == size)
+    if len(alike) == 1:
+        return alike
     passed = tuple(frame for frame in alike if not gate.refused_by_itself(gate.measure(frame, facade_mask)))
     return passed or alike
 

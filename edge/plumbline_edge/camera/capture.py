@@ -9,8 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from datetime import time as time_of_day
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -19,11 +18,14 @@ from plumbline.clock import to_us
 from plumbline.errors import ConfigError, PlumblineError, Refused
 from plumbline.messages import DeviceHealth
 from plumbline_edge import bounded
+from plumbline_edge.camera.chosen import model_folder, works_begin
 from plumbline_edge.camera.judge import Judged, ModelLoader, judge
 from plumbline_edge.camera.memory import Memory, MemoryFile
 from plumbline_edge.camera.records import Captured, photo_name, unusable
 from plumbline_edge.camera.shot import digest_of
-from plumbline_edge.camera.source import CameraSource, PhotoRefused, PhotoUnreachable, kind_of, source_of
+from plumbline_edge.camera.sources.kinds import source_of
+from plumbline_edge.camera.sources.place import kind_of
+from plumbline_edge.camera.sources.port import CameraSource, PhotoRefused, PhotoUnreachable
 from plumbline_edge.outage import Outage
 from plumbline_edge.settings import CameraSettings, SiteSettings
 from plumbline_edge.vision import calibration as site_calibration
@@ -89,16 +91,23 @@ class CameraWatch:
         self._zone = zone
         self._turn = one_at_a_time or asyncio.Semaphore(1)
         self._memory: Memory | None = None
+        self._new_day0 = self._new_reference = False  # what the card does not have yet
         self._outage = Outage(f"camera {settings.name}")
         self._status: Literal["ok", "degraded", "silent", "unknown"] = "unknown"
         self._answers = 0
         self._errors: Counter[str] = Counter()
         self._latency_ms: float | None = None
         self._last_good_us: int | None = None
+        self._judging = False
 
     @property
     def name(self) -> str:
         return self._settings.name
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether a burst is complete and its records are to come within seconds."""
+        return self._judging
 
     async def capture(self, at: datetime, *, clock_set: bool = True) -> Captured:
         """Take and judge one burst, dated `at`; what goes wrong becomes a reason in `progress.gate`."""
@@ -121,8 +130,14 @@ class CameraWatch:
             self._errors["CLOCK"] += 1
             self._status = "degraded"
             return unusable(settings, at, ("CLOCK",), digest=digest_of(raws))
-        async with self._turn:  # one decoded burst in memory, however many cameras there are
-            captured = await asyncio.to_thread(self._judge, raws, taken_at.astimezone(self._zone), clock_set)
+        self._judging = True
+        try:
+            async with self._turn:  # one decoded burst in memory, however many cameras there are
+                captured = await asyncio.to_thread(
+                    self._judge, raws, taken_at.astimezone(self._zone), clock_set
+                )
+        finally:
+            self._judging = False
         self._errors.update(captured.progress.gate)
         self._status = "degraded" if captured.progress.gate else "ok"
         if not captured.progress.gate:
@@ -170,10 +185,14 @@ class CameraWatch:
         finally:
             give_memory_back()
         self._memory = judged.memory
+        self._new_day0 |= judged.new_day0
+        self._new_reference |= judged.new_reference
         try:
-            self._file.save(judged.memory, new_day0=judged.new_day0, new_reference=judged.new_reference)
-        except OSError as error:
+            self._file.save(judged.memory, new_day0=self._new_day0, new_reference=self._new_reference)
+        except OSError as error:  # the next photo tries again
             log.warning("camera %s: its memory cannot be kept: %s", self.name, error.strerror)
+        else:
+            self._new_day0 = self._new_reference = False
         return judged.captured
 
 
@@ -182,8 +201,7 @@ def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None =
 
     `sources` are taken in place of what the file names, by camera.
     """
-    folder = Path(settings.model.folder) if settings.model.folder else stage_model.shipped_folder()
-    load_model = LazyModel(folder, threads=settings.model.threads)
+    load_model = LazyModel(model_folder(settings), threads=settings.model.threads)
     turn = asyncio.Semaphore(1)
     return [
         CameraWatch(
@@ -192,15 +210,11 @@ def watches(settings: SiteSettings, sources: Mapping[str, CameraSource] | None =
             load_model,
             Path(settings.state_dir),
             turn,
-            day0_until=_local_midnight(camera.works_begin, settings.timezone),
+            day0_until=works_begin(camera, settings.timezone),
             zone=ZoneInfo(settings.timezone),
         )
         for camera in settings.cameras
     ]
-
-
-def _local_midnight(day: date | None, timezone: str) -> datetime | None:
-    return None if day is None else datetime.combine(day, time_of_day(), ZoneInfo(timezone))
 
 
 def read_calibration(camera: CameraSettings) -> Calibration:

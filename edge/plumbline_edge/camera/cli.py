@@ -19,30 +19,17 @@ import typer
 
 from plumbline.clock import clock_from_environment
 from plumbline.errors import ConfigError
+from plumbline_edge.camera.chosen import camera_named
+from plumbline_edge.camera.reasons import HINTS, REASONS
 from plumbline_edge.camera.sources.place import kind_of, place_of
 from plumbline_edge.config import load_site
 from plumbline_edge.settings import CameraSettings, SiteSettings
 
 if TYPE_CHECKING:
     from plumbline.messages import Photo, Progress
-    from plumbline_edge.camera.source import CameraSource
+    from plumbline_edge.camera.sources.port import CameraSource
 
 app = typer.Typer()
-
-_HINTS = {
-    "DARK": "Photograph by day: see `at`.",
-    "GLARE": "Turn it out of the sun, or choose other times in `at`.",
-    "BLUR": "Clean and focus it, and fix it so that wind does not shake it.",
-    "LENS_DIRT": "Clean it.",
-    "OBSTRUCTED": "Look what hangs or stands before it.",
-    "FROZEN": "Restart the camera: it gives the same picture again and again.",
-    "MOVED": "Turn it back, or mark the facade's corners anew.",
-    "NOT_VISIBLE": "Wait until nets or scaffold are gone, or move the camera.",
-    "NOT_A_SITE": "Check the facade's corners in the site file.",
-    "MODEL": "Run `plumbline model check`.",
-    "UNREADABLE": "Let its address answer with one whole picture.",
-    "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +62,7 @@ def camera(
     masked. Exits with 1 where the photo cannot be judged.
     """
     settings = load_site(site)
-    chosen = _chosen(settings, camera, site)
+    chosen = camera_named(settings, camera, site)
     now = clock_from_environment().wall()
     with tempfile.TemporaryDirectory(prefix="plumbline-") as folder, _quiet():
         taken = asyncio.run(_take(_apart(settings, chosen, Path(folder)), chosen, now))
@@ -100,17 +87,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
-
-
-def _chosen(settings: SiteSettings, name: str | None, site: Path) -> CameraSettings:
-    known = ", ".join(one.name for one in settings.cameras) or "none"
-    if name is None and len(settings.cameras) == 1:
-        return settings.cameras[0]
-    found = next((one for one in settings.cameras if one.name == name), None)
-    if found is None:
-        what = "which camera?" if name is None else f"no camera {name!r}"
-        raise ConfigError(f"{site}: {what}", hint=f"Cameras in this file: {known}.")
-    return found
 
 
 def _apart(settings: SiteSettings, chosen: CameraSettings, folder: Path) -> SiteSettings:
@@ -141,7 +117,8 @@ class _Given:
 
 async def _take(settings: SiteSettings, chosen: CameraSettings, now: datetime) -> Taken:
     from plumbline_edge.camera.capture import watches  # noqa: PLC0415 - vision costs 100 MB
-    from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable, source_of  # noqa: PLC0415
+    from plumbline_edge.camera.sources.kinds import source_of  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused, PhotoUnreachable  # noqa: PLC0415
 
     source = source_of(replace(chosen, folder_keep_days=None), ZoneInfo(settings.timezone))
     loop = asyncio.get_running_loop()
@@ -168,7 +145,7 @@ async def _take(settings: SiteSettings, chosen: CameraSettings, now: datetime) -
 
 def _size(raw: bytes) -> tuple[int, int] | None:
     from plumbline_edge.camera.image import read_header  # noqa: PLC0415
-    from plumbline_edge.camera.source import PhotoRefused  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused  # noqa: PLC0415
 
     try:
         header = read_header(raw)
@@ -185,7 +162,6 @@ def _write(path: Path, jpeg: bytes) -> None:
 
 
 def _facts(chosen: CameraSettings, taken: Taken, saved: Path | None) -> dict[str, Any]:
-    from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
 
     gate, progress = taken.progress.gate, taken.progress
     first = gate[0] if gate else ""
@@ -199,7 +175,7 @@ def _facts(chosen: CameraSettings, taken: Taken, saved: Path | None) -> dict[str
         "spent_s": round(taken.spent_s, 2),
         "gate": list(gate),
         "why": taken.why or "; ".join(said),
-        "hint": taken.hint or _HINTS.get(first, "Look at its picture in a browser." if gate else ""),
+        "hint": taken.hint or HINTS.get(first, "Look at its picture in a browser." if gate else ""),
         "percent": progress.percent,
         "shift_px": getattr(progress, "shift_px", None),
         "preview": [taken.photo.width_px, taken.photo.height_px] if taken.photo.jpeg else None,

@@ -4,57 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from plumbline.stages import QUALITY_CLASSES
 from plumbline_edge.camera.align import Alignment
 from plumbline_edge.camera.baseline import Baseline
-from plumbline_edge.camera.measures import CLIPPED, Measures, darkest, lost_share, luma, measure, sharpness
+from plumbline_edge.camera.measures import Measures, measure
 from plumbline_edge.camera.move import ENOUGH_INLIERS
 
 __all__ = [
-    "QUALITY_LIMITS", "REASONS", "Measures", "judge", "judge_quality", "measure", "refused_by_itself", "sharpness",
+    "QUALITY_LIMITS", "Measures", "judge", "judge_quality", "measure", "noticed", "refused_by_itself",
 ]  # fmt: skip
-
-REASONS: Final[dict[str, str]] = {
-    "TIMEOUT": "the camera did not deliver a whole picture in time",
-    "CONNECT": "the camera did not accept a connection, or is not there",
-    "NO_PHOTO": "no new photo in the folder",
-    "NAME": "the camera's name has no address",
-    "PROTOCOL": "the camera broke off, or gave no picture",
-    "ADDRESS": "the camera's address is not one the gateway may fetch from",
-    "REDIRECT": "the camera redirects to another host",
-    "SETTINGS": "the camera's password file cannot be read",
-    "UNREADABLE": "what came is not one whole JPEG or PNG",
-    "TOO_LARGE": "the picture is over the limit of bytes or pixels",
-    "DARK": "too dark to see the facade",
-    "GLARE": "too much of the facade is burnt out",
-    "BLUR": "out of focus or shaken",
-    "FOG_RAIN": "fog or rain hides the facade",
-    "OBSTRUCTED": "something stands before the lens",
-    "LENS_DIRT": "the lens is dirty",
-    "NOT_A_SITE": "this does not look like the site",
-    "MOVED": "the camera no longer looks where it did on day 0",
-    "FROZEN": "the very same picture as last time",
-    "CLOCK": "taken before the last one, in the future, or by a clock nobody has set",
-    "MODEL": "the model is missing or failed",
-    "CALIBRATION": "the calibration file is missing, damaged or made for another model",
-    "NOT_VISIBLE": "too little of the facade can be seen",
-    "FAULT": "a mistake in the program; see the gateway's log",
-}
-"""Every code that can stand in Progress.gate, besides HTTP_<status>, and what it means to a person."""
 
 DARK_P95: Final = 40.0
 GLARE_SHARE: Final = 0.08
-BLUR_FLOOR: Final = 10.0
-"""Blurred renders lie at 2 to 6 (median 6), clear ones from 16, real photos of facades from 180."""
 BLUR_OF_MEDIAN: Final = 0.35
-BLUR_CEILING: Final = 50.0
-"""No picture this sharp is out of focus, whatever this camera's usual: light alone changes sharpness eightfold. Real
-facades blurred by 4 of 1280 pixels lie below 64 in 95 of 100, by 6 below 18."""
 QUALITY_LIMITS: Final[dict[str, float]] = dict.fromkeys(QUALITY_CLASSES, 0.5)
 """Probability from which the model's own doubt rejects a photo; a model's card may name others."""
 
@@ -93,56 +57,28 @@ STANDS_AGAIN: Final = 0.35
 """How alike the outlines must be to vouch for the camera's place where features are few; more on a second such day."""
 
 _LOST_SHARE: Final = 0.2
+_RELATIVE: Final = frozenset({"BLUR", "FOG_RAIN"})
+"""What a photo can be refused for by comparison with those before it."""
 
 
-@overload
 def judge(
     measures: Measures,
     baseline: Baseline,
     alignment: Alignment | None,
     at: datetime | None,
     last_at: datetime | None,
-) -> tuple[str, ...]: ...
-@overload
-def judge(
-    measures: NDArray[np.uint8], baseline: float, *, sharpness_median: float | None = None
-) -> tuple[str, ...]: ...
-def judge(
-    measures: Measures | NDArray[np.uint8],
-    baseline: Baseline | float,
-    alignment: Alignment | None = None,
-    at: datetime | None = None,
-    last_at: datetime | None = None,
-    *,
-    sharpness_median: float | None = None,
 ) -> tuple[str, ...]:
     """The reasons why a photo cannot be judged; empty where it can.
 
     `baseline` is from before this photo, `alignment` on day 0's or None where there is no day 0 yet, `at` when it was
     taken or None where the clock was never set, `last_at` when the photo before it was.
     """
-    if isinstance(measures, Measures):
-        assert isinstance(baseline, Baseline)
-        return _judge_measures(measures, baseline, alignment, at, last_at)
-    assert isinstance(baseline, float)
-    return _judge_picture(measures, baseline, sharpness_median=sharpness_median)
-
-
-def _judge_measures(
-    measures: Measures,
-    baseline: Baseline,
-    alignment: Alignment | None,
-    at: datetime | None,
-    last_at: datetime | None,
-) -> tuple[str, ...]:
     night = _is_night(measures)
     blurred = not night and _is_blurred(measures, baseline)
     hazy = not night and not blurred and _is_hazy(measures, baseline)
     odd = not night and not hazy and measures.colourfulness > NOT_A_SITE_COLOURS
     covered = not night and not hazy and not blurred and _is_covered(measures, alignment)
-    hidden = (
-        night or hazy or blurred or covered or odd
-    )  # so few features say nothing of where the camera looks
+    hidden = night or hazy or blurred or covered or odd  # few features say nothing of where the camera looks
     found = {
         "UNREADABLE": measures.lost >= _LOST_SHARE,
         "FROZEN": bool(measures.digest) and measures.digest == baseline.digest,
@@ -161,7 +97,23 @@ def _judge_measures(
 def refused_by_itself(measures: Measures) -> tuple[str, ...]:
     """The reasons that need no memory of this camera."""
     never = datetime.min.replace(tzinfo=UTC)
-    return _judge_measures(measures, Baseline(), None, never, None)
+    return judge(measures, Baseline(), None, never, None)
+
+
+def noticed(
+    baseline: Baseline, measures: Measures, alignment: Alignment | None, at: datetime, codes: Sequence[str]
+) -> Baseline:
+    """The baseline after a photo that was judged with `codes`.
+
+    One that was refused only for differing from what is usual counts too, else a facade that changed its look for good
+    would be refused for ever; one that no camera could do better with, or of another view, says nothing of what is usual.
+    Too few features are counted where nothing but the camera's place could be the cause.
+    """
+    relative = set(codes) <= _RELATIVE and not refused_by_itself(measures)
+    placed = alignment is not None and set(codes) <= {"MOVED"}
+    return baseline.noticing(
+        measures, at, alignment.inliers if alignment is not None and placed else None, teaches=relative
+    )
 
 
 def _is_night(measures: Measures) -> bool:
@@ -218,30 +170,6 @@ def _has_moved(
         baseline.low_inlier_days == 1 and at is not None and baseline.low_inlier_on != at.date()
     )
     return alignment.stands < (STANDS_AGAIN if again else STANDS)
-
-
-def _judge_picture(
-    image_bgr: NDArray[np.uint8], sharp: float, *, sharpness_median: float | None = None
-) -> tuple[str, ...]:
-    """The reasons why this picture [h, w, 3] of the facade cannot be judged; empty where it can.
-
-    `sharp` is its `sharpness`, `sharpness_median` this camera's usual one; BLUR is relative to that, within
-    bounds, else to a floor.
-    """
-    part = image_bgr[::2, ::2]  # shares and percentiles need no more
-    blur_limit = BLUR_FLOOR if sharpness_median is None else _blur_limit(sharpness_median)
-    dark = bool(np.percentile(luma(part), 95) < DARK_P95)
-    found = {
-        "UNREADABLE": lost_share(image_bgr) >= _LOST_SHARE,
-        "DARK": dark,
-        "GLARE": bool((darkest(part) >= CLIPPED).mean() > GLARE_SHARE),
-        "BLUR": not dark and sharp < blur_limit,  # a dark picture has no detail to judge focus by
-    }
-    return tuple(code for code, is_so in found.items() if is_so)
-
-
-def _blur_limit(sharpness_median: float) -> float:
-    return min(max(BLUR_OF_MEDIAN * sharpness_median, BLUR_FLOOR), BLUR_CEILING)
 
 
 def judge_quality(quality: Sequence[float], limits: Mapping[str, float] = QUALITY_LIMITS) -> tuple[str, ...]:

@@ -78,12 +78,11 @@ def judge(
     Each usable photo before `day0_until` becomes the day-0 reference, and is judged against itself. One that fails
     the gate leaves the memory as it was, but for its digest and what is usual.
     """
-    raws = [raw] if isinstance(raw, bytes) else list(dict.fromkeys(raw))
+    raws = [raw] if isinstance(raw, bytes) else [one for one in dict.fromkeys(raw) if one] or [b""]
     digest = digest_of(raws)
     try:
         shot = taken(
             raws,
-            digest,
             at,
             memory,
             settings.all_facades(),
@@ -91,7 +90,8 @@ def judge(
             clock_set=clock_set,
         )
     except Unusable as why:
-        return _rejected(settings, at, _after_refusal(memory, why, at), digest, why.codes, why.shift_px)
+        after = _after_refusal(memory, why, at if clock_set else None)
+        return _rejected(settings, at, after, digest, why.codes, why.shift_px)
     return _judge_shot(shot, at, settings, load_model, memory, digest, day0_until, calibration)
 
 
@@ -107,9 +107,10 @@ def _judge_shot(
 ) -> Judged:
     """The rest of `judge`, for a picture that shows something."""
     before_works = day0_until is not None and at < day0_until
-    memory = replace(memory, baseline=shot.baseline)
+    memory = refused = replace(memory, baseline=shot.baseline)
     try:
         model = load_model()
+        memory = memory.judged_by(model.card.id)
         widths = of_card(
             model.card.interval,
             settings.track,
@@ -122,15 +123,15 @@ def _judge_shot(
             looks = _looks(shot, settings, model, memory)
     except (ConfigError, Refused) as why:
         log.warning("the model gave nothing for camera %s: %s", settings.name, why)
-        return _rejected(settings, at, memory, digest, ("MODEL",), shot.shift_px)
+        return _rejected(settings, at, refused, digest, ("MODEL",), shot.shift_px)
     quality = np.mean([look.outputs.quality for look in looks], axis=0).tolist()
     if codes := gate.judge_quality(quality, gate.QUALITY_LIMITS | model.card.quality_limits):
-        return _rejected(settings, at, memory, digest, codes, shot.shift_px)
+        return _rejected(settings, at, refused, digest, codes, shot.shift_px)
     try:
         calibration = checked(calibration, settings.name, model.card.id)
     except Refused as why:
         log.warning("camera %s: %s. %s", settings.name, why, why.hint)
-        return _rejected(settings, at, memory, digest, ("CALIBRATION",), shot.shift_px)
+        return _rejected(settings, at, refused, digest, ("CALIBRATION",), shot.shift_px)
     config, readings = config_name(settings), tuple(reading for look in looks for reading in look.readings)
     if before_works:
         memory = replace(memory, zero=_zero(readings, memory))
@@ -149,7 +150,9 @@ def _judge_shot(
         and combined.low is not None
         and combined.low <= DAY0_MAX_LOW
     )
-    new_reference = memory.reference is None
+    if before_works and combined.gate:  # a net before it all shows nothing of what was there
+        memory = replace(memory, day0=refused.day0)
+    seen = [(look.view, look.outputs.aux) for look in looks]
     return Judged(
         captured=records.judged(
             settings,
@@ -158,7 +161,7 @@ def _judge_shot(
             combined,
             masked=privacy.mask(
                 shot.picture,
-                privacy.clear_mask([(look.view, look.outputs.aux) for look in looks]),
+                privacy.clear_mask(seen),
                 hfov_deg=settings.hfov_deg,
                 distance_m=settings.distance_m,
             ),
@@ -173,18 +176,20 @@ def _judge_shot(
             late=0,
             courses=combined.courses,
             day0=_day0(looks, settings) if adopted else memory.day0,
-            reference=memory.reference or align.reference(shot.picture, shot.facades),
+            reference=memory.reference
+            or align.reference(shot.picture, shot.facades, privacy.private_places(seen)),
         ),
-        new_day0=before_works or adopted,
-        new_reference=new_reference,
+        new_day0=adopted or (before_works and not combined.gate),
+        new_reference=memory.reference is None,
         readings=readings,
     )
 
 
-def _after_refusal(memory: Memory, why: Unusable, at: datetime) -> Memory:
+def _after_refusal(memory: Memory, why: Unusable, at: datetime | None) -> Memory:
+    """`at` is None where nobody has set the clock: such a time never shows that the newest photo's was wrong."""
     after = replace(memory, baseline=why.baseline)
-    late = "CLOCK" in why.codes and memory.last_at is not None and at < memory.last_at
-    return after.noticing_late(at) if late else after
+    late = at is not None and memory.last_at is not None and at < memory.last_at
+    return after.noticing_late(at) if at is not None and late and "CLOCK" in why.codes else after
 
 
 def _rejected(
@@ -218,11 +223,6 @@ def _look(
 ) -> _Look:
     canvas = view.cut(shot.picture)
     outputs = model.run(to_input(canvas, memory.day0.get(facade.name), model.size_hw), settings.track)
-    shown = view.in_picture()
-    if shot.shown is not None:
-        shown &= view.cut_classes(shot.shown.astype(np.uint8), 0) > 0
-    rows, columns = outputs.stage.shape[1:]
-    step_y, step_x = shown.shape[0] // rows, shown.shape[1] // columns
     readings = pool(
         outputs.stage,
         outputs.aux,
@@ -231,7 +231,7 @@ def _look(
         facade.bays,
         _values(facade, settings),
         prefix=facade.prefix,
-        shown=shown[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns],
+        shown=view.cells_shown(shot.shown, outputs.stage.shape[1:]),
     )
     return _Look(facade=facade, view=view, canvas=canvas, outputs=outputs, readings=readings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +13,7 @@ _TILE_PX: Final = 8
 _SKY_SPREAD: Final = 4.0
 _SKY_SHARE: Final = 0.04
 """Smooth tiles from the top down are sky if they make up this much of the picture."""
-_BLANK_SPREAD: Final = 2.0
-_SHARPNESS_WIDTH_PX: Final = 480
-CLIPPED: Final = 250
+_CLIPPED: Final = 250
 _GREY: Final = (100, 156)
 
 
@@ -29,7 +26,6 @@ class Measures:
 
     width_px: int
     height_px: int
-    luma_p5: float
     luma_p50: float
     luma_p95: float
     """Of the facade, 0..255."""
@@ -46,8 +42,6 @@ class Measures:
     haze_facade: float
     """How much of the light comes from the air between, 0..1: the dark channel of tiles against the brightest air."""
     colourfulness: float
-    blank: float
-    """Share of the facade's tiles without any structure."""
     sky: float | None
     """Luma of the smooth part above the facade; None where the picture shows no sky."""
     sky_blue: float
@@ -56,7 +50,6 @@ class Measures:
     """Share of rows at the bottom that were never encoded."""
     digest: str = ""
     """Of the photo's bytes."""
-    at: datetime | None = None
 
 
 def measure(
@@ -64,17 +57,16 @@ def measure(
     facade_mask: NDArray[Any],
     *,
     digest: str = "",
-    at: datetime | None = None,
 ) -> Measures:
-    """What `judge` needs to know of a picture [h, w, 3]; `facade_mask` [h, w] is true on the facade (or facades)."""
+    """What the gate needs to know of a picture [h, w, 3]; `facade_mask` [h, w] is true on the facade (or facades)."""
     small = _blocks(picture_bgr)
     height, width = small.shape[:2]
     step = max(1, round(picture_bgr.shape[1] / _WORK_WIDTH_PX))
     inside = np.asarray(facade_mask[::step, ::step] > 0)[:height, :width]
     if not inside.any():
         inside = np.ones((height, width), bool)
-    bright, least = luma(small), darkest(small)
-    low, middle, high = np.percentile(bright[inside], (5, 50, 95))
+    bright, least = _luma(small), _darkest(small)
+    middle, high = np.percentile(bright[inside], (50, 95))
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     around = bright[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     spread, on_facade = _tiles(bright).std(axis=(1, 3)), _tiles(inside).mean(axis=(1, 3)) > 0.5
@@ -91,10 +83,9 @@ def measure(
     return Measures(
         width_px=picture_bgr.shape[1],
         height_px=picture_bgr.shape[0],
-        luma_p5=float(low),
         luma_p50=float(middle),
         luma_p95=float(high),
-        clipped=float((darkest(picture_bgr[::2, ::2])[facade_mask[::2, ::2] > 0] >= CLIPPED).mean())
+        clipped=float((_darkest(picture_bgr[::2, ::2])[facade_mask[::2, ::2] > 0] >= _CLIPPED).mean())
         if np.any(facade_mask[::2, ::2])
         else 0.0,
         sharpness=sharp,
@@ -107,44 +98,24 @@ def measure(
             np.hypot(red_green.std(), yellow_blue.std())
             + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean())  # Hasler and Suesstrunk 2003
         ),
-        blank=float((facade < _BLANK_SPREAD).mean()),
         sky=float(np.percentile(_tiles(bright).mean(axis=(1, 3))[sky], 75)) if has_sky else None,
         sky_blue=float(np.median(_tiles(small[..., 0] - small[..., 2]).mean(axis=(1, 3))[sky]))
         if has_sky
         else 0.0,
-        lost=lost_share(picture_bgr),
+        lost=_lost_share(picture_bgr),
         digest=digest,
-        at=at,
     )
 
 
-def sharpness(image_bgr: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian of the luma at a common size; grows with detail and focus."""
-    return _laplacian_variance(_shrunk(luma(image_bgr)))
-
-
-def luma(bgr: NDArray[Any]) -> NDArray[np.float32]:
+def _luma(bgr: NDArray[Any]) -> NDArray[np.float32]:
     """Brightness as a person sees it, 0..255."""
     blue, green, red = (np.asarray(bgr[..., i], np.float32) for i in range(3))
     return np.asarray(0.114 * blue + 0.587 * green + 0.299 * red, np.float32)  # ITU-R BT.601
 
 
-def darkest(bgr: NDArray[Any]) -> NDArray[Any]:
+def _darkest(bgr: NDArray[Any]) -> NDArray[Any]:
     """The lowest of the three channels: near 0 somewhere in every part of a clear view."""
     return np.asarray(np.minimum(np.minimum(bgr[..., 0], bgr[..., 1]), bgr[..., 2]))
-
-
-def _shrunk(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Block means, so that noise and the camera's resolution count less."""
-    step = max(1, round(luma.shape[1] / _SHARPNESS_WIDTH_PX))
-    height, width = (n - n % step for n in luma.shape)
-    if height == 0 or width == 0:
-        return luma
-    whole = luma[:height, :width]
-    return np.asarray(
-        np.add.reduce([whole[y::step, x::step] for y in range(step) for x in range(step)]) / step**2,
-        np.float32,
-    )
 
 
 def _laplacian_variance(luma: NDArray[np.float32]) -> float:
@@ -154,7 +125,7 @@ def _laplacian_variance(luma: NDArray[np.float32]) -> float:
     return float((around - 4 * luma[1:-1, 1:-1]).var())
 
 
-def lost_share(bgr: NDArray[Any]) -> float:
+def _lost_share(bgr: NDArray[Any]) -> float:
     """The share of rows at the bottom in the one flat grey with which cameras fill what they failed to encode."""
     last = bgr[-1, 0].astype(int)
     if last.max() - last.min() > 2 or not _GREY[0] <= last[0] <= _GREY[1]:

@@ -15,10 +15,10 @@ import msgspec
 
 from plumbline.errors import ConfigError
 from plumbline_edge import bounded
-from plumbline_edge.camera.align import Reference
 from plumbline_edge.camera.baseline import Baseline
+from plumbline_edge.camera.reference import Reference
 from plumbline_edge.settings import CameraSettings
-from plumbline_edge.vision.course import Course, restarted
+from plumbline_edge.vision.course import Course, forgotten, restarted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,18 @@ class Memory:
     """P(stage >= 1..7) that the model gives each zone before the works begin, when the truth is 0 percent."""
     reference: Reference | None = None
     """Where the camera looked on day 0, else when its first photo was accepted."""
+    model: str = ""
+    """Which model `courses` and `zero` are of."""
+
+    def judged_by(self, model: str) -> Memory:
+        """The same for that model. What another saw in untouched zones, and how zones came on in its eyes, says nothing.
+
+        Their last levels stay, for zones that are hidden.
+        """
+        if model == self.model:
+            return self
+        courses = {zone: forgotten(course) for zone, course in self.courses.items()}
+        return replace(self, model=model, courses=courses, zero={})
 
     def noticing_late(self, at: datetime) -> Memory:
         """After one more photo older than the newest; at the LATE_PHOTOS-th the dates begin anew."""
@@ -58,13 +70,16 @@ class Memory:
 
     def of_day0_only(self) -> Memory:
         """What was there before the works, and nothing of the photos judged so far."""
-        return Memory(day0=self.day0, zero=self.zero, reference=self.reference)
+        return Memory(day0=self.day0, zero=self.zero, reference=self.reference, model=self.model)
 
 
 class _OnDisk(msgspec.Struct):
-    """`view` says which facades in which grids this was; another view makes all of it void."""
+    """`view` says which facades this was: another makes all of it void. `grid` says how they were divided and valued:
+    another makes what is known of zones void.
+    """
 
     view: str
+    grid: str
     accepted: int
     last_at: datetime | None
     late: int
@@ -74,6 +89,7 @@ class _OnDisk(msgspec.Struct):
     """By facade, what the picture's pixels hash to: a PNG with a flipped bit may still be one."""
     zero: dict[str, tuple[float, ...]]
     has_reference: bool
+    model: str
 
 
 class _Sealed(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,7 +112,7 @@ class MemoryFile:
         self._reference = state_dir / "cameras" / f"{camera.name}.reference"
         self._day0 = state_dir / "day0"
         self._camera = camera.name
-        self._view = _view(camera)
+        self._view, self._grid = _view(camera), _grid(camera)
 
     def load(self) -> Memory:
         kept = self._kept()
@@ -106,15 +122,17 @@ class MemoryFile:
             self._say("its facades or stages in the site file are others than before, so it begins anew")
             return Memory()
         pictures = {facade: self._read_day0(facade, digest) for facade, digest in kept.day0.items()}
+        same_zones = kept.grid == self._grid
         return Memory(
             accepted=kept.accepted,
             last_at=kept.last_at,
             late=kept.late,
             baseline=kept.baseline,
-            courses=kept.courses,
+            courses=kept.courses if same_zones else {},
             day0={facade: picture for facade, picture in pictures.items() if picture is not None},
-            zero=kept.zero,
+            zero=kept.zero if same_zones else {},
             reference=self._read_reference() if kept.has_reference else None,
+            model=kept.model,
         )
 
     def save(self, memory: Memory, *, new_day0: bool = False, new_reference: bool = False) -> None:
@@ -126,6 +144,7 @@ class MemoryFile:
             _replace(self._reference, memory.reference.to_bytes())
         kept = _OnDisk(
             view=self._view,
+            grid=self._grid,
             accepted=memory.accepted,
             last_at=memory.last_at,
             late=memory.late,
@@ -134,6 +153,7 @@ class MemoryFile:
             day0={facade: _digest(picture) for facade, picture in memory.day0.items()},
             zero=memory.zero,
             has_reference=memory.reference is not None,
+            model=memory.model,
         )
         body = msgspec.json.encode(kept)
         with contextlib.suppress(FileNotFoundError):
@@ -190,9 +210,13 @@ def config_name(camera: CameraSettings) -> str:
 
 
 def _view(camera: CameraSettings) -> str:
-    """What must be the same for the zones' courses and day-0 to mean the same; weights may change."""
-    facades = [(f.name, f.quad, f.floors, f.bays, f.values) for f in camera.all_facades()]
-    return f"canvas 1 {camera.track} {facades}"
+    """What must be the same for day-0 and for where the camera looked to mean the same."""
+    return f"canvas 1 {[(f.name, f.quad) for f in camera.all_facades()]}"
+
+
+def _grid(camera: CameraSettings) -> str:
+    """What must be the same for the zones' percents to mean the same; weights may change."""
+    return f"{camera.track} {[(f.name, f.floors, f.bays, f.values) for f in camera.all_facades()]}"
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plumbline.stages import AUX_CLASSES
-from plumbline_edge.vision.view import FACADE_BOX
+from plumbline_edge.vision.view import FACADE_BOX, filled_quad
 from plumbline_edge.vision.zones import Quad
 
 if TYPE_CHECKING:
@@ -90,49 +90,32 @@ def clear_mask(facades: Sequence[tuple[View, NDArray[Any]]]) -> NDArray[np.bool_
     Inside a grown facade, seen by the model, and nobody found there in any of the views. Nothing is clear where
     there are no facades.
     """
-    width, height = facades[0][0].picture_wh if facades else (0, 0)
-    clear, found = np.zeros((2, height, width), np.bool_)
+    clear, found = np.zeros((2, *_size_hw(facades)), np.bool_)
     for view, aux in facades:
         seen = view.lay_back(private_cells(aux).astype(np.uint8), _UNSEEN)
-        clear |= (seen == 0) & _inside(grown_quad(view.quad), (height, width))
+        clear |= (seen == 0) & filled_quad(grown_quad(view.quad), clear.shape)
         found |= seen == 1
     return clear & ~found
 
 
-@overload
-def mask(picture: Image, clear: NDArray[np.bool_], *, hfov_deg: float, distance_m: float) -> Preview: ...
+def private_places(facades: Sequence[tuple[View, NDArray[Any]]]) -> NDArray[np.bool_]:
+    """Where in one camera's picture a person or vehicle may be in any of the views, [H, W]."""
+    found = np.zeros(_size_hw(facades), np.bool_)
+    for view, aux in facades:
+        found |= view.lay_back(private_cells(aux).astype(np.uint8), 0) > 0
+    return found
 
 
-@overload
-def mask(
-    picture: Image,
-    clear: NDArray[Any] | None,
-    *,
-    quad: Quad,
-    box: tuple[int, int, int, int],
-    hfov_deg: float,
-    distance_m: float,
-) -> Preview | None: ...
+def _size_hw(facades: Sequence[tuple[View, NDArray[Any]]]) -> tuple[int, int]:
+    width, height = facades[0][0].picture_wh if facades else (0, 0)
+    return height, width
 
 
-def mask(
-    picture: Image,
-    clear: NDArray[Any] | None,
-    *,
-    quad: Quad | None = None,
-    box: tuple[int, int, int, int] | None = None,
-    hfov_deg: float,
-    distance_m: float,
-) -> Preview | None:
+def mask(picture: Image, clear: NDArray[np.bool_], *, hfov_deg: float, distance_m: float) -> Preview:
     """The preview of a BGR picture: sharp where `clear` [H, W] says so, in blocks elsewhere; at most FACE_PX a face.
 
-    Raises ValueError for a mask that is none, so that no picture leaves. With `quad` and `box`, `clear` is the model's
-    `aux` of that box, or None, which gives None.
+    Raises ValueError for a mask that is none, so that no picture leaves.
     """
-    if quad is not None and box is not None:
-        if clear is None:
-            return None
-        clear = _clear_in_box(picture.shape[:2], clear, quad, box)
     if clear is None or clear.dtype != np.bool_ or clear.shape != picture.shape[:2]:
         raise ValueError("no mask of the picture's size: nothing may be shown")
     import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
@@ -220,32 +203,13 @@ def _islands(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 def _filled(onto: Image, picture: Image, numbers: NDArray[np.int32]) -> Image:
     """`onto` with each numbered place in its mean colour in `picture`."""
-    flat = numbers.ravel()
-    areas = np.maximum(np.bincount(flat), 1)
-    means = np.stack([np.bincount(flat, picture[..., c].ravel()) / areas for c in range(3)], axis=-1)
-    return np.asarray(np.where((numbers > 0)[..., None], _few_colours(means)[numbers], onto), np.uint8)
-
-
-def _inside(quad: Quad, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    import cv2  # noqa: PLC0415
-
-    height, width = size_hw
-    sheet = np.zeros(size_hw, np.uint8)
-    cv2.fillConvexPoly(sheet, (np.asarray(quad) * (width, height)).round().astype(np.int32), 1)
-    return sheet > 0
-
-
-def _clear_in_box(
-    size_hw: tuple[int, ...], aux: NDArray[Any], quad: Quad, box: Sequence[int]
-) -> NDArray[np.bool_]:
-    """As `clear_mask`, for a model that saw an upright box (x0, y0, x1, y1) of the picture."""
-    import cv2  # noqa: PLC0415
-
-    x0, y0, x1, y1 = box
-    public = np.where(private_cells(aux), 0, 1).astype(np.uint8)
-    seen = np.zeros(size_hw, np.uint8)
-    seen[y0:y1, x0:x1] = cv2.resize(public, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)
-    return (seen > 0) & _inside(grown_quad(quad), (size_hw[0], size_hw[1]))
+    places = np.flatnonzero(numbers)
+    which, colours = numbers.ravel()[places], picture.reshape(-1, 3)[places]
+    areas = np.maximum(np.bincount(which), 1)
+    means = np.stack([np.bincount(which, colours[:, c]) / areas for c in range(3)], axis=-1)
+    filled = onto.copy()
+    filled.reshape(-1, 3)[places] = _few_colours(means)[which]
+    return filled
 
 
 def _encoded(image: Image) -> Preview:

@@ -18,6 +18,7 @@ from plumbline_edge.camera.baseline import Baseline
 from plumbline_edge.camera.memory import Memory
 from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.settings import FacadeSettings
+from plumbline_edge.vision.view import filled_quad
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 
 _LEAST_SIDE_PX: Final = 16
-"""A picture with a shorter side is none: no facade could be seen in it."""
+_MOST_LONG: Final = 20
+"""A picture with a shorter side, or so many times longer than wide, is none: no facade could be seen in it."""
 _SAME_SHAPE: Final = 1.03
 
 
@@ -51,6 +53,7 @@ class Shot:
     """Where the facades are."""
     shift_px: float | None
     frames: int
+    """How many it is the median of."""
     baseline: Baseline
 
 
@@ -64,7 +67,6 @@ def digest_of(raws: Sequence[bytes]) -> str:
 
 def taken(
     raws: Sequence[bytes],
-    digest: str,
     at: datetime,
     memory: Memory,
     facades: Sequence[FacadeSettings],
@@ -73,43 +75,45 @@ def taken(
     clock_set: bool,
 ) -> Shot:
     """The picture in a burst's bytes, or in a single one's. Raises Unusable with every reason why there is none."""
-    if digest == memory.baseline.digest:
+    last = digest_of(raws[-1:])  # a camera that freezes shows its last picture from then on
+    if last == memory.baseline.digest:
         raise Unusable(("FROZEN",), memory.baseline)
-    pictures = _decoded(raws, max_megapixels, replace(memory.baseline, digest=digest))
+    pictures = _decoded(raws, max_megapixels, replace(memory.baseline, digest=last))
     height, width = pictures[0].shape[:2]
     where = facade_mask(facades, (height, width))
     usable = burst.usable(pictures, where)
-    plain = burst.median(usable)
-    measures = gate.measure(plain, where, digest=digest, at=at)
+    plain, frames = burst.median(usable), len(usable)
+    measures = gate.measure(plain, where, digest=last)
     if memory.reference is not None and _other_shape((width, height), memory.reference.picture_wh):
-        raise Unusable(("MOVED",), replace(memory.baseline, digest=digest))
-    found = [align.find(frame, memory.reference, None) for frame in usable] if memory.reference else []
+        raise Unusable(("MOVED",), replace(memory.baseline, digest=last))
+    if len(usable) >= burst.FRAMES[0] and align.stands_still(usable):
+        usable = (plain,)  # their median lies on day-0 as each of them does
+    found = [align.find(frame, memory.reference) for frame in usable] if memory.reference else []
     middle = _middle(found)
-    baseline = memory.baseline.noticing(measures, at, middle.inliers if middle else None)
     codes = gate.judge(measures, memory.baseline, middle, at if clock_set else None, memory.last_at)
+    baseline = gate.noticed(memory.baseline, measures, middle, at, codes)
     shift_px = middle.shift_px if middle is not None else None
     if codes:
         raise Unusable(codes, baseline, shift_px)
-    picture, shown = _laid(usable, found, plain)
+    laid = [(frame, one) for frame, one in zip(usable, found, strict=False) if one.found]
+    picture, shown = _laid_median(laid) if laid else (plain, None)
+    together = frames if len(usable) == 1 else len(laid or usable)
     return Shot(
         picture=picture,
         shown=shown,
         facades=facade_mask(facades, picture.shape[:2]),
         shift_px=shift_px,
-        frames=len(usable),
+        frames=together if together >= burst.FRAMES[0] else 1,
         baseline=baseline,
     )
 
 
 def facade_mask(facades: Sequence[FacadeSettings], size_hw: tuple[int, ...]) -> NDArray[np.bool_]:
     """True where any facade is, [h, w]."""
-    import cv2  # noqa: PLC0415 - 40 MB, only where there is a camera
-
-    height, width = size_hw[:2]
-    sheet = np.zeros((height, width), np.uint8)
+    where = np.zeros(size_hw[:2], np.bool_)
     for facade in facades:
-        cv2.fillConvexPoly(sheet, (np.asarray(facade.quad) * (width, height)).round().astype(np.int32), 1)
-    return sheet > 0
+        where |= filled_quad(facade.quad, where.shape)
+    return where
 
 
 def _decoded(raws: Sequence[bytes], max_megapixels: float, baseline: Baseline) -> list[Picture]:
@@ -122,7 +126,8 @@ def _decoded(raws: Sequence[bytes], max_megapixels: float, baseline: Baseline) -
         except PhotoRefused as why:
             codes.append(why.code)
         else:
-            if min(picture.shape[:2]) >= _LEAST_SIDE_PX:
+            short, long = sorted(picture.shape[:2])
+            if short >= max(_LEAST_SIDE_PX, long / _MOST_LONG):
                 pictures.append(picture)
     if not pictures:
         raise Unusable(tuple(dict.fromkeys(codes)) or ("UNREADABLE",), baseline)
@@ -141,15 +146,10 @@ def _middle(found: Sequence[Alignment]) -> Alignment | None:
     return known[len(known) // 2] if known else next(iter(found), None)
 
 
-def _laid(
-    frames: Sequence[Picture], found: Sequence[Alignment], plain: Picture
-) -> tuple[Picture, NDArray[np.bool_] | None]:
-    """The median of the frames as day-0's camera would have seen them, and where it sees anything."""
-    laid = [(frame, one) for frame, one in zip(frames, found, strict=False) if one.found]
-    if not laid:
-        return plain, None
+def _laid_median(laid: Sequence[tuple[Picture, Alignment]]) -> tuple[Picture, NDArray[np.bool_]]:
+    """The median of the frames as day-0's camera would have seen them, and where all of them see anything."""
     picture = burst.median([align.warp(frame, one) for frame, one in laid])
-    everywhere = np.full(plain.shape[:2], 255, np.uint8)
+    everywhere = np.full(laid[0][0].shape[:2], 255, np.uint8)
     return picture, _all_of([align.warp(everywhere, one) for _, one in laid])
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 from plumbline.errors import ConfigError
 from plumbline_edge import bounded
 from plumbline_edge.camera.sources import exif
+from plumbline_edge.camera.sources.name import day_and_time
 
 PICTURES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
@@ -23,9 +23,6 @@ PICTURES: Final = frozenset(
 UNDATED: Final = datetime.fromtimestamp(0, UTC)
 """Stands in where a photo's time is asked for and there is none."""
 
-_DATED: Final = re.compile(
-    r"(?<!\d)(20\d\d)([-_.]?)(\d\d)\2(\d\d)(?:[T_ -]{0,3}(\d\d)[:h.-]?(\d\d)(?:[:m.-]?(\d\d))?)?(?!\d{5})"
-)
 _NOON: Final = 12
 
 
@@ -77,17 +74,12 @@ def found_at(path: Path, zone: ZoneInfo) -> Picture:
 
 def named_at(stem: str, zone: ZoneInfo, told: datetime | None) -> datetime | None:
     """The date in a name; `told` lends its time of day to a name that has only the same day."""
-    found = _DATED.search(stem)
+    found = day_and_time(stem, zone)
     if found is None:
         return None
-    year, _, month, day, *clock = found.groups()
-    hour, minute, second = (int(text) if text else None for text in clock)
-    try:
-        if hour is not None:
-            return datetime(int(year), int(month), int(day), hour, minute or 0, second or 0, tzinfo=zone)
-        on = date(int(year), int(month), int(day))
-    except ValueError:  # digits that are no date
-        return None
+    on, at = found
+    if at is not None:
+        return at
     if told is not None and told.date() == on:
         return told
     return datetime(on.year, on.month, on.day, _NOON, tzinfo=zone)

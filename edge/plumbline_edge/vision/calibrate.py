@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ import typer
 from plumbline.errors import ConfigError
 from plumbline.stages import DEFAULT_VALUES
 from plumbline_edge import bounded
+from plumbline_edge.camera.chosen import camera_named, model_folder, works_begin
 
 if TYPE_CHECKING:
     from plumbline_edge.settings import CameraSettings
@@ -72,19 +72,13 @@ def calibrate(
     from plumbline_edge.camera.memory import config_name  # noqa: PLC0415
     from plumbline_edge.config import load_cameras  # noqa: PLC0415
     from plumbline_edge.vision import calibration, interval  # noqa: PLC0415
-    from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
 
     settings = load_cameras(site)
-    chosen = next((one for one in settings.cameras if one.name == camera), None)
-    if chosen is None:
-        known = ", ".join(one.name for one in settings.cameras) or "none"
-        raise ConfigError(f"{site}: no camera {camera!r}", hint=f"Cameras in this file: {known}.")
+    chosen = camera_named(settings, camera, site)
     said = read_corrections(corrections)
-    load_model = LazyModel(
-        model or (Path(settings.model.folder) if settings.model.folder else shipped_folder())
-    )
+    load_model = LazyModel(model_folder(settings, model))
     card = load_model().card
-    readings = _readings(photos, chosen, load_model, ZoneInfo(settings.timezone))
+    readings = _readings(photos, chosen, load_model, settings.timezone)
     seen = list(observed(said, readings, chosen))
     if not seen:
         raise ConfigError(
@@ -201,23 +195,24 @@ def observed(
 
 
 def _readings(
-    photos: Sequence[Path], camera: CameraSettings, load_model: Any, zone: ZoneInfo
+    photos: Sequence[Path], camera: CameraSettings, load_model: Any, timezone: str
 ) -> dict[str, tuple[ZoneReading, ...]]:
     """What the model sees of each photo's zones, in the photos' order, as the gateway would from its first one on."""
     from plumbline_edge.camera.judge import judge  # noqa: PLC0415
     from plumbline_edge.camera.memory import Memory  # noqa: PLC0415
-    from plumbline_edge.camera.source import PhotoRefused  # noqa: PLC0415
+    from plumbline_edge.camera.sources.port import PhotoRefused  # noqa: PLC0415
     from plumbline_edge.vision import album, photo_file  # noqa: PLC0415
 
-    begin = None if camera.works_begin is None else datetime.combine(camera.works_begin, time(), zone)
     memory, seen = Memory(), {}
-    for picture in album.gathered(photos, zone):
+    for picture in album.gathered(photos, ZoneInfo(timezone)):
         path, at = picture.path, picture.at
         try:
             raw = photo_file.read(path)
         except PhotoRefused as why:
             raise ConfigError(f"{path}: {why}", hint="Name photo files.") from None
-        judged = judge(raw, at or album.UNDATED, camera, load_model, memory, day0_until=begin)
+        judged = judge(
+            raw, at or album.UNDATED, camera, load_model, memory, day0_until=works_begin(camera, timezone)
+        )
         memory = judged.memory
         if not judged.readings:
             codes = ", ".join(judged.captured.progress.gate)

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -15,10 +14,11 @@ import typer
 
 from plumbline.errors import ConfigError, Refused
 from plumbline.terminal import on_one_line, printable
+from plumbline_edge.camera.chosen import camera_named, model_folder, works_begin
 
 if TYPE_CHECKING:
     from plumbline_edge.camera.capture import LazyModel
-    from plumbline_edge.settings import CameraSettings, SiteSettings
+    from plumbline_edge.settings import SiteSettings
     from plumbline_edge.vision.sequence import Seen
 
 app = typer.Typer()
@@ -76,10 +76,10 @@ def run(
 
     settings = load_cameras(site, day0_named=day0 is not None)
     chosen = replace(
-        _camera(site, settings, camera), max_megapixels=MAX_MEGAPIXELS
+        camera_named(settings, camera, site), max_megapixels=MAX_MEGAPIXELS
     )  # a gateway's bound is its memory
     witness = Witness(_loader(settings, model))
-    pictures = album.gathered(photos, zone := ZoneInfo(settings.timezone))
+    pictures = album.gathered(photos, ZoneInfo(settings.timezone))
     for late in album.backwards(pictures):
         _note(
             f"{on_one_line(str(late.path))} is dated before the photo in front of it; the order given is kept"
@@ -88,7 +88,7 @@ def run(
     start = (
         sequence.start_from(day0, chosen, witness)
         if day0 is not None
-        else sequence.Start(memory=Memory(), day0_until=_works_begin(chosen, zone))
+        else sequence.Start(memory=Memory(), day0_until=works_begin(chosen, settings.timezone))
     )
     if overlay is not None:
         check_apart(overlay, pictures)
@@ -178,29 +178,10 @@ def check(model: Folder = None, as_json: AsJson = False) -> None:
 def _loader(settings: SiteSettings, folder: Path | None) -> LazyModel:
     """Loads it at once: a missing model ends the command, instead of marking every photo."""
     from plumbline_edge.camera.capture import LazyModel  # noqa: PLC0415
-    from plumbline_edge.vision.model import shipped_folder  # noqa: PLC0415
 
-    named = settings.model.folder
-    loader = LazyModel(folder or (Path(named) if named else shipped_folder()), threads=settings.model.threads)
+    loader = LazyModel(model_folder(settings, folder), threads=settings.model.threads)
     loader()
     return loader
-
-
-def _camera(path: Path, settings: SiteSettings, name: str | None) -> CameraSettings:
-    known = ", ".join(c.name for c in settings.cameras)
-    if name is None and len(settings.cameras) == 1:
-        return settings.cameras[0]
-    if name is None:
-        raise ConfigError(f"{path}: which camera?", hint=f"Name it with --camera: {known}.")
-    for camera in settings.cameras:
-        if camera.name == name:
-            return camera
-    raise ConfigError(f"{path}: no camera {name!r}", hint=f"Cameras in this file: {known}.")
-
-
-def _works_begin(camera: CameraSettings, zone: ZoneInfo) -> datetime | None:
-    day = camera.works_begin
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
 def _watched(verdicts: Iterable[Seen], total: int) -> Iterator[Seen]:

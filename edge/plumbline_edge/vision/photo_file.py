@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline_edge import bounded
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 
 MAX_FILE_BYTES: Final = 100_000_000
 MAX_MEGAPIXELS: Final = 128.0

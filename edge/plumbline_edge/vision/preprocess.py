@@ -1,33 +1,15 @@
 """A photo and its day-0 photo to the model's input; training and the gateway both call exactly this.
 
-The camera's picture is cropped to `roi_box` first: the model learned to see a facade that fills its view.
+Both are canvases of `view.View`: the model learned to see a facade straight on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-ROI_MARGIN: Final = 0.15
-
-
-def roi_box(
-    quad: Sequence[tuple[float, float]], size: tuple[int, int], margin: float = ROI_MARGIN
-) -> tuple[int, int, int, int]:
-    """The crop (x0, y0, x1, y1), end exclusive, that holds the facade quad and `margin` of its extent around it.
-
-    `size` is the image's (width, height); the crop is cut at the image's edge and never empty.
-    """
-    xs, ys = [x for x, _ in quad], [y for _, y in quad]
-    wide, tall = (max(xs) - min(xs)) * margin, (max(ys) - min(ys)) * margin
-    x0, y0 = max(0, round(min(xs) - wide)), max(0, round(min(ys) - tall))
-    x1, y1 = min(size[0], round(max(xs) + wide)), min(size[1], round(max(ys) + tall))
-    x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
 def to_input(
@@ -35,7 +17,7 @@ def to_input(
 ) -> NDArray[np.float32]:
     """The model's `x`, float32 [1, 6, H, W]: RGB now, RGB day-0, 0..1; day-0 is zeros where none is known.
 
-    Both pictures are the same crop of the same view, uint8 [h, w, 3] BGR, and are stretched to (H, W) without bars.
+    Both pictures are canvases of the same view, uint8 [h, w, 3] BGR, and are stretched to (H, W) without bars.
     """
     import numpy as np  # noqa: PLC0415 - 30 MB, only where there is a camera
 

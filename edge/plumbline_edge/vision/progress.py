@@ -10,7 +10,7 @@ from typing import Final
 
 from plumbline.messages import ZoneProgress
 from plumbline_edge.settings import FacadeSettings
-from plumbline_edge.vision.course import MAX_RISE_PP, Course, Regress, step
+from plumbline_edge.vision.course import MAX_RISE_PP, Course, Regress, is_doubted, step
 from plumbline_edge.vision.interval import DRIFT_PP_PER_DAY, LEAST_VISIBLE, Widths, bounds
 from plumbline_edge.vision.zones import ZoneReading, doubt
 
@@ -139,7 +139,7 @@ def _judged(
     late = course.at is not None and at < course.at
     after, regress = step(course, reading.percent, reading.visible, at, half_pp=half, max_rise_pp=max_rise_pp)
     percent = reading.percent if late or after.level is None else after.level
-    sunk = percent - reading.percent if after.doubted and not late else 0.0
+    sunk = percent - reading.percent if is_doubted(after) and not late else 0.0
     low, high = bounds(percent, half, also_below=min(reading.percent, percent) if sunk > 0 else None)
     zone = ZoneProgress(
         id=reading.id,

@@ -12,11 +12,11 @@ from plumbline.errors import Refused
 from plumbline.messages import Photo, Progress
 from plumbline.terminal import on_one_line
 from plumbline_edge.camera.capture import read_calibration
-from plumbline_edge.camera.gate import REASONS
 from plumbline_edge.camera.judge import judge
 from plumbline_edge.camera.memory import Memory
+from plumbline_edge.camera.reasons import REASONS
 from plumbline_edge.camera.records import unusable
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.vision import photo_file
 from plumbline_edge.vision.album import UNDATED, Picture
 from plumbline_edge.vision.witness import Look, Witness

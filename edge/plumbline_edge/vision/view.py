@@ -105,6 +105,15 @@ class View:
         x, y = u / safe, v / safe
         return np.asarray((w > 0) & (x >= 0) & (y >= 0) & (x < self.picture_wh[0]) & (y < self.picture_wh[1]))
 
+    def cells_shown(self, shown: NDArray[np.bool_] | None, map_hw: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which cells of a map of the canvas [h, w] lie in the picture, and where `shown` [H, W] of it is true."""
+        where = self.in_picture()
+        if shown is not None:
+            where &= self.cut_classes(shown.astype(np.uint8), 0) > 0
+        (height, width), (rows, columns) = self.canvas_hw, map_hw
+        step_y, step_x = height // rows, width // columns
+        return where[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns]
+
     def _picture_px_per_canvas_px(self) -> float:
         """How much finer the picture is than the canvas, at the facade's finest edge."""
         corners = np.asarray(self.quad, float) * self.picture_wh
@@ -113,6 +122,16 @@ class View:
         x0, y0, x1, y1 = FACADE_BOX
         across, down = width * (x1 - x0), height * (y1 - y0)
         return float(min(max(edges[0], edges[2]) / across, max(edges[1], edges[3]) / down))
+
+
+def filled_quad(quad: Quad, size_hw: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where in a picture of that size a facade is, [h, w]."""
+    import cv2  # noqa: PLC0415
+
+    height, width = size_hw[:2]
+    sheet = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(sheet, (np.asarray(quad) * (width, height)).round().astype(np.int32), 1)
+    return sheet > 0
 
 
 def _shrunk_to(picture: Image, factor: float) -> tuple[Image, tuple[float, float]]:

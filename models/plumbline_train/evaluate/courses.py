@@ -17,7 +17,7 @@ from plumbline_sim.scene.conditions import SEASONS, Conditions, Season
 from plumbline_sim.scene.families import Split
 from plumbline_sim.scene.project import Project, Slip
 from plumbline_sim.scene.render import Render, render
-from plumbline_train.evaluate.doorkeeper import Doorkeeper, Laid, doubts
+from plumbline_train.evaluate.doorkeeper import Doorkeeper, doubts
 from plumbline_train.evaluate.looking import Blind, Judge, blinded, changed_percent, hits
 from plumbline_train.evaluate.scores import majority_stage
 from plumbline_train.evaluate.sightings import Course, Shot
@@ -113,7 +113,7 @@ def _shot(
     laid = gate.takes(photo.bgr, day)
     canvas = view.cut(laid.picture)
     outputs = judge.look(*blinded(canvas, day0, job.blind), project.track)
-    readings = _pooled(outputs, project, _shown(view, laid, outputs))
+    readings = _pooled(outputs, project, view.cells_shown(laid.shown, outputs.stage.shape[1:]))
     return Shot(
         day=float(day), weather=_kind(weather), gate=laid.codes or doubts(outputs.quality),
         percent=np.array([np.nan if r.percent is None else r.percent for r in readings]),
@@ -133,16 +133,6 @@ def _pooled(outputs: Outputs, project: Project, shown: Any = None) -> tuple[Zone
     return pool(
         outputs.stage, outputs.aux, CANVAS_QUAD, project.floors, project.bays, project.values, shown=shown
     )
-
-
-def _shown(view: View, laid: Laid, outputs: Outputs) -> Any:
-    """Where the model's maps show the site, [h, w]: within the picture, and seen by the camera as it stands today."""
-    shown = view.in_picture()
-    if laid.shown is not None:
-        shown &= view.cut_classes(laid.shown.astype(np.uint8), 0) > 0
-    rows, columns = outputs.stage.shape[1:]
-    step_y, step_x = shown.shape[0] // rows, shown.shape[1] // columns
-    return shown[step_y // 2 :: step_y, step_x // 2 :: step_x][:rows, :columns]
 
 
 def _kind(weather: Conditions) -> str:

@@ -51,7 +51,7 @@ class Doorkeeper:
         raws = [_jpeg(picture)]
         try:
             taken = shot.taken(
-                raws, shot.digest_of(raws), at, self._memory, self._facades,
+                raws, at, self._memory, self._facades,
                 max_megapixels=_MAX_MEGAPIXELS, clock_set=True,
             )  # fmt: skip
         except shot.Unusable as why:

@@ -211,3 +211,12 @@ def test_a_model_that_fails_on_one_of_two_facades_gives_no_percent_at_all(after_
 
     assert captured.progress.gate == ("MODEL",)
     assert captured.photo.jpeg == b""
+
+
+@pytest.mark.parametrize("size", [(16, 2000), (2000, 16), (100, 2100)])
+def test_a_strip_is_no_photo_and_costs_no_memory(after_a_good_day, paint, size):
+    rng = np.random.default_rng(3)
+    frame = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    captured = after_a_good_day([paint.jpeg(frame), paint.jpeg(frame[:, ::-1]), paint.jpeg(255 - frame)])
+
+    assert (captured.progress.percent, captured.progress.gate) == (None, ("UNREADABLE",))

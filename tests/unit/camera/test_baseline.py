@@ -4,17 +4,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plumbline_edge.camera.align import Alignment
 from plumbline_edge.camera.baseline import ENOUGH, KEEP, Baseline
-from plumbline_edge.camera.gate import judge
+from plumbline_edge.camera.gate import judge, noticed
 from plumbline_edge.camera.measures import Measures
 
 DAY0 = datetime(2026, 5, 1, 10, tzinfo=UTC)
 CLEAR = Measures(
-    width_px=1280, height_px=720, luma_p5=30, luma_p50=120, luma_p95=200, clipped=0, sharpness=1000, fineness=0.95,
-    contrast_static=30, contrast_facade=40, haze=0.65, haze_facade=0.2, colourfulness=30, blank=0, sky=200, sky_blue=0,
+    width_px=1280, height_px=720, luma_p50=120, luma_p95=200, clipped=0, sharpness=1000, fineness=0.95,
+    contrast_static=30, contrast_facade=40, haze=0.65, haze_facade=0.2, colourfulness=30, sky=200, sky_blue=0,
     lost=0,
 )  # fmt: skip
 near = st.floats(0.85, 1.15)
@@ -68,13 +71,59 @@ def test_it_forgets_what_is_long_ago():
     assert len(after([CLEAR] * 100).sharpness) == KEEP
 
 
-def test_night_says_nothing_of_focus_and_contrast():
-    night = replace(CLEAR, luma_p50=10, luma_p95=20, sharpness=3, contrast_static=1)
+def after_judging(photo, baseline, alignment=None):
+    codes = judge(photo, baseline, alignment, DAY0, None)
+    return codes, noticed(baseline, photo, alignment, DAY0, codes)
 
-    usual = after([CLEAR] * 3 + [night] * 20)
 
-    assert usual.sharpness == (1000,) * 3
-    assert len(usual.brightness) == 23
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"luma_p50": 10, "luma_p95": 20, "sharpness": 3, "contrast_static": 1}, "DARK"),
+        ({"sky": 20.0, "sharpness": 3}, "DARK"),
+        ({"haze": 0.9, "contrast_static": 5}, "FOG_RAIN"),
+        ({"fineness": 0.2, "sharpness": 3}, "BLUR"),
+        ({"contrast_facade": 2}, "OBSTRUCTED"),
+        ({"colourfulness": 150}, "NOT_A_SITE"),
+        ({"clipped": 0.5}, "GLARE"),
+    ],
+)
+def test_what_shows_nothing_in_any_cameras_eyes_does_not_become_usual(changed, code):
+    usual = after([CLEAR] * ENOUGH)
+    codes, noticed_after = after_judging(replace(CLEAR, **changed), usual, lying(inliers=3))
+
+    assert codes[0] == code
+    assert noticed_after == usual
+
+
+def test_a_photo_refused_only_for_being_unlike_the_last_ones_becomes_usual():
+    usual = after([CLEAR] * ENOUGH)
+    codes, noticed_after = after_judging(replace(CLEAR, sharpness=200), usual)
+
+    assert codes == ("BLUR",)
+    assert noticed_after.sharpness == (*usual.sharpness, 200)
+
+
+def test_a_moved_camera_counts_its_days_without_features_and_teaches_nothing():
+    usual = after([CLEAR] * ENOUGH)
+    codes, noticed_after = after_judging(CLEAR, usual, lying(inliers=3))
+
+    assert codes == ("MOVED",)
+    assert noticed_after.low_inlier_days == 1
+    assert noticed_after.sharpness == usual.sharpness
+
+
+def test_a_photo_of_a_wrong_date_counts_no_day():
+    usual = after([CLEAR] * ENOUGH)
+
+    assert noticed(usual, CLEAR, lying(inliers=3), DAY0, ("CLOCK",)).low_inlier_days == 0
+
+
+def lying(inliers):
+    """An alignment that found so few features that nobody knows where the camera looks."""
+    return Alignment(
+        shift_px=None, inliers=inliers, homography=np.eye(3), found=False, reference_wh=(1280, 720)
+    )
 
 
 def test_the_same_bytes_again_count_once():

@@ -10,8 +10,10 @@ import pytest
 
 from plumbline.clock import to_us
 from plumbline.errors import ConfigError, Refused
+from plumbline.messages import EventCode
 from plumbline_edge.camera.capture import CameraWatch, LazyModel, photo_name, watches
-from plumbline_edge.camera.source import HttpSnapshot, PhotoUnreachable
+from plumbline_edge.camera.sources.http import HttpSnapshot
+from plumbline_edge.camera.sources.port import PhotoUnreachable
 from plumbline_edge.settings import BrokerSettings, ModelSettings, SiteSettings
 
 
@@ -241,6 +243,29 @@ async def test_a_restart_remembers_held_zones_day_0_and_the_last_picture(album, 
     assert model.seen[-1][0, 3:].any()
 
 
+async def test_a_regress_is_said_once_though_the_gateway_restarts_every_day(album, paint, clock):
+    levels = [160] * 4 + [90] * 6
+    captured = [
+        await album(paint.facade(level, seed=day)).capture(clock.wall() + timedelta(days=day))
+        for day, level in enumerate(levels)
+    ]
+
+    assert [[event.code for event in one.events] for one in captured] == (
+        [[]] * 6 + [[EventCode.ZONE_REGRESS]] + [[]] * 3
+    )
+    assert [all(zone.regress for zone in one.progress.zones) for one in captured] == [False] * 6 + [True] * 4
+
+
+async def test_what_is_remembered_of_years_is_no_more_than_of_weeks(album, paint, clock, tmp_path):
+    sizes = []
+    watched = album(*(paint.facade(100 + day % 3, seed=day) for day in range(60)))
+    for day in range(60):
+        await watched.capture(clock.wall() + timedelta(days=7 * day))
+        sizes.append((tmp_path / "cameras" / "east.json").stat().st_size)
+
+    assert max(sizes) < sizes[29] * 1.02
+
+
 class Hostile:
     """A camera whose answer trips the client in a way that nobody foresaw."""
 
@@ -274,6 +299,20 @@ async def test_a_card_that_cannot_be_written_costs_the_memory_only(watch, clock,
 
     assert captured.progress.gate == ()
     assert "cannot be kept" in caplog.text
+
+
+async def test_what_the_card_would_not_take_is_kept_with_the_next_photo(album, model, paint, clock, tmp_path):
+    watched = album(paint.facade(65, seed=1), paint.facade(70, seed=2))
+    (tmp_path / "cameras").write_text("in the way")
+    (tmp_path / "day0").write_text("in the way")
+    await watched.capture(clock.wall())
+    (tmp_path / "cameras").unlink()
+    (tmp_path / "day0").unlink()
+    await watched.capture(clock.wall() + timedelta(days=1))
+    await album(paint.facade(75, seed=3)).capture(clock.wall() + timedelta(days=2))
+
+    assert model.seen[-1][0, 3:].any()
+    assert (tmp_path / "cameras" / "east.reference").exists()
 
 
 async def test_health_tells_what_happened(album, paint, clock):

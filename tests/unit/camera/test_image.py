@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline_edge.camera.image import WORK_WIDTH_PX, decode, read_header
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_sim.camera import pixel_bomb
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)

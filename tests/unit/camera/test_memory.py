@@ -15,7 +15,7 @@ AT = datetime(2026, 5, 1, 10, tzinfo=UTC)
 MEMORY = Memory(
     accepted=2,
     last_at=AT,
-    baseline=Baseline(digest="d" * 64, sharpness=(1.0, 9.0), inliers=(40, 50), low_inlier_on=AT.date()),
+    baseline=Baseline(digest="d" * 64, sharpness=(1.0, 9.0), low_inlier_days=1, low_inlier_on=AT.date()),
     courses={
         "f1b1": Course(
             level=12.5,
@@ -26,6 +26,7 @@ MEMORY = Memory(
         )
     },
     zero={"f1b1": (0.2, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)},
+    model="net-1.0.0-00000000",
 )
 
 
@@ -48,20 +49,38 @@ def test_the_only_facades_day0_lies_under_the_cameras_name(tmp_path, paint):
     assert [path.name for path in (tmp_path / "day0").iterdir()] == ["east.png"]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"floors": 3},
-        {"bays": 4},
-        {"track": "reno"},
-        {"quad": ((0, 0), (1, 0), (1, 1), (0, 1))},
-        {"values": (0.0,) * 7 + (1.0,)},
-    ],
-)
-def test_another_view_of_the_camera_begins_with_an_empty_memory(tmp_path, paint, changed):
+def test_another_place_of_the_facade_begins_with_an_empty_memory(tmp_path, paint):
     MemoryFile(tmp_path, paint.settings()).save(MEMORY)
+    moved = paint.settings(quad=((0, 0), (1, 0), (1, 1), (0, 1)))
 
-    assert MemoryFile(tmp_path, paint.settings(**changed)).load() == Memory()
+    assert MemoryFile(tmp_path, moved).load() == Memory()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"floors": 3}, {"bays": 4}, {"track": "reno"}, {"values": (0.0,) * 7 + (1.0,)}]
+)
+def test_other_zones_of_the_same_facade_forget_percents_and_keep_what_was_there_before_the_works(
+    tmp_path, paint, changed
+):
+    """Nobody can take another photo from before the works."""
+    day0 = {"": paint.facade()[:40, :60]}
+    whole = replace(MEMORY, day0=day0, reference=align.reference(paint.facade(), None))
+    MemoryFile(tmp_path, paint.settings()).save(whole, new_day0=True, new_reference=True)
+    back = MemoryFile(tmp_path, paint.settings(**changed)).load()
+
+    assert np.array_equal(back.day0[""], day0[""])
+    assert back.reference is not None
+    assert replace(back, day0={}, reference=None) == replace(MEMORY, courses={}, zero={})
+
+
+def test_another_model_forgets_how_the_first_saw_untouched_zones_and_keeps_their_last_levels():
+    after = MEMORY.judged_by("net-2.0.0-11111111")
+
+    assert after.model == "net-2.0.0-11111111"
+    assert after.zero == {}
+    assert after.courses == {"f1b1": Course(level=12.5, at=AT)}
+    assert after.baseline == MEMORY.baseline
+    assert MEMORY.judged_by(MEMORY.model) is MEMORY
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from plumbline.clock import ManualClock, from_us
 from plumbline.errors import Unreachable
 from plumbline.messages import Anchor, Event, Photo, Progress
 from plumbline_edge.app import _photograph
+from plumbline_edge.camera.records import Captured
 from plumbline_edge.clockwatch import ClockWatch, watch
 from plumbline_edge.outbox import Outbox
 from plumbline_edge.recorder import Recorder, moment
@@ -163,11 +164,12 @@ class FakeCamera:
     def __init__(self):
         self.shots = []
 
-    async def capture(self, at):
+    async def capture(self, at, *, clock_set):
         self.shots.append(at)
+        self.clock_was_set = clock_set
         name = f"cam-{at:%Y%m%dT%H%M%S}"
         progress = Progress(camera="cam", photo=name, percent=50, low=48, high=52)
-        return SimpleNamespace(progress=progress, photo=Photo(camera="cam", photo=name))
+        return Captured(progress=progress, photo=Photo(camera="cam", photo=name))
 
 
 @contextlib.asynccontextmanager
@@ -213,12 +215,13 @@ async def test_a_step_back_after_a_photo_does_not_take_it_again(outbox):
 
 async def test_photos_of_two_boots_at_the_same_wrong_time_have_different_names(outbox):
     gateway = Gateway(outbox, ManualClock(datetime(1970, 1, 1, 1, tzinfo=UTC), trust="unset"))
-    async with photographing(gateway):
+    async with photographing(gateway) as camera:
         await passes(gateway, hours=2)
     (record,) = await gateway.said("photo")
     (progress,) = await gateway.said("data")
 
     assert record.body.photo == progress.body.photo == "cam-19700101T020000-bbbbbbbb"
+    assert not camera.clock_was_set
     assert record.clock == progress.clock == "unset"
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from plumbline.errors import ConfigError
+from plumbline_edge.camera.records import photo_name
 from plumbline_edge.vision import album
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -19,7 +20,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
     [
         ("2026-05-12", (2026, 5, 12, 12, 0)),
         ("cam1_20260512_1405", (2026, 5, 12, 14, 5)),
-        ("20260512T140530Z", (2026, 5, 12, 14, 5, 30)),
+        ("20260512T140530", (2026, 5, 12, 14, 5, 30)),
         ("north 2026-05-12 07h30", (2026, 5, 12, 7, 30)),
         ("IMG_20260512_140530123", (2026, 5, 12, 14, 5, 30)),
         ("WhatsApp Image 2026-05-12 at 2", (2026, 5, 12, 12, 0)),
@@ -34,6 +35,12 @@ def test_a_photos_name_tells_when_it_was_taken(name, at):
 @pytest.mark.parametrize("name", ["photo", "20269912", "IMG_0042", "2026-0512", "120260512", "DSC20991"])
 def test_other_digits_are_no_date(name):
     assert album.named_at(name, ZONE, None) is None
+
+
+def test_a_photo_that_a_gateway_named_is_of_that_time_in_every_zone():
+    named = photo_name("east", datetime(2026, 5, 12, 14, 5, 30, tzinfo=ZONE))
+
+    assert album.named_at(named, ZONE, None) == datetime(2026, 5, 12, 14, 5, 30, tzinfo=ZONE)
 
 
 def test_a_name_that_tells_the_day_takes_its_time_from_the_same_day_only():

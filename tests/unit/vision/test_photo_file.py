@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline_edge.camera import image
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.vision import photo_file
 
 

@@ -14,7 +14,7 @@ from plumbline_central.alerts.states import State
 from plumbline_central.deviation import Severity
 from plumbline_central.web.summary import WORST_FIRST
 from plumbline_central.web.texts import LANGUAGES, pick_language, texts
-from plumbline_edge.camera.gate import REASONS
+from plumbline_edge.camera.reasons import REASONS
 
 WEB = files("plumbline_central.web")
 SOURCES = "\n".join(

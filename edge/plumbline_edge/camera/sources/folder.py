@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline_edge.camera.sources import exif
+from plumbline_edge.camera.sources.name import day_and_time
 from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
 
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -26,9 +26,6 @@ _CLOCKS_APART: Final = timedelta(days=1)
 """A camera may keep another time zone's time."""
 _UNHEARD_OF: Final = timedelta(days=30)
 """A photo dated this much after every other deletes none: more likely its date is wrong."""
-_IN_NAME: Final = re.compile(
-    r"(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T _.-]?(\d\d)[-_.:h]?(\d\d)(?:[-_.:m]?(\d\d))?"
-)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,8 +88,8 @@ class PhotoFolder:
                     changed = datetime.fromtimestamp(found.st_mtime, UTC)
                 except (OverflowError, ValueError):  # its sender may set it to anything
                     changed = arrived
-                at = time_in_name(entry.name, self._zone) or changed
-                return Dropped(at, Path(entry.path), found.st_size, arrived)
+                _, at = day_and_time(entry.name, self._zone) or (None, None)
+                return Dropped(at or changed, Path(entry.path), found.st_size, arrived)
         return None
 
     def _take(self, before: list[Dropped]) -> bytes:
@@ -133,18 +130,6 @@ def _refuting(last: Dropped, photos: list[Dropped]) -> list[Dropped]:
         for one in photos
         if one.arrived > last.arrived and one.at <= one.arrived + _CLOCKS_APART < last.at
     ]
-
-
-def time_in_name(name: str, zone: tzinfo) -> datetime | None:
-    """The time that stands in a file's name, like east_20260501-1000.jpg or 2026-05-01 10.00.00.jpg; local in `zone`."""
-    found = _IN_NAME.search(name)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
-    try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=zone)
-    except ValueError:
-        return None
 
 
 def _read(path: Path) -> bytes:

@@ -7,16 +7,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from plumbline.errors import ConfigError, Refused, Unreachable
+from plumbline_edge.camera.reasons import HINTS, REASONS
 from plumbline_edge.commission.checks.finding import Finding, fault, ok, warning
 from plumbline_edge.settings import CameraSettings, SiteSettings
-
-_HINTS = {
-    "DARK": "Photograph by day: see `at`.",
-    "GLARE": "Turn it out of the sun, or choose other times in `at`.",
-    "BLUR": "Clean and focus it, and fix it so that wind does not shake it.",
-    "UNREADABLE": "Let its snapshot address answer with one whole JPEG.",
-    "TOO_LARGE": "Lower its resolution, or raise max_megapixels.",
-}
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """The gate is asked about the picture, not about the clock."""
@@ -28,7 +21,8 @@ async def check(settings: SiteSettings) -> list[Finding]:
 
 
 async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
-    from plumbline_edge.camera.source import kind_of, source_of  # noqa: PLC0415 - only where there is a camera
+    from plumbline_edge.camera.sources.kinds import source_of  # noqa: PLC0415 - only where there is a camera
+    from plumbline_edge.camera.sources.place import kind_of  # noqa: PLC0415 - only where there is a camera
 
     what = f"camera {camera.name}"
     began = asyncio.get_running_loop().time()
@@ -41,10 +35,8 @@ async def _camera(camera: CameraSettings, zone: ZoneInfo) -> Finding:
     said = f"{kind_of(camera)}, {width} x {height} pixels, {len(raw) / 1e3:.0f} kB in {spent_s:.1f} s"
     if not reasons:
         return ok(what, f"{said}; the facade can be judged")
-    from plumbline_edge.camera.gate import REASONS  # noqa: PLC0415
-
     why = ", ".join(REASONS[reason] for reason in reasons)
-    return warning(what, f"{said}: {why}", _HINTS.get(reasons[0], "Look at its picture in a browser."))
+    return warning(what, f"{said}: {why}", HINTS.get(reasons[0], "Look at its picture in a browser."))
 
 
 def _look(raw: bytes, camera: CameraSettings) -> tuple[int, int, tuple[str, ...]]:

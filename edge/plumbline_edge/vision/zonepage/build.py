@@ -13,7 +13,7 @@ from typing import Final
 from plumbline.errors import Refused
 from plumbline.terminal import on_one_line
 from plumbline_edge.camera import image
-from plumbline_edge.camera.source import PhotoRefused
+from plumbline_edge.camera.sources.port import PhotoRefused
 from plumbline_edge.vision import photo_file
 
 _SCRIPTS: Final = ("words.js", "geometry.js", "block.js", "seen.js", "page.js")

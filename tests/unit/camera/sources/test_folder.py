@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable
 from plumbline_edge.camera.sources import exif
-from plumbline_edge.camera.sources.folder import PhotoFolder, time_in_name
-from plumbline_edge.camera.sources.port import MAX_BYTES
+from plumbline_edge.camera.sources.folder import PhotoFolder
+from plumbline_edge.camera.sources.name import day_and_time
+from plumbline_edge.camera.sources.port import MAX_BYTES, PhotoRefused, PhotoUnreachable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAY = datetime(2026, 5, 1, 10, tzinfo=SHANGHAI)
@@ -70,17 +70,19 @@ async def test_a_time_in_the_name_counts_before_the_files_own(drop, photos):
     ],
 )  # fmt: skip
 def test_usual_ways_to_write_a_time_into_a_name_are_read(name):
-    assert time_in_name(name, UTC) == datetime(2026, 5, 2, 9, 30, 15, tzinfo=UTC)
+    at = datetime(2026, 5, 2, 9, 30, 15, tzinfo=UTC)
+
+    assert day_and_time(name, UTC) == (at.date(), at)
 
 
 @given(st.text(max_size=60))
 def test_any_name_is_borne(name):
-    time_in_name(name, UTC)
+    day_and_time(name, UTC)
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "20261399_250000.jpg", "DSC00012.JPG"])
 def test_names_without_a_time_have_none(name):
-    assert time_in_name(name, UTC) is None
+    assert day_and_time(name, UTC) is None
 
 
 def with_exif(taken, offset="", order="<"):

@@ -14,9 +14,9 @@ import pytest
 
 from plumbline.errors import Refused, Unreachable
 from plumbline_edge.camera.image import decode
-from plumbline_edge.camera.source import PhotoRefused, PhotoUnreachable
 from plumbline_edge.camera.sources import grab
 from plumbline_edge.camera.sources.grabber import Grabber
+from plumbline_edge.camera.sources.port import PhotoRefused, PhotoUnreachable
 from plumbline_edge.camera.sources.usb import UsbCamera, check_device
 
 

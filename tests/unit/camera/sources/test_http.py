@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import ConfigError, Refused, Unreachable
-from plumbline_edge.camera.gate import REASONS
 from plumbline_edge.camera.image import decode
-from plumbline_edge.camera.source import HttpSnapshot, PhotoRefused, PhotoUnreachable, is_allowed_address
+from plumbline_edge.camera.reasons import REASONS
+from plumbline_edge.camera.sources.address import is_allowed_address
+from plumbline_edge.camera.sources.http import HttpSnapshot
+from plumbline_edge.camera.sources.port import PhotoRefused, PhotoUnreachable
 from plumbline_sim.camera import CameraFault
 
 FAULTS = get_args(CameraFault)
