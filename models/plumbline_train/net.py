@@ -132,6 +132,7 @@ class StageNet(nn.Module):
         super().__init__()
         self.sees_day0 = sees_day0
         self.quarter = nn.Sequential(Unit(6, 24, 3, 2), Unit(24, 48, 3, 2))
+        self.compare = Unit(3 * 48, 48, 1)
         self.film = nn.Linear(len(TRACKS), 2 * 48, bias=False)
         self.eighth = nn.Sequential(Unit(48, 64, 3, 2), Block(64), Block(64))
         self.sixteenth = nn.Sequential(Unit(64, 128, 3, 2), Block(128), Block(128))
@@ -161,7 +162,7 @@ class StageNet(nn.Module):
         if not self.sees_day0:
             x = torch.cat([x[:, :3], torch.zeros_like(x[:, :3])], 1)
         gain, shift = self.film(track)[:, :, None, None].chunk(2, 1)
-        quarter = self.quarter(x * 2 - 1)
+        quarter = self._compared(x[:, :3], x[:, 3:])
         eighth = self.eighth(quarter * (1 + gain) + shift + self.where(place))
         sixteenth = self.strips[0](self.sixteenth(eighth))
         y = self.across[3](self.strips[1](self.deep(sixteenth)))
@@ -172,6 +173,13 @@ class StageNet(nn.Module):
         both = self.stage(y)
         chosen = both[:, :STAGES] * track[:, :1, None, None] + both[:, STAGES:] * track[:, 1:, None, None]
         return chosen, self.aux(y), self.quality(now)
+
+    def _compared(self, now: Tensor, day0: Tensor) -> Tensor:
+        """Both pictures through the same layers, and what differs: new paint or old is nothing one picture shows."""
+        one = self.quarter(torch.cat([now * 2 - 1, _standardised(now)], 1))
+        other = self.quarter(torch.cat([day0 * 2 - 1, _standardised(day0)], 1))
+        compared: Tensor = self.compare(torch.cat([one, other, (one - other).abs()], 1))
+        return compared
 
     def forward(self, x: Tensor, track: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`stage` P(stage>=k) falling in k, `aux` probabilities, `quality` probabilities: the exported graph."""
@@ -187,6 +195,12 @@ class StageNet(nn.Module):
         for module in self.modules():
             if isinstance(module, Unit):
                 module.fold()
+
+
+def _standardised(picture: Tensor) -> Tensor:
+    """Without the light of its day: each channel's mean 0 and spread 1; black stays 0."""
+    off = picture - picture.mean((2, 3), keepdim=True)
+    return off / torch.sqrt(off.square().mean((2, 3), keepdim=True) + _EPS)
 
 
 def _doubled(x: Tensor) -> Tensor:
