@@ -22,7 +22,9 @@ from plumbline_train.evaluate.looking import Blind, Judge, blinded, changed_perc
 from plumbline_train.evaluate.scores import majority_stage
 from plumbline_train.evaluate.sightings import Course, Shot
 
-PICTURE: Final = (1280, 720)
+PICTURE: Final = (960, 540)
+FINER: Final = 1.0
+"""Drawn pixel by pixel: the canvas is a third of the picture, and a finer drawing costs its square."""
 DAYS: Final = 60
 FIRST_SEED: Final = 5_000_000_000
 """Training draws its projects below 2**31: no site of a card was ever learned from."""
@@ -65,7 +67,9 @@ def see(judge: Judge, project: Project, job: CourseJob) -> Course:
     gate = Doorkeeper(view)
     day0, before = None, []
     for n in range(_BEFORE):
-        picture = render(project, 0, Conditions.workday(job.number, _EARLY + n, season=season), PICTURE).bgr
+        picture = render(
+            project, 0, Conditions.workday(job.number, _EARLY + n, season=season), PICTURE, finer=FINER
+        ).bgr
         gate.meets_day0(picture, n - _BEFORE)
         day0 = view.cut(picture)
         day0 = privacy.hide_people(day0, judge.look(day0, day0, project.track).aux)
@@ -109,7 +113,7 @@ def _shot(
     season: Season,
 ) -> Shot:
     weather = conditions(job.number, day, season)
-    photo = render(project, day, weather, PICTURE)
+    photo = render(project, day, weather, PICTURE, finer=FINER)
     laid = gate.takes(photo.bgr, day)
     canvas = view.cut(laid.picture)
     outputs = judge.look(*blinded(canvas, day0, job.blind), project.track)

@@ -70,11 +70,11 @@ class GateJob:
 def _usual(project: Project, view: View, day: float, number: int) -> tuple[Doorkeeper, Any]:
     """A gate that has seen this camera's day 0 and a few ordinary days; and day 0's canvas."""
     gate = Doorkeeper(view)
-    first = render(project, 0, Conditions.workday(number, 0), PICTURE).bgr
+    first = render(project, 0, Conditions.workday(number, 0), PICTURE, finer=1.0).bgr
     gate.meets_day0(first, -1)
     for back in range(_USUAL, 0, -1):
         conditions = Conditions.workday(number, 40 - back, season=SEASONS[number % len(SEASONS)])
-        gate.takes(render(project, day - back, conditions, PICTURE).bgr, day - back)
+        gate.takes(render(project, day - back, conditions, PICTURE, finer=1.0).bgr, day - back)
     return gate, view.cut(first)
 
 
@@ -87,7 +87,7 @@ def _spoil(project: Project, day: float, spoiled: Spoiled, number: int, rng: np.
     elif spoiled != "frozen":
         fault: Fault = spoiled
         good = replace(good, fault=fault)
-    return render(project, day, good, PICTURE).bgr
+    return render(project, day, good, PICTURE, finer=1.0).bgr
 
 
 def recall(refusals: Iterable[Refused]) -> dict[str, dict[str, float]]:

@@ -29,8 +29,8 @@ class Size:
     blind_every: int = 6
 
 
-FULL: Final = Size(unseen_sites=32, seen_sites=12, seen_every=2, blind_sites=6, gate_cameras=60)
-"""6,000 photos, some ten minutes on two idle cores: what a card is made of."""
+FULL: Final = Size(unseen_sites=20, seen_sites=8, seen_every=3, blind_sites=4, gate_cameras=60, blind_every=4)
+"""3,500 photos, some twenty minutes on two idle cores: what a card is made of."""
 QUICK: Final = Size(
     unseen_sites=2, seen_sites=1, seen_every=6, blind_sites=1, gate_cameras=4, unseen_every=2, blind_every=10
 )
