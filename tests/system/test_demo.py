@@ -29,8 +29,7 @@ async def demo(*options: str, limit_s: float = 280, first_on_path: Path | None =
     return process.returncode, b"".join(said).decode()
 
 
-@pytest.mark.xfail(reason="the interim model is too far off; see the card's note")
-async def test_a_simulated_project_loses_nothing_and_its_slip_becomes_an_alert_that_clears(tmp_path):
+async def test_a_simulated_project_loses_nothing(tmp_path):
     report = tmp_path / "report.json"
     code, said = await demo("--headless", "--days", "24", "--port", "0", "--report", str(report))
     assert code == 0, said
@@ -43,10 +42,22 @@ async def test_a_simulated_project_loses_nothing_and_its_slip_becomes_an_alert_t
     assert (records["lost"], records["duplicated"], records["dropped_declared"]) == (0, 0, 0)
     assert readings["produced"] == readings["stored"] > 20 * records["produced"]
     assert found["verify"] == "ok"
+    assert {"site", "camera", "at", "percent", "low", "high", "truth", "planned"} == set(found["progress"][0])
+
+
+UNLEARNED = pytest.mark.xfail(reason="the interim model is too far off; see the card's note")
+
+
+@UNLEARNED
+async def test_the_slip_of_a_simulated_project_becomes_an_alert_that_clears(tmp_path):
+    report = tmp_path / "report.json"
+    code, said = await demo("--headless", "--days", "24", "--port", "0", "--report", str(report))
+    assert code == 0, said
+    found = json.loads(report.read_text(encoding="utf-8"))
     deviations = [alert for alert in found["alerts"] if alert["rule"] == "deviation"]
+
     assert any(alert["deviation_pp"] < -5 and alert["cleared_at"] for alert in deviations)
     assert found["photos"]["accepted"] >= 20
-    assert {"site", "camera", "at", "percent", "low", "high", "truth", "planned"} == set(found["progress"][0])
 
 
 def test_without_mosquitto_the_demo_brings_its_own_broker(tmp_path, monkeypatch):
@@ -67,9 +78,6 @@ def hidden(tmp_path):
     folder.mkdir()
     (folder / "moderngl.py").write_text("raise ModuleNotFoundError(\"hidden\", name='moderngl')\n")
     return folder
-
-
-UNLEARNED = pytest.mark.xfail(reason="the interim model is too far off; see the card's note")
 
 
 @pytest.mark.parametrize("track", ["new", pytest.param("reno", marks=UNLEARNED)])

@@ -113,14 +113,20 @@ def test_the_golden_set_is_of_both_tracks_and_small():
     assert sum(path.stat().st_size for path in (FOLDER / "golden").iterdir()) < GOLDEN_BYTES
 
 
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
+def test_a_golden_picture_orders_its_stages(path):
+    outputs = looked(json.loads(path.read_text(encoding="utf-8")), path)
+
+    assert (np.diff(outputs.stage, axis=0) <= 0).all()
+
+
 UNLEARNED = pytest.mark.xfail(reason="the interim model has not learned renovations; see the card's note")
 CASES = [pytest.param(p, marks=UNLEARNED if p.stem.startswith("reno") else (), id=p.stem) for p in GOLDEN]
 
 
 @pytest.mark.parametrize("path", CASES)
-def test_a_golden_picture_orders_its_stages_and_lies_near_the_truth(card, path):
+def test_a_golden_picture_lies_near_the_truth(card, path):
     case = json.loads(path.read_text(encoding="utf-8"))
-    outputs = looked(case, path)
     percents, weights = np.array(case["zone_percents"]), np.array(case["weights"])
     seen = percents >= 0
     said = float((percents * weights)[seen].sum() / weights[seen].sum())
@@ -128,7 +134,6 @@ def test_a_golden_picture_orders_its_stages_and_lies_near_the_truth(card, path):
         card.get("interval", {}), case["track"], site_pp=card["interval_pp"][case["track"]], zone_pp=99
     )
 
-    assert (np.diff(outputs.stage, axis=0) <= 0).all()
     assert abs(said - case["true_percent"]) <= 3 * widths.site(said, float(weights[seen].sum()), 1.0)
 
 
