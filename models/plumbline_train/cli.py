@@ -139,6 +139,10 @@ def evaluate(
     photos: Annotated[
         Path | None, typer.Option(help="Folder of real photos; default: photos/ in PLUMBLINE_DATA.")
     ] = None,
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="Keep the rendered photos in this folder (4 GB): drawn once for many models."),
+    ] = None,
     card: Annotated[
         Path | None, typer.Option(help="Write the card here, and golden pictures into golden/ beside it.")
     ] = None,
@@ -178,7 +182,12 @@ def evaluate(
             seen = {f"blind.{blind.value}": run.blinded(model, size, blind.value, processes, report)}
         else:
             found = run.evaluate(
-                model, size, processes=processes, report=report, photos=photos or photo_folder()
+                model,
+                size,
+                processes=processes,
+                report=report,
+                photos=photos or photo_folder(),
+                frames=frames,
             )
             seen = found.tables
     if card and blind is None:

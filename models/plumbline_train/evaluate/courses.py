@@ -16,15 +16,12 @@ from plumbline_edge.vision.zones import ZoneReading, pool
 from plumbline_sim.scene.conditions import SEASONS, Conditions, Season
 from plumbline_sim.scene.families import Split
 from plumbline_sim.scene.project import Project, Slip
-from plumbline_sim.scene.render import Render, render
 from plumbline_train.evaluate.doorkeeper import Doorkeeper, doubts
 from plumbline_train.evaluate.looking import Blind, Judge, blinded, changed_percent, hits
 from plumbline_train.evaluate.scores import majority_stage
 from plumbline_train.evaluate.sightings import Course, Shot
+from plumbline_train.evaluate.studio import PICTURE, Photo, Studio
 
-PICTURE: Final = (960, 540)
-FINER: Final = 1.0
-"""Drawn pixel by pixel: the canvas is a third of the picture, and a finer drawing costs its square."""
 DAYS: Final = 60
 FIRST_SEED: Final = 5_000_000_000
 """Training draws its projects below 2**31: no site of a card was ever learned from."""
@@ -47,9 +44,14 @@ class CourseJob:
     every: int = 1
     blind: Blind | None = None
 
-    def do(self, judge: Judge) -> Course:
-        """Render and look; a second for ten photos."""
-        return see(judge, self.project(), self)
+    def do(self, judge: Judge, studio: Studio) -> Course:
+        """Render and look; a second for three photos."""
+        return see(judge, studio, self.project(), self)
+
+    @property
+    def season(self) -> Season:
+        """The time of the year its photos are of."""
+        return SEASONS[self.number % len(SEASONS)]
 
     def project(self) -> Project:
         """Its site: on plan, or 8 pp behind or ahead for a while, so that work also stalls and hurries."""
@@ -60,23 +62,20 @@ class CourseJob:
         )
 
 
-def see(judge: Judge, project: Project, job: CourseJob) -> Course:
+def see(judge: Judge, studio: Studio, project: Project, job: CourseJob) -> Course:
     """Every photo of a project as the gateway would meet it, from two before the works to the last day."""
     view = judge.view(project.facade_quad(PICTURE), PICTURE)
-    season = SEASONS[job.number % len(SEASONS)]
     gate = Doorkeeper(view)
     day0, before = None, []
     for n in range(_BEFORE):
-        picture = render(
-            project, 0, Conditions.workday(job.number, _EARLY + n, season=season), PICTURE, finer=FINER
-        ).bgr
+        picture = studio.photo(project, 0, Conditions.workday(job.number, _EARLY + n, season=job.season)).bgr
         gate.meets_day0(picture, n - _BEFORE)
         day0 = view.cut(picture)
         day0 = privacy.hide_people(day0, judge.look(day0, day0, project.track).aux)
         before.append(_pooled(judge.look(*blinded(day0, day0, job.blind), project.track), project))
     assert day0 is not None
     days = np.arange(1, project.days + 1, job.every)
-    shots = tuple(_shot(judge, project, job, view, gate, day0, int(day), season) for day in days)
+    shots = tuple(_shot(judge, studio, project, job, view, gate, day0, int(day)) for day in days)
     return Course(
         number=job.number, track=job.track, split=job.split, days=project.days, floors=project.floors,
         bays=project.bays, weights=np.asarray(project.weights).ravel(), values=tuple(project.values),
@@ -104,16 +103,16 @@ def conditions(number: int, day: int, season: Season) -> Conditions:
 
 def _shot(
     judge: Judge,
+    studio: Studio,
     project: Project,
     job: CourseJob,
     view: View,
     gate: Doorkeeper,
     day0: Any,
     day: int,
-    season: Season,
 ) -> Shot:
-    weather = conditions(job.number, day, season)
-    photo = render(project, day, weather, PICTURE, finer=FINER)
+    weather = conditions(job.number, day, job.season)
+    photo = studio.photo(project, day, weather)
     laid = gate.takes(photo.bgr, day)
     canvas = view.cut(laid.picture)
     outputs = judge.look(*blinded(canvas, day0, job.blind), project.track)
@@ -129,7 +128,7 @@ def _shot(
     )  # fmt: skip
 
 
-def _hits(outputs: Outputs, photo: Render, view: View) -> Any:
+def _hits(outputs: Outputs, photo: Photo, view: View) -> Any:
     return hits(outputs.aux, view.cut_classes(photo.aux, _OUTSIDE))
 
 

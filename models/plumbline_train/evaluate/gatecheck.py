@@ -17,13 +17,12 @@ from plumbline.stages import TRACKS
 from plumbline_edge.vision.view import View
 from plumbline_sim.scene.conditions import SEASONS, Conditions, Fault, Weather
 from plumbline_sim.scene.project import Project
-from plumbline_sim.scene.render import render
 from plumbline_train.evaluate.courses import DAYS
 from plumbline_train.evaluate.doorkeeper import Doorkeeper, doubts
 from plumbline_train.evaluate.looking import Judge
 from plumbline_train.evaluate.sightings import Course
+from plumbline_train.evaluate.studio import PICTURE, Studio
 
-PICTURE: Final = (960, 540)
 Spoiled = Literal["dark", "blur", "fog_rain", "obstructed", "lens_dirt", "not_a_site", "moved", "frozen"]
 SPOILED: Final[tuple[Spoiled, ...]] = get_args(Spoiled)
 MOVED_SHARE: Final = 0.05
@@ -47,17 +46,17 @@ class GateJob:
 
     number: int
 
-    def do(self, judge: Judge) -> Refused:
+    def do(self, judge: Judge, studio: Studio) -> Refused:
         """Some fourteen renders."""
         track = TRACKS[self.number % 2]
         project = Project.sample(_FIRST_SEED + self.number, track=track, days=DAYS, split="holdout")
         view = judge.view(project.facade_quad(PICTURE), PICTURE)
         rng = np.random.default_rng([self.number, 61])
         day = float(rng.uniform(_USUAL + 1, DAYS))
-        usual, day0 = _usual(project, view, day, self.number)
+        usual, day0 = _usual(studio, project, view, day, self.number)
         rows = []
         for spoiled in SPOILED:
-            picture = _spoil(project, day, spoiled, self.number, rng)
+            picture = studio.photo(project, day, _spoiled(spoiled, self.number, rng)).bgr
             gate = copy.copy(usual)
             if spoiled == "frozen":
                 gate.takes(picture, day - 0.1)
@@ -67,18 +66,18 @@ class GateJob:
         return Refused(rows=tuple(rows))
 
 
-def _usual(project: Project, view: View, day: float, number: int) -> tuple[Doorkeeper, Any]:
+def _usual(studio: Studio, project: Project, view: View, day: float, number: int) -> tuple[Doorkeeper, Any]:
     """A gate that has seen this camera's day 0 and a few ordinary days; and day 0's canvas."""
     gate = Doorkeeper(view)
-    first = render(project, 0, Conditions.workday(number, 0), PICTURE, finer=1.0).bgr
+    first = studio.photo(project, 0, Conditions.workday(number, 0)).bgr
     gate.meets_day0(first, -1)
     for back in range(_USUAL, 0, -1):
         conditions = Conditions.workday(number, 40 - back, season=SEASONS[number % len(SEASONS)])
-        gate.takes(render(project, day - back, conditions, PICTURE, finer=1.0).bgr, day - back)
+        gate.takes(studio.photo(project, day - back, conditions).bgr, day - back)
     return gate, view.cut(first)
 
 
-def _spoil(project: Project, day: float, spoiled: Spoiled, number: int, rng: np.random.Generator) -> Any:
+def _spoiled(spoiled: Spoiled, number: int, rng: np.random.Generator) -> Conditions:
     good = Conditions.workday(number, 40, season=SEASONS[number % len(SEASONS)])
     if spoiled == "moved":
         angle = rng.uniform(0, 2 * np.pi)
@@ -87,7 +86,7 @@ def _spoil(project: Project, day: float, spoiled: Spoiled, number: int, rng: np.
     elif spoiled != "frozen":
         fault: Fault = spoiled
         good = replace(good, fault=fault)
-    return render(project, day, good, PICTURE, finer=1.0).bgr
+    return good
 
 
 def recall(refusals: Iterable[Refused]) -> dict[str, dict[str, float]]:

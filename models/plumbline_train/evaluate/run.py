@@ -55,10 +55,12 @@ def evaluate(
     processes: int,
     report: Callable[[int, int], None] = lambda _done, _all: None,
     photos: Path | None = None,
+    frames: Path | None = None,
 ) -> Evaluation:
     """Every figure of the card. Same model, renderer and size: same figures, however many processes.
 
     `report` is told jobs done and jobs in all; `photos` is a folder of real ones, whose figures stay apart.
+    Rendered ones are kept in `frames`, where it is given, for the next model.
     """
     unseen = jobs(size.unseen_sites, split="holdout", every=size.unseen_every)
     seen = jobs(size.seen_sites, split="train", every=size.seen_every)
@@ -72,8 +74,8 @@ def evaluate(
         done += 1
         report(done, total)
 
-    watched = list(workers.run(courses, model, workers=processes, report=one_more))
-    refused = list(workers.run(gates, model, workers=processes, report=one_more))
+    watched = list(workers.run(courses, model, workers=processes, report=one_more, frames=frames))
+    refused = list(workers.run(gates, model, workers=processes, report=one_more, frames=frames))
     first, second = watched[: len(unseen)], watched[len(unseen) : len(unseen) + len(seen)]
     rest = watched[len(unseen) + len(seen) :]
     widths = figures.promised(first)

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from plumbline.stages import AUX_CLASSES
-from plumbline_train.evaluate import gatecheck, workers
+from plumbline_sim.scene.conditions import Conditions
+from plumbline_sim.scene.project import Project
+from plumbline_train.evaluate import gatecheck, studio, workers
 from plumbline_train.evaluate.courses import CourseJob, conditions, jobs
 from plumbline_train.evaluate.gatecheck import Refused
 from plumbline_train.evaluate.looking import blinded, changed_percent, hits
+from plumbline_train.evaluate.studio import Studio
 
 PERSON = AUX_CLASSES.index("person")
 CANVAS = (64, 80)
@@ -115,7 +118,7 @@ def test_false_alarms_stand_by_weather(make_course):
 class Echo:
     word: int
 
-    def do(self, judge):
+    def do(self, judge, studio):
         return self.word, judge.size_hw
 
 
@@ -128,3 +131,16 @@ def test_results_come_in_the_order_of_the_jobs_and_each_is_reported(shipped):
     assert [word for word, _ in results] == list(range(5))
     assert all(height % 4 == width % 4 == 0 for _, (height, width) in results)
     assert len(told) == 5
+
+
+def test_a_photo_is_drawn_once_and_read_again_bit_for_bit(tmp_path, monkeypatch):
+    project = Project.sample(3, track="reno", days=60)
+    drawn = [Studio(folder).photo(project, 20, Conditions()) for folder in (None, tmp_path)]
+    monkeypatch.setattr(studio, "render", None)  # another drawing would fail
+    kept = Studio(tmp_path).photo(project, 20, Conditions())
+
+    for photo in drawn:
+        assert (photo.bgr == kept.bgr).all()
+        assert (photo.aux == kept.aux).all()
+    with pytest.raises(TypeError):
+        Studio(tmp_path).photo(project, 21, Conditions())
