@@ -83,6 +83,8 @@ class Run:
     curve: list[list[float]] = field(default_factory=list)
     """Share done, and the smoothed loss there."""
     watched: list[dict[str, float]] = field(default_factory=list)
+    grown: list[list[int]] = field(default_factory=list)
+    """From which step on it learned from how many samples: a run may begin while more are being rendered."""
 
 
 def train(
@@ -131,6 +133,8 @@ class _Trainer:
 
     def run(self) -> Run:
         self._go_on()
+        if not self._made.grown or self._made.grown[-1][1] != len(self._shards):
+            self._made.grown.append([self._made.steps, len(self._shards)])
         run, smooth, saved, seen = self._made, 0.0, time.monotonic(), time.monotonic()
         prepared = self._batches()
         while (share := self._share()) < 1:
@@ -254,9 +258,9 @@ class _Trainer:
         self._made = Run(**kept["run"])
 
     def _alike(self) -> dict[str, Any]:
-        """What must be the same for a run to go on; how long it goes on may differ."""
+        """What must be the same for a run to go on; how long it goes on, and from how many samples, may differ."""
         asked = asdict(self._settings)
-        for free in ("minutes", "steps", "watch_minutes", "checkpoint_s"):
+        for free in ("minutes", "steps", "shards", "watch_minutes", "checkpoint_s"):
             del asked[free]
         return asked | {"samples": dataset.dataset_hash(self._recipe, self._photos[0])}
 
@@ -266,6 +270,7 @@ class _Trainer:
         return {
             "seed": settings.seed, "minutes": round(run.spent_s / 60, 1), "steps": run.steps, "batch": settings.batch,
             "samples_shown": run.steps * settings.batch, "samples_distinct": len(self._shards),
+            "samples_from_step": json.dumps(run.grown),
             "ms_per_sample": round(self._ms(), 1), "share_preparing": round(run.prepared_s / max(run.spent_s, 1e-9), 3),
             "dataset_hash": dataset.dataset_hash(self._recipe, self._photos[0]), "renderer_hash": dataset.renderer_hash(),
             "photos_hash": self._photos[0], "photos": self._photos[1], "state_taken": "the last, averaged; none was chosen",

@@ -80,6 +80,15 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_with(tmp_path, samples):
         trained(tmp_path / "run", samples, steps=2, peak_rate=1e-3)
 
 
+def test_a_run_goes_on_with_what_was_rendered_meanwhile_and_says_so(tmp_path, samples):
+    trained(tmp_path / "run", samples, steps=2)
+    shards = samples / dataset_hash(Recipe(seed=3))
+    (shards / "00001.npy").write_bytes((shards / "00000.npy").read_bytes())
+    run, _ = trained(tmp_path / "run", samples, steps=4, shards=2)
+
+    assert run.grown == [[0, 8], [2, 16]]
+
+
 def test_a_run_says_what_it_was(tmp_path, samples):
     trained(tmp_path / "run", samples, steps=3)
     facts = json.loads((tmp_path / "run" / "trained.json").read_text(encoding="utf-8"))
