@@ -28,7 +28,7 @@ demo: $(READY)
 
 test: $(READY)
 	@deploy/test-tools.sh
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -54,12 +54,12 @@ class Settings:
     """Learn for so many steps instead of minutes: the same settings then give the same weights, on the same machine."""
     shards: int = 140
     batch: int = 8
-    peak_rate: float = 2.5e-3
+    peak_rate: float = 1.8e-3
     day0: bool = True
     real: bool = True
     """Mix in real photos, where they are here: marked windows, and the low frequencies of their light."""
-    coarse_share: float = 0.35
-    """Of the run that looks at half-size canvases: four times as many samples for its time, looks before details."""
+    coarse_share: float = 0.55
+    """Of the run that looks at half-size canvases: three times as many samples for its time, looks before details."""
     weights: Weights = field(default_factory=Weights)
     watch_minutes: float = 5.0
     """How often the hold-out samples are judged; 0 for never."""
