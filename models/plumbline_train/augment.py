@@ -13,8 +13,8 @@ from torch.nn import functional
 from plumbline.stages import TRACKS
 from plumbline_train.dataset import MAX_ZONES
 
-STYLED: Final = 0.3
-DAY0_LOST: Final = 0.2
+STYLED: Final = 0.2
+DAY0_LOST: Final = 0.1
 _SHIFTED: Final = 0.5
 _MOST_PX: Final = 5
 _LOW: Final = 2

@@ -215,6 +215,7 @@ class Shards:
         self._parts = list(parts)
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         self.camera = np.concatenate([part["camera"] for part in parts])
+        self.track = np.concatenate([part["track"] for part in parts])
 
     @classmethod
     def opened(cls, paths: Sequence[Path]) -> Shards:
@@ -245,18 +246,38 @@ def shuffled_pairs(camera: NDArray[np.int64], rng: np.random.Generator) -> NDArr
     return np.asarray(pairs[rng.permutation(len(pairs))], np.int64)
 
 
-def batches(shards: Shards, seed: int, size: int, first: int = 0) -> Iterator[tuple[int, list[int]]]:
-    """(step, sample numbers) from step `first` on, for ever: what a step is shown follows from `seed` and its number."""
+def batches(
+    shards: Shards, seed: int, size: int, first: int = 0, *, reno_kept: float = 1.0
+) -> Iterator[tuple[int, list[int]]]:
+    """(step, sample numbers) from step `first` on, for ever: what a step is shown follows from `seed` and its number.
+
+    Each pass leaves out all renovations but a share of `reno_kept`, others each time.
+    """
     step, half = first, size // 2
-    a_pass = max(1, len(shards.pairs(np.random.default_rng(seed))) // half)
-    number, order = -1, np.empty((0, 2), np.int64)
+    is_reno = shards.track == TRACKS.index("reno")
+
+    def shown(number: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng([seed, number])
+        return _thinned(shards.pairs(rng), is_reno, reno_kept, rng)
+
+    number, order = 0, shown(0)
+    a_pass = max(1, len(order) // half)
     while True:
         if step // a_pass != number:
             number = step // a_pass
-            order = shards.pairs(np.random.default_rng([seed, number]))
+            order = shown(number)
         at = step % a_pass * half
         yield step, order[at : at + half].ravel().tolist()
         step += 1
+
+
+def _thinned(
+    pairs: NDArray[np.int64], is_reno: NDArray[np.bool_], kept: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """`pairs` with only a share of the renovations, in the same order."""
+    reno = np.flatnonzero(is_reno[pairs[:, 0]])
+    gone = rng.permutation(reno)[round(kept * len(reno)) :]
+    return np.delete(pairs, gone, axis=0)
 
 
 def shards_for(samples: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -88,6 +88,9 @@ def losses(
 ) -> dict[str, Tensor]:
     """Each part of the loss by name, weighted; `stage`, `aux` and `quality` are the net's logits."""
     true = truth(batch, (stage.shape[2], stage.shape[3]))
+    # of a photo that the gate refuses nothing can be known: asking for it teaches only to say the middle
+    fit = (batch["quality"].amax(1) <= 0).float()
+    true = replace(true, visible=true.visible * fit[:, None, None])
     chained = functional.logsigmoid(stage).cumsum(1)
     zones = pool(chained.exp(), true, batch)
     found = {

@@ -53,12 +53,14 @@ class Settings:
     steps: int | None = None
     """Learn for so many steps instead of minutes: the same settings then give the same weights, on the same machine."""
     shards: int = 140
-    batch: int = 8
-    peak_rate: float = 1.8e-3
+    batch: int = 16
+    peak_rate: float = 1.5e-3
     day0: bool = True
     real: bool = True
     """Mix in real photos, where they are here: marked windows, and the low frequencies of their light."""
-    coarse_share: float = 0.55
+    reno_kept: float = 0.4
+    """Share of the renovations that a pass shows: they are learned slowly, and at the cost of the new buildings."""
+    coarse_share: float = 0.5
     """Of the run that looks at half-size canvases: three times as many samples for its time, looks before details."""
     weights: Weights = field(default_factory=Weights)
     watch_minutes: float = 5.0
@@ -181,7 +183,10 @@ class _Trainer:
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
         """The steps' batches from the present step on; a GPU has the next ones prepared while it works."""
-        wanted = dataset.batches(self._shards, self._settings.seed, self._settings.batch, self._made.steps)
+        wanted = dataset.batches(
+            self._shards, self._settings.seed, self._settings.batch, self._made.steps,
+            reno_kept=self._settings.reno_kept,
+        )  # fmt: skip
         if self._device.type == "cpu":  # both cores are busy with the step itself
             yield from (self._prepared(step, numbers) for step, numbers in wanted)
             return

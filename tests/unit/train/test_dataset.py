@@ -133,3 +133,16 @@ def test_a_run_that_goes_on_is_shown_what_it_would_have_been_shown():
     assert [next(later) for _ in range(5)] == shown[7:]
     assert sorted(number for _, numbers in shown[:5] for number in numbers) == list(range(40))
     assert shown[0] != shown[5]
+
+
+def test_a_pass_shows_every_new_building_and_a_share_of_the_renovations_others_each_time():
+    part = np.zeros(80, SAMPLE)
+    part["camera"] = np.arange(80) // 4
+    part["track"] = part["camera"] % 2
+    run = batches(Shards([part]), 3, 4, reno_kept=0.5)
+    passes = [np.ravel([next(run)[1] for _ in range(15)]) for _ in range(2)]
+    shown = [{track: set(seen[part["track"][seen] == track]) for track in (0, 1)} for seen in passes]
+
+    assert all(len(one[0]) == 40 and len(one[1]) == 20 for one in shown)
+    assert shown[0][0] == shown[1][0]
+    assert shown[0][1] != shown[1][1]

@@ -147,3 +147,12 @@ def test_a_coarse_look_is_told_the_same_truth():
 
     assert torch.allclose(torch.nn.functional.avg_pool2d(fine.visible[:, None], 2)[:, 0], coarse.visible)
     assert (coarse.reached.sum(1).amax((1, 2)) == torch.tensor([2.0, 6.0])).all()
+
+
+def test_of_a_photo_that_the_gate_refuses_no_stage_is_asked():
+    batch = a_batch()
+    batch["quality"][:, 0] = 1.0
+    found = told((7, 0), batch)
+
+    assert all(float(found[name]) == 0 for name in ("stage", "zone", "project", "ranking", "consistency"))
+    assert float(found["quality"]) > 1
