@@ -16,8 +16,8 @@ from plumbline_edge.vision.zones import HIDING, MIN_VISIBLE, zone_map
 from plumbline_train.dataset import MAX_ZONES, UNKNOWN
 from plumbline_train.net import STAGES, stage_steps
 
-# scaffold_net, machine_vehicle and person are small or thin; missing one shows a face or judges what is hidden
-_AUX_WEIGHTS: Final = (1.0, 1.3, 1.2, 0.7, 0.7, 1.0, 2.0, 3.0, 6.0)
+# a person is small, and missing one shows a face; what hides a zone must not be seen where it is not, or nothing is judged
+_AUX_WEIGHTS: Final = (1.0, 1.3, 1.2, 0.7, 0.7, 1.0, 1.2, 1.5, 4.0)
 _RARE: Final = tuple(
     AUX_CLASSES.index(name)
     for name in ("window_glazed", "opening", "scaffold_net", "machine_vehicle", "person")
