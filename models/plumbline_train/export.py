@@ -28,7 +28,7 @@ def export(weights: Path, target: Path) -> float:
     fall, or where the file is too large; `target` is then left as it was.
     """
     kept = torch.load(weights, weights_only=True, map_location="cpu")
-    net = StageNet(sees_day0=kept["sees_day0"])
+    net = StageNet(sees_day0=kept["sees_day0"], coarse=kept["coarse"])
     net.load_state_dict(kept["mean"])
     net.eval()
     asked = trials(_TRIALS)

@@ -128,9 +128,10 @@ def _light(now: Tensor) -> Tensor:
 class StageNet(nn.Module):
     """`x` [n,6,H,W] and `track` [n,2] to stage probabilities, aux and quality at a quarter of the size."""
 
-    def __init__(self, *, sees_day0: bool = True) -> None:
+    def __init__(self, *, sees_day0: bool = True, coarse: bool = True) -> None:
+        """`coarse` looks at half the size, at a quarter of the cost; quality always sees all of it."""
         super().__init__()
-        self.sees_day0 = sees_day0
+        self.sees_day0, self.coarse = sees_day0, coarse
         self.quarter = nn.Sequential(Unit(6, 24, 3, 2), Unit(24, 48, 3, 2))
         self.compare = Unit(3 * 48, 48, 1)
         self.film = nn.Linear(len(TRACKS), 2 * 48, bias=False)
@@ -151,13 +152,10 @@ class StageNet(nn.Module):
         self.where = nn.Conv2d(self.place.shape[1], 48, 1)
         nn.init.zeros_(self.film.weight)
 
-    def logits(self, x: Tensor, track: Tensor, *, coarse: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Conditional stage logits of the given track [n,7,h,w], aux logits, quality logits.
-
-        `coarse` looks at half the size, at a quarter of the cost: how a run begins. Quality always sees all of it.
-        """
+    def logits(self, x: Tensor, track: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Conditional stage logits of the given track [n,7,h,w], aux logits, quality logits."""
         now, place = x[:, :3], self.place
-        if coarse:
+        if self.coarse:
             x, place = functional.avg_pool2d(x, 2), functional.avg_pool2d(place, 2)
         if not self.sees_day0:
             x = torch.cat([x[:, :3], torch.zeros_like(x[:, :3])], 1)
@@ -184,6 +182,8 @@ class StageNet(nn.Module):
     def forward(self, x: Tensor, track: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`stage` P(stage>=k) falling in k, `aux` probabilities, `quality` probabilities: the exported graph."""
         stage, aux, quality = self.logits(x, track)
+        if self.coarse:
+            stage, aux = _doubled(stage), _doubled(aux)
         single = torch.sigmoid(stage)
         chained = [single[:, :1]]
         for k in range(1, STAGES):

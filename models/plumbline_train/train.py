@@ -60,8 +60,8 @@ class Settings:
     """Mix in real photos, where they are here: marked windows, and the low frequencies of their light."""
     reno_kept: float = 0.4
     """Share of the renovations that a pass shows: they are learned slowly, and at the cost of the new buildings."""
-    coarse_share: float = 0.5
-    """Of the run that looks at half-size canvases: three times as many samples for its time, looks before details."""
+    coarse: bool = True
+    """Look at half-size canvases: three times as many samples for the time, which was worth more than the details."""
     weights: Weights = field(default_factory=Weights)
     watch_minutes: float = 5.0
     """How often the hold-out samples are judged; 0 for never."""
@@ -123,7 +123,9 @@ class _Trainer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_flush_denormal(True)
         torch.manual_seed(settings.seed)
-        self._net, self._mean = (StageNet(sees_day0=settings.day0).to(self._device) for _ in range(2))
+        self._net, self._mean = (
+            StageNet(sees_day0=settings.day0, coarse=settings.coarse).to(self._device) for _ in range(2)
+        )
         self._mean.load_state_dict(self._net.state_dict())
         self._net = self._net.to(memory_format=torch.channels_last)
         self._optimiser = torch.optim.AdamW(_decaying(self._net), lr=settings.peak_rate)
@@ -163,7 +165,11 @@ class _Trainer:
         if self._settings.watch_minutes:
             self._look(1.0)
         self._save()
-        kept = {"mean": self._mean.state_dict(), "sees_day0": self._settings.day0}
+        kept = {
+            "mean": self._mean.state_dict(),
+            "sees_day0": self._settings.day0,
+            "coarse": self._settings.coarse,
+        }
         torch.save(kept, self._out / "weights.pt")
         (self._out / "trained.json").write_text(json.dumps(self._facts(), indent=1), encoding="utf-8")
         return run
@@ -216,8 +222,7 @@ class _Trainer:
         self._net.train()
         # bf16 helps on a GPU only: AVX2 has no such unit
         with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
-            coarse = self._share() < self._settings.coarse_share
-            stage, aux, quality = self._net.logits(ready["x"], ready["track"], coarse=coarse)
+            stage, aux, quality = self._net.logits(ready["x"], ready["track"])
         parts = losses(stage.float(), aux.float(), quality.float(), ready, self._settings.weights)
         total = torch.stack(list(parts.values())).sum()
         self._optimiser.zero_grad(set_to_none=True)
@@ -279,7 +284,7 @@ class _Trainer:
             "ms_per_sample": round(self._ms(), 1), "share_preparing": round(run.prepared_s / max(run.spent_s, 1e-9), 3),
             "dataset_hash": dataset.dataset_hash(self._recipe, self._photos[0]), "renderer_hash": dataset.renderer_hash(),
             "photos_hash": self._photos[0], "photos": self._photos[1], "state_taken": "the last, averaged; none was chosen",
-            "sees_day0": settings.day0, "loss_weights": json.dumps(asdict(settings.weights)),
+            "sees_day0": settings.day0, "coarse": settings.coarse, "loss_weights": json.dumps(asdict(settings.weights)),
             "loss_curve": [loss for _, loss in run.curve], "watched": json.dumps(run.watched[-1:]),
             "git": _git_state(), "device": self._device.type, "cpus": len(os.sched_getaffinity(0)), "torch": torch.__version__,
         }  # fmt: skip

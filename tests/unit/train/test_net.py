@@ -30,7 +30,7 @@ def net():
 @pytest.fixture(scope="module")
 def exported(net, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    torch.save({"mean": net.state_dict(), "sees_day0": True}, folder / "weights.pt")
+    torch.save({"mean": net.state_dict(), "sees_day0": True, "coarse": True}, folder / "weights.pt")
     apart = export.export(folder / "weights.pt", folder / "model.onnx")
     return folder, apart
 
