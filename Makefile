@@ -28,7 +28,7 @@ demo: $(READY)
 
 test: $(READY)
 	@deploy/test-tools.sh
-	@$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+	@$(BIN)/pytest $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

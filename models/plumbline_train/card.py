@@ -23,6 +23,7 @@ Tables = Mapping[str, Mapping[str, float]]
 _LIMITS: Final = (
     "Learned from rendered scenes; no real photo with a known percent exists. Figures of renders and of real photos stand apart.",
     "On real sites its percent is advice until corrected photos of that site say how far off it is.",
+    "A track whose site_mae_pp in scores is over 10 has not been learned: its percent is no basis for any decision.",
     "Sees the facade only: works inside, behind opaque nets and on the far side are not judged.",
     "Needs the facade's four corners and the number of floors and bays; a storey must be at least 6 pixels high in the crop.",
     "Excavation and foundation are told apart only where the ground before and behind the facade is in view.",

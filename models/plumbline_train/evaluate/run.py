@@ -29,8 +29,8 @@ class Size:
     blind_every: int = 6
 
 
-FULL: Final = Size(unseen_sites=20, seen_sites=8, seen_every=3, blind_sites=4, gate_cameras=60, blind_every=4)
-"""3,500 photos, some twenty minutes on two idle cores: what a card is made of."""
+FULL: Final = Size(unseen_sites=12, seen_sites=6, seen_every=3, blind_sites=3, gate_cameras=36, blind_every=4)
+"""2,500 photos, some twenty minutes on two idle cores: what a card is made of."""
 QUICK: Final = Size(
     unseen_sites=2, seen_sites=1, seen_every=6, blind_sites=1, gate_cameras=4, unseen_every=2, blind_every=10
 )

@@ -120,15 +120,19 @@ def test_a_golden_picture_orders_its_stages(path):
     assert (np.diff(outputs.stage, axis=0) <= 0).all()
 
 
-UNLEARNED = pytest.mark.xfail(reason="the interim model has not learned renovations; see the card's note")
-CASES = [pytest.param(p, marks=UNLEARNED if p.stem.startswith("reno") else (), id=p.stem) for p in GOLDEN]
+def test_of_the_golden_pictures_at_most_one_is_taken_for_nets_alone():
+    cases = [json.loads(path.read_text(encoding="utf-8")) for path in GOLDEN]
+
+    assert sum(np.max(case["zone_percents"]) < 0 for case in cases) <= 1
 
 
-@pytest.mark.parametrize("path", CASES)
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
 def test_a_golden_picture_lies_near_the_truth(card, path):
     case = json.loads(path.read_text(encoding="utf-8"))
     percents, weights = np.array(case["zone_percents"]), np.array(case["weights"])
     seen = percents >= 0
+    if not seen.any():
+        pytest.skip("the model takes the whole facade for nets")
     said = float((percents * weights)[seen].sum() / weights[seen].sum())
     widths = of_card(
         card.get("interval", {}), case["track"], site_pp=card["interval_pp"][case["track"]], zone_pp=99
@@ -137,7 +141,6 @@ def test_a_golden_picture_lies_near_the_truth(card, path):
     assert abs(said - case["true_percent"]) <= 3 * widths.site(said, float(weights[seen].sum()), 1.0)
 
 
-@UNLEARNED
 def test_the_card_promises_no_narrower_interval_than_holds_on_other_sites(card):
     for track in TRACKS:
         assert card["scores"]["unseen_families"][track]["coverage"] >= 0.8

@@ -21,15 +21,15 @@ DAYS = (0, 12, 24, 36, 48)
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory):
-    """A renovation of 60 days in five photos, and a site file as docs/photos.md shows it."""
+    """A new building of 60 days in five photos, and a site file as docs/photos.md shows it."""
     folder = tmp_path_factory.mktemp("album")
-    project = Project.sample(11, track="reno", days=60)
+    project = Project.sample(11, track="new", days=60)
     for day in DAYS:
         picture = render(project, day, Conditions(hour=11, seed=day), SIZE).bgr
         cv2.imwrite(str(folder / f"2026-05-{1 + day // 2:02}_1000.jpg"), picture)
     quad = [[round(x / SIZE[0], 4), round(y / SIZE[1], 4)] for x, y in project.facade_quad(SIZE)]
     (folder / "zones.toml").write_text(
-        f'[[cameras]]\ntrack = "reno"\nfloors = {project.floors}\nbays = {project.bays}\nquad = {quad}\n'
+        f'[[cameras]]\ntrack = "new"\nfloors = {project.floors}\nbays = {project.bays}\nquad = {quad}\n'
     )
     return folder
 
