@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,13 +12,30 @@ import msgspec
 from plumbline_central.alerts.states import State
 from plumbline_central.deviation import Point, Severity
 
-Rule = Literal["deviation", "no_data"]
-What = Literal["raised", "returned", "severity", "acknowledged", "closed", "reminder"]
+Rule = Literal[
+    "deviation", "no_data", "regress", "stalled", "overdue_start", "milestone_overdue", "out_of_hours_energy",
+    "gateway_offline", "meter_fault", "camera_blind", "camera_moved", "clock", "buffer_filling",
+    "certificate_expiring", "store_fault",
+]  # fmt: skip
+"""What can be wrong; docs/alerts.md says of each when it is raised, when it clears, and what to do."""
+What = Literal[
+    "raised", "returned", "severity", "acknowledged", "assigned", "rectified", "escalated", "shelved", "unshelved",
+    "suppressed", "unsuppressed", "closed", "reminder",
+]  # fmt: skip
+Fact = float | str
+"""One thing that a rule found and that a sentence may say; numbers carry their unit in their name."""
+
+
+SYSTEM: Literal["system"] = "system"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What can have one open alert at a time; `subject` is the camera."""
+    """What can have one open alert at a time.
+
+    `subject` is what the rule is about: a camera, a device, a gateway, an indicator, a milestone; a name that can stand
+    in a topic. Site `SYSTEM` is central itself.
+    """
 
     site: str
     rule: Rule
@@ -54,6 +72,22 @@ class Alert:
     acknowledged_at: datetime | None = None
     cleared_at: datetime | None = None
     closed_at: datetime | None = None
+    gateway: str = ""
+    """Through which gateway the subject is known; while that one is offline, its other alerts are suppressed."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What the rule found when it was raised: the numbers of its sentence."""
+    assigned_to: str | None = None
+    assigned_at: datetime | None = None
+    rectified_by: str | None = None
+    """Who says that the cause is put right; the condition itself has the last word."""
+    rectified_at: datetime | None = None
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    suppressed_by: str | None = None
+    """Why nobody is told: the key of the alert that explains it, or the maintenance window."""
+    out_of_service: bool = False
+    escalation: int = 0
+    """How many steps it has gone up because nobody acted."""
 
     @property
     def key(self) -> str:
