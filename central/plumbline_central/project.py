@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from plumbline.errors import PlumblineError, Unreachable
+from plumbline.errors import Busy, PlumblineError, Unreachable
 from plumbline.messages import Lane, Record
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,8 @@ class Follower:
             )
         else:
             log.error("projection %s failed", self.name, exc_info=error)
-        await asyncio.sleep(min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S))
+        pause_s = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S)
+        await asyncio.sleep(max(pause_s, error.after_s) if isinstance(error, Busy) else pause_s)
 
 
 def catch_up(

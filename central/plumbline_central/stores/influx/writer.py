@@ -1,0 +1,107 @@
+"""Lines to a server in batches it can take; one that it refuses never costs its neighbours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+from plumbline_central.stores.faults import StoreFaults
+from plumbline_central.stores.influx import answers, lines
+from plumbline_central.stores.influx.answers import Answer, Done, Rejected, TooLarge
+from plumbline_central.stores.influx.refused import Refusal, RefusedLines
+
+MOST_LINES: Final = 5_000
+MOST_BYTES: Final = 1_000_000
+DATABASE: Final = "InfluxDB"
+"""The subject of whatever keeps all lines from being written."""
+REFUSED: Final = "InfluxDB, refused lines"
+_TRIED_AGAIN: Final = 200
+
+
+class Destination(Protocol):
+    """A server, as far as the writer needs it."""
+
+    server: str
+
+    def write(self, place: str, body: bytes) -> Answer: ...
+
+
+class Writer:
+    """Writes until all is durable, refused line by line, or the server is not there. Usable from any thread."""
+
+    def __init__(self, to: Destination, refused: RefusedLines, faults: StoreFaults) -> None:
+        self._to = to
+        self._refused = refused
+        self._faults = faults
+        self._lock = threading.Lock()
+
+    def write(self, place: str, written: Sequence[str]) -> None:
+        """Return once each line is stored or among the refused.
+
+        Raises Unreachable, or Busy where the server asks for a pause: the same lines may be written again.
+        """
+        for batch in batches(written):
+            self._deliver(place, batch)
+
+    def try_refused(self) -> None:
+        """Write some of the refused lines again: whoever mended the server need not tell us."""
+        for refusal in self._refused.some(_TRIED_AGAIN):
+            if not self._deliver(refusal.place, [refusal.line]):
+                return  # still so: the others wait, too
+        self._tell_of_refused("")
+
+    def succeeded(self) -> None:
+        """Something else than lines reached the server."""
+        self._faults.cleared(DATABASE)
+
+    def failed(self, answer: Answer) -> None:
+        """Something else than lines did not."""
+        assert not isinstance(answer, Done)
+        self._faults.raised(DATABASE, f"{self._to.server}: {answer.words}")
+
+    def _deliver(self, place: str, batch: Sequence[str]) -> bool:
+        """Whether all of it is stored."""
+        waiting, alone = [batch], []
+        while waiting:
+            some = waiting.pop()
+            answer = self._to.write(place, lines.body(some))
+            match answer:
+                case Done():
+                    self._refused.settle(place, some)
+                case Rejected(words) | TooLarge(words) if len(some) == 1:
+                    alone.append(Refusal(place=place, line=some[0], words=words))
+                case Rejected() | TooLarge():
+                    half = len(some) // 2
+                    waiting += [some[half:], some[:half]]
+                case _:
+                    self._note(alone)
+                    self.failed(answer)
+                    raise answers.error(answer, self._to.server)
+        self.succeeded()
+        self._note(alone)
+        return not alone
+
+    def _note(self, alone: Sequence[Refusal]) -> None:
+        if alone:
+            self._refused.put(alone)
+            self._tell_of_refused(alone[-1].words)
+
+    def _tell_of_refused(self, words: str) -> None:
+        if len(self._refused):
+            self._faults.raised(REFUSED, f"{len(self._refused)} kept aside in series.db; the newest: {words}")
+        else:
+            self._faults.cleared(REFUSED)
+
+
+def batches(written: Sequence[str]) -> Iterator[Sequence[str]]:
+    """In order, each within the bounds that every server takes; a longer line stands alone."""
+    first, size = 0, 0
+    for i, line in enumerate(written):
+        length = len(line) + 1
+        if i > first and (i - first == MOST_LINES or size + length > MOST_BYTES):
+            yield written[first:i]
+            first, size = i, 0
+        size += length
+    if first < len(written):
+        yield written[first:]
