@@ -75,7 +75,9 @@ def _store_faults(store: Raw) -> Iterator[Found]:
         yield "url", url, "an https:// address without a password in it; http:// only to this machine"
     kind, auth = store.get("kind", "sqlite"), store.get("auth")
     if kind == "influx2":
-        yield from ((key, None, "its name; influx2 needs it") for key in ("org", "token_file") if not store.get(key))
+        yield from (
+            (key, None, "its name; influx2 needs it") for key in ("org", "token_file") if not store.get(key)
+        )
     if auth == "basic" and not store.get("user"):
         yield "user", None, "a name; InfluxDB 2 and 3 take any"
     if auth in {"token", "bearer"} and not store.get("token_file"):
@@ -86,7 +88,11 @@ def _store_faults(store: Raw) -> Iterator[Found]:
     whole = [(t["after_days"], t["step_s"]) for t in steps if {"after_days", "step_s"} <= t.keys()]
     for (days, step_s), (later, coarser) in itertools.pairwise(whole):
         if not (later > days and coarser > step_s and coarser % step_s == 0):
-            yield "downsample", f"{later} days, {coarser} s", f"later than {days} days and a multiple of {step_s} s"
+            yield (
+                "downsample",
+                f"{later} days, {coarser} s",
+                f"later than {days} days and a multiple of {step_s} s",
+            )
     if any(86_400 % step_s for _, step_s in whole if isinstance(step_s, int) and step_s > 0):
         yield "downsample", None, "steps of which a day has a whole number"
     keep = store.get("retention_days", 0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, MinLen
 
 from plumbline import broker
 from plumbline.broker import Port
+from plumbline.strictfile import is_loopback
 from plumbline_central.deviation import Band
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -102,10 +104,15 @@ class StoreSettings:
     ca_file: str | None = None
     """Of a server whose certificate is the house's own."""
     timeout_s: Annotated[float, Gt(0), Le(600)] = 10.0
-    gzip: bool = True
+    gzip: bool | None = None
+    """None: unless the server is on this machine, where it only costs."""
     retention_days: Annotated[int, Ge(0), Le(36_500)] = 0
     """0: for ever."""
     downsample: tuple[DownsampleSettings, ...] = ()
+
+    @property
+    def compressed(self) -> bool:
+        return not is_loopback(urlsplit(self.url).hostname or "") if self.gzip is None else self.gzip
 
     @property
     def scheme(self) -> Literal["none", "basic", "token", "bearer"]:

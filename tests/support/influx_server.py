@@ -5,55 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
 import httpx
 
+from plumbline_sim.demo.broker import free_port
+from plumbline_sim.demo.influxd import config_text
+
 INFLUXD = shutil.which("influxd")
 MISSING = "influxd is not installed: apt install influxdb"
-
-CONFIG = """\
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{folder}/meta"
-  logging-enabled = false
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-  index-version = "tsi1"
-  query-log-enabled = false
-[monitor]
-  store-enabled = false
-[http]
-  bind-address = "127.0.0.1:{port}"
-  log-enabled = false
-  auth-enabled = {auth}
-  max-body-size = {most}
-"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class InfluxServer:
     """`up` returns once it answers; `kill` is a power cut, `down` a clean end."""
 
-    def __init__(self, folder, *, auth=False, most_bytes=25_000_000):
+    def __init__(self, folder, *, auth=False):
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._config = folder / "influxdb.conf"
-        self._config.write_text(
-            CONFIG.format(
-                rpc=free_port(), port=self.port, folder=folder, auth=str(auth).lower(), most=most_bytes
-            )
-        )
+        self._config.write_text(config_text(folder, port=self.port, rpc_port=free_port(), auth=auth))
         self._process = None
 
     def up(self):

@@ -20,7 +20,9 @@ from plumbline_central.stores.influx.builder import Influx
 from plumbline_central.stores.port import FramePoint, Reading
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
-INFLUX2 = {word: os.environ.get(f"PLUMBLINE_TEST_INFLUX2_{word}") for word in ("URL", "TOKEN", "ORG", "BUCKET")}
+INFLUX2 = {
+    word: os.environ.get(f"PLUMBLINE_TEST_INFLUX2_{word}") for word in ("URL", "TOKEN", "ORG", "BUCKET")
+}
 _databases = itertools.count()
 
 

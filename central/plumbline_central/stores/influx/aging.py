@@ -55,9 +55,7 @@ class Aged:
 
     def settled(self, measurement: str, day: int) -> None:
         with self._db.write() as db:
-            db.execute(
-                "DELETE FROM influx_changed_day WHERE measurement = ? AND day = ?", (measurement, day)
-            )
+            db.execute("DELETE FROM influx_changed_day WHERE measurement = ? AND day = ?", (measurement, day))
 
     def forget(self) -> None:
         with self._db.write() as db:

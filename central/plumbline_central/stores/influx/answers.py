@@ -17,7 +17,7 @@ _LONGEST: Final = 300
 _LONGEST_PAUSE_S: Final = 3_600.0
 _CONFIGURATION: Final = re.compile(
     r"(database|retention policy|bucket|org|organization) (\S+ )?(not found|is required|required)|bucket \S* not found"
-    r"|max-(series-per-database|values-per-tag)|unauthorized|invalid precision|not executed",
+    r"|max-(series-per-database|values-per-tag)|unauthorized|invalid precision",
     re.IGNORECASE,
 )
 
@@ -63,33 +63,28 @@ class Away:
     words: str
 
 
+_BY_STATUS: Final[dict[int, type[Rejected | TooLarge | Away]]] = {
+    400: Rejected,
+    422: Rejected,
+    413: TooLarge,
+    408: Away,
+    425: Away,
+}
+"""Of the others, 5xx pass by themselves; the rest (401, 403, 404, a redirection) waits for a person."""
 Answer = Done | Rejected | TooLarge | Misconfigured | Overloaded | Away
 
 
 def meaning(status: int, text: str = "", *, retry_after: str = "") -> Answer:
     """Of a write's status, the words beside it and its Retry-After."""
+    if 200 <= status < 300:
+        return Done()
     words = f"{status} {spoken(text)}".strip()
-    match status:
-        case 200 | 202 | 204:
-            return Done()
-        case 429 | 503:
-            return Overloaded(words, pause_s(retry_after))
-        case 413:
-            return TooLarge(words)
-        case 401 | 403 | 404 | 405:
-            return Misconfigured(words)
-        case _ if _CONFIGURATION.search(text):
-            return Misconfigured(words)
-        case 400 | 422:
-            return Rejected(words)
-        case _ if 300 <= status < 400:
-            return Misconfigured(f"{words}: the address leads elsewhere")
-        case 408 | 425:
-            return Away(words)
-        case _ if status >= 500:
-            return Away(words)
-        case _:
-            return Misconfigured(words)
+    if status in {429, 503}:
+        return Overloaded(words, pause_s(retry_after))
+    if _CONFIGURATION.search(text):
+        return Misconfigured(words)
+    kind = _BY_STATUS.get(status, Away if status >= 500 else Misconfigured)
+    return kind(words)
 
 
 def of_results(document: dict[str, Any]) -> Answer:
@@ -127,8 +122,12 @@ def error(answer: Answer, server: str) -> PlumblineError:
         case Overloaded(after_s=float(after_s)):
             return Busy(said, after_s=after_s)
         case Misconfigured():
-            return Unreachable(said, hint="Look at [store] in the settings and at the server; nothing is lost meanwhile.")
+            return Unreachable(
+                said, hint="Look at [store] in the settings and at the server; nothing is lost meanwhile."
+            )
         case Rejected() | TooLarge():
             return Refused(said, hint="docs/influxdb.md says what the server must be able to do.")
         case _:
-            return Unreachable(said, hint="It is tried again by itself; the ledger keeps everything meanwhile.")
+            return Unreachable(
+                said, hint="It is tried again by itself; the ledger keeps everything meanwhile."
+            )

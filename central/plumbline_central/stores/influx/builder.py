@@ -12,12 +12,13 @@ from plumbline_central.schema import Database, Migrations
 from plumbline_central.settings import StoreSettings
 from plumbline_central.stores import cursors, fixes
 from plumbline_central.stores.faults import StoreFaults
-from plumbline_central.stores.influx import aging, refused
+from plumbline_central.stores.influx import aging, records, refused
+from plumbline_central.stores.influx.coarsen import Coarsening
 from plumbline_central.stores.influx.dialect import Dialect, Place
 from plumbline_central.stores.influx.store import InfluxTelemetryStore
-from plumbline_central.stores.influx.tiers import places_of, tiers_of
+from plumbline_central.stores.influx.tiers import base_place, places_of, tiers_of
 
-MIGRATIONS: Final[Migrations] = (*refused.MIGRATIONS, *aging.MIGRATIONS)
+MIGRATIONS: Final[Migrations] = (*refused.MIGRATIONS, *aging.MIGRATIONS, *records.MIGRATIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +28,20 @@ class Influx:
     dialect: Dialect
     places: Sequence[Place]
     telemetry: InfluxTelemetryStore
+    records: records.RecordsProjection
+    coarsening: Coarsening
 
     @classmethod
     def built(cls, settings: StoreSettings, db: Database, faults: StoreFaults, clock: Clock) -> Self:
         """`db` is series.db, migrated."""
-        dialect = _dialect(settings)
+        dialect, tiers = _dialect(settings), tiers_of(settings)
+        telemetry = InfluxTelemetryStore(dialect, db, tiers, faults, clock)
         return cls(
             dialect=dialect,
             places=places_of(settings),
-            telemetry=InfluxTelemetryStore(dialect, db, tiers_of(settings), faults, clock),
+            telemetry=telemetry,
+            records=records.RecordsProjection(dialect, telemetry.writer, base_place(settings), db),
+            coarsening=Coarsening(dialect, telemetry.writer, tiers, telemetry.aged, clock),
         )
 
     @classmethod
@@ -47,6 +53,14 @@ class Influx:
     def prepare(self) -> Iterator[str]:
         """See `Dialect.prepare`."""
         return self.dialect.prepare(self.places)
+
+    def upkeep(self) -> None:
+        """What is due once in a while: try what was refused again, make means. Raises Unreachable."""
+        self.telemetry.writer.try_refused()
+        self.coarsening.run_once()
+
+    def close(self) -> None:
+        self.dialect.close()
 
 
 def _dialect(settings: StoreSettings) -> Dialect:

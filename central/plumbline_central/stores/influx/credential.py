@@ -14,4 +14,6 @@ def secret_in(path: str | None) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Unreachable(f"{path}: {error}", hint="It must hold the password or token, and be readable.") from None
+        raise Unreachable(
+            f"{path}: {error}", hint="It must hold the password or token, and be readable."
+        ) from None

@@ -40,7 +40,7 @@ class Influx1:
         if place:
             query["rp"] = place
         headers = {"content-type": "text/plain; charset=utf-8"}
-        if self._settings.gzip:
+        if self._settings.compressed:
             body = gzip.compress(body, _QUICKEST, mtime=0)
             headers["content-encoding"] = "gzip"
         answer, _ = self._post("/write", params=query, content=body, headers=headers)
@@ -54,7 +54,8 @@ class Influx1:
         what = f"sum({_name(field)}), count({_name(field)})"
         found = self._select(what, span, f"GROUP BY time({step_us}u), * fill(none)")
         return [
-            Sums(tags, [(at, float(total), int(count)) for at, total, count in rows]) for tags, _, rows in found
+            Sums(tags, [(at, float(total), int(count)) for at, total, count in rows])
+            for tags, _, rows in found
         ]
 
     def newest(self, span: Span) -> list[Newest]:
@@ -111,9 +112,9 @@ class Influx1:
     def delete(self, span: Span) -> None:
         # 1.x takes no retention policy here: it is deleted from all, so each has its own measurements
         names = {f"t{i}": value for i, value in enumerate(span.tags.values())}
-        self._ask(f"DELETE FROM {_name(span.measurement)} WHERE {_where(span)}", names)
+        self._ask(f"DELETE FROM {_name(span.measurement)} WHERE {_where(span)}", names)  # noqa: S608 - quoted and bound
 
-    def drop(self, place: str, measurement: str) -> None:
+    def drop(self, place: str, measurement: str) -> None:  # noqa: ARG002 - 1.x drops it everywhere
         self._ask(f"DROP MEASUREMENT {_name(measurement)}")
 
     def prepare(self, places: Sequence[Place]) -> Iterator[str]:
@@ -126,7 +127,9 @@ class Influx1:
             yield "no retention policy is named: set the retention at the server"
             return
         found = self._ask(f"SHOW RETENTION POLICIES ON {_name(database)}")
-        policies = {row[0]: dict(zip(columns, row, strict=True)) for _, columns, rows in found for row in rows}
+        policies = {
+            row[0]: dict(zip(columns, row, strict=True)) for _, columns, rows in found for row in rows
+        }
         for place in places:
             yield self._policy(place, policies.get(place.name))
 
@@ -152,7 +155,7 @@ class Influx1:
     def _select(self, what: str, span: Span, rest: str = "") -> list[tuple[Tags, list[str], list[_Row]]]:
         source = f"{_name(span.place)}.{_name(span.measurement)}" if span.place else _name(span.measurement)
         bound = {f"t{i}": value for i, value in enumerate(span.tags.values())}
-        return self._ask(f"SELECT {what} FROM {source} WHERE {_where(span)} {rest}", bound)
+        return self._ask(f"SELECT {what} FROM {source} WHERE {_where(span)} {rest}", bound)  # noqa: S608 - quoted and bound
 
     def _ask(
         self, statement: str, bound: Mapping[str, str] | None = None, *, database: bool = True
@@ -220,7 +223,9 @@ def _connect(settings: StoreSettings) -> httpx.Client:
         case "bearer":
             headers["authorization"] = f"Bearer {secret_in(settings.token_file)}"
     try:
-        verify = ssl.create_default_context(cafile=settings.ca_file) if settings.url.startswith("https") else False
+        verify = (
+            ssl.create_default_context(cafile=settings.ca_file) if settings.url.startswith("https") else False
+        )
     except OSError as error:
         raise Unreachable(f"{settings.ca_file}: {error}", hint="It must be a certificate in PEM.") from None
     return httpx.Client(
@@ -257,4 +262,3 @@ def _duration_s(text: str) -> int:
             total += int(number or 0) * {"h": 3600, "m": 60, "s": 1}.get(letter, 0)
             number = ""
     return total
-

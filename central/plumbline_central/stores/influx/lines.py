@@ -127,7 +127,9 @@ def health_point(site: str, gateway: str, body: Health, boot: str = "") -> Point
     )
 
 
-def indicator_point(site: str, indicator: str, source: str, value: float | None, planned: float | None) -> Point:
+def indicator_point(
+    site: str, indicator: str, source: str, value: float | None, planned: float | None
+) -> Point:
     """What an indicator was, and what it was planned to be."""
     return Point(
         measurement="indicator",
@@ -153,7 +155,9 @@ def _layout(
     """What a poll of a device without holes is formatted with, and which of its values; None: all of them."""
     tags = {"site": site, "gateway": gateway, "device": device, "boot": boot, THINNED: "1" if thinned else ""}
     fields = [
-        f"{metric.name}=%de-{metric.decimals}" for code in metrics if (metric := BY_CODE.get(code)) is not None
+        f"{metric.name}=%de-{metric.decimals}"
+        for code in metrics
+        if (metric := BY_CODE.get(code)) is not None
     ]
     fields.append(f"{READINGS}={len(metrics)}i")
     picked = tuple(i for i, code in enumerate(metrics) if code in BY_CODE)

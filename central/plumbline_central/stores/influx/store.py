@@ -17,7 +17,15 @@ from plumbline.metrics import BY_CODE, BY_NAME, Metric
 from plumbline_central.schema import Database
 from plumbline_central.stores.faults import StoreFaults
 from plumbline_central.stores.influx.aging import Aged
-from plumbline_central.stores.influx.dialect import EARLIEST_US, LATEST_US, Dialect, Newest, Span, Tags, Values
+from plumbline_central.stores.influx.dialect import (
+    EARLIEST_US,
+    LATEST_US,
+    Dialect,
+    Newest,
+    Span,
+    Tags,
+    Values,
+)
 from plumbline_central.stores.influx.lines import FLAW, READINGS, THINNED, meter_line, meter_tags
 from plumbline_central.stores.influx.refused import RefusedLines
 from plumbline_central.stores.influx.tiers import DAY_US, Tier
@@ -41,9 +49,8 @@ class InfluxTelemetryStore:
         self._tiers = tuple(tiers)
         self._faults = faults
         self._clock = clock
-        self._refused = RefusedLines(db)
         self.aged: Final = Aged(db)
-        self.writer: Final = Writer(dialect, self._refused, faults)
+        self.writer: Final = Writer(dialect, RefusedLines(db), faults)
 
     def close(self) -> None:
         self._dialect.close()
@@ -59,12 +66,11 @@ class InfluxTelemetryStore:
             self._note_changed(tier, of_tier)
             doomed: dict[tuple[tuple[str, str], ...], set[int]] = defaultdict(set)
             for point in of_tier:
-                tags = meter_tags(point)
-                del tags[THINNED]
-                doomed[tuple(tags.items())].add(point.at_us)
-            for tags, times in doomed.items():
-                self._delete(tier, dict(tags), times)
-            self._refused.settle(tier.place, [meter_line(point, tier.measurement) for point in of_tier])
+                series = tuple((tag, value) for tag, value in meter_tags(point).items() if tag != THINNED)
+                doomed[series].add(point.at_us)
+            for series, times in doomed.items():
+                self._delete(tier, dict(series), times)
+            self.writer.settle(tier.place, [meter_line(point, tier.measurement) for point in of_tier])
 
     def latest(self, site: str) -> list[Reading]:
         found: list[Newest] = []
@@ -101,7 +107,7 @@ class InfluxTelemetryStore:
         for tier in self._tiers:
             with self._told():
                 self._dialect.drop(tier.place, tier.measurement)
-            self._refused.forget(tier.measurement)
+            self.writer.forget(tier.measurement)
         self.aged.forget()
 
     def _by_tier(self, points: Sequence[FramePoint]) -> Iterator[tuple[Tier, Sequence[FramePoint]]]:

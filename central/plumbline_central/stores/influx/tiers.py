@@ -54,5 +54,9 @@ def tiers_of(settings: StoreSettings) -> tuple[Tier, ...]:
 def places_of(settings: StoreSettings) -> tuple[Place, ...]:
     """What must be there before anything is written, the default first."""
     base = Place(name=base_place(settings), keep_days=settings.retention_days, default=True)
-    finer = [Place(name=tier.place, keep_days=tier.keep_days) for tier in tiers_of(settings) if tier.place != base.name]
+    finer = [
+        Place(name=tier.place, keep_days=tier.keep_days)
+        for tier in tiers_of(settings)
+        if tier.place != base.name
+    ]
     return (base, *finer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
@@ -34,7 +33,6 @@ class Writer:
         self._to = to
         self._refused = refused
         self._faults = faults
-        self._lock = threading.Lock()
 
     def write(self, place: str, written: Sequence[str]) -> None:
         """Return once each line is stored or among the refused.
@@ -49,7 +47,17 @@ class Writer:
         for refusal in self._refused.some(_TRIED_AGAIN):
             if not self._deliver(refusal.place, [refusal.line]):
                 return  # still so: the others wait, too
-        self._tell_of_refused("")
+        self._tell_of_refused()
+
+    def settle(self, place: str, written: Sequence[str]) -> None:
+        """These points are gone: what was refused of them is moot."""
+        self._refused.settle(place, written)
+        self._tell_of_refused()
+
+    def forget(self, measurement: str) -> None:
+        """The same, of a whole measurement."""
+        self._refused.forget(measurement)
+        self._tell_of_refused()
 
     def succeeded(self) -> None:
         """Something else than lines reached the server."""
@@ -85,11 +93,12 @@ class Writer:
     def _note(self, alone: Sequence[Refusal]) -> None:
         if alone:
             self._refused.put(alone)
-            self._tell_of_refused(alone[-1].words)
+            self._tell_of_refused()
 
-    def _tell_of_refused(self, words: str) -> None:
-        if len(self._refused):
-            self._faults.raised(REFUSED, f"{len(self._refused)} kept aside in series.db; the newest: {words}")
+    def _tell_of_refused(self) -> None:
+        newest = self._refused.some(1)
+        if newest:
+            self._faults.raised(REFUSED, f"{len(self._refused)} kept aside in series.db: {newest[0].words}")
         else:
             self._faults.cleared(REFUSED)
 
