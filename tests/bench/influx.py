@@ -128,14 +128,14 @@ def measure(site: Site, bodies: list[bytes], folder: Path, port: int) -> None:
         until_it_answers(raw, folder)
         ceiling = site.readings / post(port, raw.database, bodies)
         say("InfluxDB 1.6, prebuilt lines over one connection", ceiling, "readings/s")
-        for gzip in ratios:
+        for gzip, found in ratios.items():
             own = folder / f"own-{repeat}-{gzip}"
             own.mkdir()
             wall, cpu = project(replace(settings, database=own.name, gzip=gzip), folder / "ledger.db", own)
             label = f"ledger to InfluxDB 1.6, {'gzip' if gzip else 'plain'}"
             say(label, site.readings / wall, "readings/s")
             say(f"{label}, CPU of central", cpu / site.readings * 1e6, "ms per 1,000 readings")
-            ratios[gzip].append(site.readings / wall / ceiling)
+            found.append(site.readings / wall / ceiling)
     for gzip, found in ratios.items():
         label = f"ledger to InfluxDB 1.6, {'gzip' if gzip else 'plain'}"
         say(f"{label}, of what the server takes, median of {REPEATS}", 100 * median(found), "%")

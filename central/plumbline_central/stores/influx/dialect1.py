@@ -119,6 +119,11 @@ class Influx1:
 
     def prepare(self, places: Sequence[Place]) -> Iterator[str]:
         database = self._settings.database
+        version = self._version()
+        if version.lstrip("v")[:1] in {"2", "3"}:
+            yield f"InfluxDB {version} takes no set-up over /query; by hand, where it is not done yet:"
+            yield from _by_hand(version, self._settings, places)
+            return
         there = {row[0] for _, _, rows in self._ask("SHOW DATABASES", database=False) for row in rows}
         if database not in there:
             self._ask(f"CREATE DATABASE {_name(database)}", database=False)
@@ -138,6 +143,16 @@ class Influx1:
             if self._client is not None:
                 self._client.close()
             self._client = None
+
+    def _version(self) -> str:
+        """Of the server, as it says. Raises Unreachable."""
+        try:
+            answer = self._connection().get("/ping")
+        except httpx.HTTPError as error:
+            raise Unreachable(
+                f"{self.server}: {str(error) or type(error).__name__}", hint="Is it running, and is url right?"
+            ) from None
+        return answer.headers.get("x-influxdb-version", "")
 
     def _policy(self, place: Place, there: Mapping[str, Any] | None) -> str:
         duration = f"{place.keep_days * 24}h" if place.keep_days else "INF"
@@ -237,6 +252,25 @@ def _connect(settings: StoreSettings) -> httpx.Client:
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _by_hand(version: str, settings: StoreSettings, places: Sequence[Place]) -> Iterator[str]:
+    """What a person types where the server cannot be set up from here."""
+    if version.lstrip("v").startswith("2"):
+        for place in places:
+            days = f" --retention {place.keep_days * 24}h" if place.keep_days else ""
+            name = f"{settings.database}/{place.name}"
+            yield f"influx bucket create --name {name}{days}"
+            yield (
+                f"influx v1 dbrp create --db {settings.database} --rp {place.name}"
+                f"{' --default' if place.default else ''} --bucket-id ID-OF-{name}"
+            )
+        return
+    keep = f" --retention-period {places[0].keep_days}d" if places[0].keep_days else ""
+    yield f"influxdb3 create database {settings.database}{keep}"
+    tags = {"meter": "site,gateway,device,boot,thinned", "progress": "site,camera,zone,boot", "health": "site,gateway,boot"}
+    for table, names in tags.items():  # what tags a table has is settled by its first line
+        yield f"influxdb3 create table {table} --database {settings.database} --tags {names}"
 
 
 def _where(span: Span) -> str:
