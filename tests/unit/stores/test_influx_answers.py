@@ -26,7 +26,11 @@ from plumbline_central.stores.influx.answers import (
         (400, '{"error":"partial write: field type conflict: input field \\"v\\"... dropped=1"}', Rejected),
         (422, '{"code":"unprocessable entity","message":"failure writing points to database"}', Rejected),
         (400, '{"error":"database is required"}', Misconfigured),
-        (400, '{"error":"partial write: max-series-per-database limit exceeded: (1) dropped=1"}', Misconfigured),
+        (
+            400,
+            '{"error":"partial write: max-series-per-database limit exceeded: (1) dropped=1"}',
+            Misconfigured,
+        ),
         (401, '{"error":"authorization failed"}', Misconfigured),
         (403, '{"error":"user is required"}', Misconfigured),
         (404, '{"error":"database not found: \\"nope\\""}', Misconfigured),

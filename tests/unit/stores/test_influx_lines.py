@@ -85,7 +85,8 @@ def test_no_name_breaks_its_line_or_moves_its_time(measurement, tag, text, at_us
 def test_what_a_photo_says_is_a_point_for_all_and_one_for_each_zone():
     zone = ZoneProgress(id="f1b1", percent=40, low=None, high=None, visible=0.5, stage=3, regress=True)
     whole, part = progress_points(
-        "a12", Progress(camera="east", photo="p1", percent=None, low=None, high=None, gate=("dark",), zones=(zone,))
+        "a12",
+        Progress(camera="east", photo="p1", percent=None, low=None, high=None, gate=("dark",), zones=(zone,)),
     )
 
     assert whole.at(5) == 'progress,camera=east,site=a12 gate="dark",usable=0i,photo="p1" 5'
