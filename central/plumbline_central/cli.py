@@ -79,7 +79,8 @@ def init(file: File = _FILE) -> None:
         settings = load_central(file)
         if settings.store.kind == "sqlite":
             raise ConfigError(
-                f"{file} is already there, and SQLite needs no setting up", hint="Edit it, or name another file."
+                f"{file} is already there, and SQLite needs no setting up",
+                hint="Edit it, or name another file.",
             )
         _prepare(settings)
         return

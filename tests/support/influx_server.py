@@ -20,12 +20,15 @@ MISSING = "influxd is not installed: apt install influxdb"
 class InfluxServer:
     """`up` returns once it answers; `kill` is a power cut, `down` a clean end."""
 
-    def __init__(self, folder, *, auth=False):
+    def __init__(self, folder, *, auth=False, most_bytes=25_000_000):
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._config = folder / "influxdb.conf"
-        self._config.write_text(config_text(folder, port=self.port, rpc_port=free_port(), auth=auth))
+        self._config.write_text(
+            config_text(folder, port=self.port, rpc_port=free_port(), auth=auth)
+            + f"  max-body-size = {most_bytes}\n"
+        )
         self._process = None
 
     def up(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import ssl
 import threading
@@ -33,6 +34,7 @@ class Influx1:
         self.server = settings.url
         self._settings = settings
         self._client: httpx.Client | None = None
+        self._login: dict[str, str] | None = None
         self._lock = threading.Lock()
 
     def write(self, place: str, body: bytes) -> Answer:
@@ -150,7 +152,8 @@ class Influx1:
             answer = self._connection().get("/ping")
         except httpx.HTTPError as error:
             raise Unreachable(
-                f"{self.server}: {str(error) or type(error).__name__}", hint="Is it running, and is url right?"
+                f"{self.server}: {str(error) or type(error).__name__}",
+                hint="Is it running, and is url right?",
             ) from None
         return answer.headers.get("x-influxdb-version", "")
 
@@ -199,8 +202,9 @@ class Influx1:
         ]
 
     def _post(self, path: str, **how: Any) -> tuple[Answer, bytes]:
+        headers = how.pop("headers", {})
         try:
-            response = self._connection().post(path, **how)
+            response = self._connection().post(path, headers={**headers, **self._credential()}, **how)
         except PlumblineError as error:  # the credential's file, or the CA's
             return Misconfigured(str(error)), b""
         except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError) as error:
@@ -217,9 +221,14 @@ class Influx1:
             retry_after=response.headers.get("retry-after", ""),
         )
         if isinstance(answer, Misconfigured):
-            with self._lock:
-                self._client = None  # whoever mends the credential's file need not restart us
+            self._login = None  # whoever mends the credential's file need not restart us
         return answer, response.content
+
+    def _credential(self) -> dict[str, str]:
+        """The header that says who we are. Raises Unreachable where its file cannot be read."""
+        if self._login is None:
+            self._login = _login(self._settings)
+        return self._login
 
     def _connection(self) -> httpx.Client:
         with self._lock:
@@ -228,15 +237,18 @@ class Influx1:
             return self._client
 
 
-def _connect(settings: StoreSettings) -> httpx.Client:
-    headers, login = {}, None
+def _login(settings: StoreSettings) -> dict[str, str]:
     match settings.scheme:
+        case "none":
+            return {}
         case "basic":
-            login = httpx.BasicAuth(settings.user, secret_in(settings.password_file))
-        case "token":
-            headers["authorization"] = f"Token {secret_in(settings.token_file)}"
-        case "bearer":
-            headers["authorization"] = f"Bearer {secret_in(settings.token_file)}"
+            pair = f"{settings.user}:{secret_in(settings.password_file)}"
+            return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        case scheme:
+            return {"authorization": f"{scheme.capitalize()} {secret_in(settings.token_file)}"}
+
+
+def _connect(settings: StoreSettings) -> httpx.Client:
     try:
         verify = (
             ssl.create_default_context(cafile=settings.ca_file) if settings.url.startswith("https") else False
@@ -245,8 +257,6 @@ def _connect(settings: StoreSettings) -> httpx.Client:
         raise Unreachable(f"{settings.ca_file}: {error}", hint="It must be a certificate in PEM.") from None
     return httpx.Client(
         base_url=settings.url,
-        headers=headers,
-        auth=login,
         timeout=settings.timeout_s,
         verify=verify,
         follow_redirects=False,
@@ -268,7 +278,11 @@ def _by_hand(version: str, settings: StoreSettings, places: Sequence[Place]) -> 
         return
     keep = f" --retention-period {places[0].keep_days}d" if places[0].keep_days else ""
     yield f"influxdb3 create database {settings.database}{keep}"
-    tags = {"meter": "site,gateway,device,boot,thinned", "progress": "site,camera,zone,boot", "health": "site,gateway,boot"}
+    tags = {
+        "meter": "site,gateway,device,boot,thinned",
+        "progress": "site,camera,zone,boot",
+        "health": "site,gateway,boot",
+    }
     for table, names in tags.items():  # what tags a table has is settled by its first line
         yield f"influxdb3 create table {table} --database {settings.database} --tags {names}"
 
