@@ -155,7 +155,7 @@ class Influx1:
                 f"{self.server}: {str(error) or type(error).__name__}",
                 hint="Is it running, and is url right?",
             ) from None
-        return answer.headers.get("x-influxdb-version", "")
+        return str(answer.headers.get("x-influxdb-version", ""))
 
     def _policy(self, place: Place, there: Mapping[str, Any] | None) -> str:
         duration = f"{place.keep_days * 24}h" if place.keep_days else "INF"
