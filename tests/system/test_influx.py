@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from plumbline import cli, codec
 from plumbline.clock import ManualClock, SystemClock, to_us
 from plumbline.errors import Unreachable
 from plumbline.messages import Anchor, Frame, Health, Progress, Record, ZoneProgress
-from plumbline.metrics import BY_NAME
+from plumbline.metrics import BY_NAME, Flaw
 from plumbline_central.app import Parts
 from plumbline_central.ledger import Arrival
 from plumbline_central.project import Follower, LedgerRow, catch_up
@@ -143,7 +145,7 @@ async def test_a_server_killed_again_and_again_gets_everything_once(influx, serv
 
 async def test_while_the_server_is_away_readings_wait_and_one_fault_stands(influx, server, tmp_path):
     ledger = PaperLedger(10, frames(500))
-    faults = influx.telemetry._faults
+    faults = influx.telemetry.writer._faults
     server.down()
     with projected(influx, tmp_path, ledger) as projection:
         follower = Follower(ledger, projection)
@@ -184,7 +186,7 @@ def test_a_wrong_password_waits_for_the_right_one_without_a_restart(tmp_path):
                 list(influx.prepare())
             with pytest.raises(Unreachable, match="401"):
                 influx.telemetry.write([point(1)])
-            faults = influx.telemetry._faults
+            faults = influx.telemetry.writer._faults
             assert list(faults.standing()) == [DATABASE]
             secret.write_text("right\n")
             list(influx.prepare())
@@ -212,7 +214,7 @@ def test_a_database_or_policy_that_is_not_there_is_a_fault_of_the_settings(
     with opened(other, url=server.url, **settings) as wrong:
         with pytest.raises(Unreachable, match="not found"):
             wrong.telemetry.write([point(1)])
-        faults = wrong.telemetry._faults
+        faults = wrong.telemetry.writer._faults
         assert words in faults.standing()[DATABASE]
         list(wrong.prepare())
         wrong.telemetry.write([point(1)])
@@ -227,7 +229,7 @@ def test_a_field_of_another_type_costs_only_the_points_it_clashes_with(influx, s
     assert httpx.post(f"{server.url}/write", params=place, content=foreign, trust_env=False).is_success
     far = 400 * 86_400  # in a shard that the foreign point is not in
     influx.telemetry.write([point(1), point(far), point(2), point(far + 1)])
-    faults = influx.telemetry._faults
+    faults = influx.telemetry.writer._faults
 
     assert list(faults.standing()) == [REFUSED]
     assert "field type conflict" in faults.standing()[REFUSED]
@@ -251,7 +253,7 @@ def test_points_older_than_all_retention_are_kept_aside_with_the_servers_words(s
         influx.telemetry.write([young[0], point(-86_400 * 400), *young[1:]])
 
         assert influx.telemetry.count() == 5
-        assert "points beyond retention policy" in influx.telemetry._faults.standing()[REFUSED]
+        assert "points beyond retention policy" in influx.telemetry.writer._faults.standing()[REFUSED]
 
 
 def test_a_full_batch_that_the_server_finds_too_large_arrives_in_parts(tmp_path):
@@ -264,7 +266,7 @@ def test_a_full_batch_that_the_server_finds_too_large_arrives_in_parts(tmp_path)
             influx.telemetry.write([point(n, n) for n in range(6_000)])
 
             assert influx.telemetry.count() == 6_000
-            assert influx.telemetry._faults.standing() == {}
+            assert influx.telemetry.writer._faults.standing() == {}
     finally:
         server.kill()
 
@@ -469,6 +471,30 @@ def site(server, tmp_path):
             parts.ledger.append([Arrival(received_us=1, payload=payload, batch=codec.open_batch(payload))])
     parts.close()
     return tmp_path / "central.toml"
+
+
+def test_every_influxql_query_of_the_docs_finds_something(influx, server):
+    page = (Path(__file__).parents[2] / "docs" / "influxdb.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```influxql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    metrics = tuple(
+        BY_NAME[name].code for name in ("power_active_total", "energy_import_total", "voltage_l1")
+    )
+    influx.telemetry.write(
+        [
+            FramePoint(
+                site="a12", gateway="gw-1", device="m1", at_us=T0_US + n, metrics=metrics,
+                values=(5_000, n, None), flaws=((2, Flaw.TIMEOUT),),
+            )
+            for n in range(2)
+        ]
+    )  # fmt: skip
+    zone = ZoneProgress(id="f1b1", percent=41.5, low=40, high=43, visible=1)
+    body = Progress(camera="east", photo="p1", percent=40.25, low=38, high=42, zones=(zone,))
+    health = Health(version="1", gauges={"outbox_mb": 3.5})
+    catch_up(PaperLedger(1, [record(0, body), record(1, health)]), influx.records)
+
+    for query in block.splitlines():
+        assert server.ask(query, database="plumbline"), query
 
 
 def everything(server):

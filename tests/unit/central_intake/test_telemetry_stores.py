@@ -209,15 +209,18 @@ def test_reset_forgets_everything_and_takes_the_same_points_anew(store):
 @settings(deadline=None, max_examples=40)
 @given(
     samples=st.lists(
-        st.tuples(st.integers(-(10**9), 10**9), st.none() | st.integers(-(2**62), 2**62)), max_size=30
+        st.tuples(st.integers(-(10**9), 10**9), st.none() | st.integers(-(2**62), 2**62)),
+        max_size=30,
+        unique_by=lambda sample: sample[0],
     ),
+    again=st.integers(0, 30),
     step_s=st.sampled_from([None, 1.0, 7.5, 900.0]),
 )
-def test_a_series_is_what_was_written_last_for_each_time(
-    new_store, samples, step_s, tmp_path_factory, request
+def test_a_series_is_what_was_written_however_often(
+    new_store, samples, again, step_s, tmp_path_factory, request
 ):
     store = new_store(tmp_path_factory.mktemp("series"), request)
-    for at_us, value in samples:
+    for at_us, value in [*samples, *samples[again:]]:
         flaws = ((0, Flaw.TIMEOUT),) if value is None else ()
         store.write(
             [
@@ -232,7 +235,7 @@ def test_a_series_is_what_was_written_last_for_each_time(
                 )
             ]
         )
-    last = {at_us: value for at_us, value in dict(samples).items() if value is not None}
+    last = {at_us: value for at_us, value in samples if value is not None}
     if step_s is None:
         expected = [(from_us(at_us), VOLTAGE.from_wire(last[at_us])) for at_us in sorted(last)]
     else:
@@ -306,3 +309,19 @@ def test_a_gateway_that_never_sends_the_same_metrics_twice_fills_no_memory(tmp_p
     assert len(store._layouts) == 3
     assert store.count() == 10
     store.close()
+
+
+def test_of_a_stretch_only_what_is_named_is_removed(store):
+    store.write([placed(n, "b1", 100 * n) for n in range(10)])
+    store.remove([placed(n, "b1") for n in (0, 1, 2, 5, 8, 9)])
+
+    assert volts(store) == [(n, n) for n in (3, 4, 6, 7)]
+    assert store.count() == 8
+
+
+def test_a_mean_is_made_of_polls_and_of_stand_ins_where_there_is_no_poll(store):
+    store.write([placed(0, "", 100), placed(0, "", 900, thinned=True), placed(10, "", 300, thinned=True)])
+
+    found = store.series("a12", "m1", "voltage_l1", NOON, NOON + timedelta(hours=1), 60)
+
+    assert found == [(NOON, 2.0)]

@@ -4,12 +4,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.errors import Busy, Unreachable
+from plumbline.errors import Busy, Refused, Unreachable
 from plumbline_central.schema import Database
 from plumbline_central.stores.faults import StandingFaults
 from plumbline_central.stores.influx.answers import Away, Done, Misconfigured, Overloaded, Rejected, TooLarge
+from plumbline_central.stores.influx.dialect import Span
 from plumbline_central.stores.influx.refused import MIGRATIONS, RefusedLines
-from plumbline_central.stores.influx.writer import DATABASE, MOST_BYTES, MOST_LINES, REFUSED, Writer, batches
+from plumbline_central.stores.influx.writer import (
+    DATABASE,
+    MOST_BYTES,
+    MOST_LINES,
+    MOVED,
+    REFUSED,
+    Writer,
+    batches,
+)
 
 
 class FakeServer:
@@ -21,6 +30,7 @@ class FakeServer:
         self.most = most
         self.partly = partly
         self.trouble = None
+        self.no = Refused("http://fake: DELETE is not supported")
         self.kept = {}
         self.requests = 0
 
@@ -38,6 +48,9 @@ class FakeServer:
             return Rejected("400 unable to parse")
         self._keep(lines)
         return Done()
+
+    def delete(self, span):
+        raise self.no
 
     def _keep(self, lines):
         self.kept |= {line.rsplit(" ", 1)[1]: line for line in lines}
@@ -159,3 +172,21 @@ def test_a_refused_line_is_moot_once_its_point_is_written_again_or_gone(desk):
     assert list(desk.aside()) == [line(3, "bad")]
     desk.writer.forget("meter")
     assert (desk.aside(), desk.faults.standing()) == ({}, {})
+
+
+SPAN = Span(place="plumbline", measurement="meter", tags={"boot": "b1"})
+
+
+def test_a_server_that_deletes_nothing_holds_up_no_reading(desk):
+    desk.writer.delete(SPAN)
+
+    assert list(desk.faults.standing()) == [MOVED]
+
+
+@pytest.mark.parametrize("no", [Refused("http://fake: timeout"), Unreachable("http://fake: gone")])
+def test_a_deletion_that_fails_is_tried_again(desk, no):
+    desk.server.no = no
+    with pytest.raises(type(no)):
+        desk.writer.delete(SPAN)
+
+    assert list(desk.faults.standing()) == [DATABASE]

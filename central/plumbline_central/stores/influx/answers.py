@@ -21,6 +21,10 @@ _CONFIGURATION: Final = re.compile(
     re.IGNORECASE,
 )
 
+_NOT_ITS_WORK: Final = re.compile(
+    r"not (yet )?(supported|implemented|allowed)|unsupported|unimplemented|error parsing", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -94,6 +98,11 @@ def of_results(document: dict[str, Any]) -> Answer:
             words = spoken(str(error))
             return Misconfigured(words) if _CONFIGURATION.search(words) else Rejected(words)
     return Done()
+
+
+def cannot(words: str) -> bool:
+    """Whether a server says that what it was asked is nothing that it does at all."""
+    return _NOT_ITS_WORK.search(words) is not None
 
 
 def pause_s(retry_after: str) -> float | None:

@@ -142,7 +142,7 @@ class RecordsProjection:
             start_us=at_us,
             end_us=at_us + 1,
         )
-        self._dialect.delete(span)
+        self._writer.delete(span)
         self._writer.settle(self._place, [point.at(at_us)])
 
 

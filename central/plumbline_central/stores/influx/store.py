@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
@@ -12,7 +11,7 @@ from operator import itemgetter
 from typing import Final
 
 from plumbline.clock import Clock, from_us, to_us
-from plumbline.errors import PlumblineError, Refused
+from plumbline.errors import Refused
 from plumbline.metrics import BY_CODE, BY_NAME, Metric
 from plumbline_central.schema import Database
 from plumbline_central.stores.faults import StoreFaults
@@ -29,7 +28,7 @@ from plumbline_central.stores.influx.dialect import (
 from plumbline_central.stores.influx.lines import FLAW, READINGS, THINNED, meter_line, meter_tags
 from plumbline_central.stores.influx.refused import RefusedLines
 from plumbline_central.stores.influx.tiers import DAY_US, Tier
-from plumbline_central.stores.influx.writer import DATABASE, Writer
+from plumbline_central.stores.influx.writer import Writer
 from plumbline_central.stores.port import FramePoint, Reading
 
 _MARGIN_DAYS: Final = 1
@@ -47,7 +46,6 @@ class InfluxTelemetryStore:
         """`db` keeps the lines that the server refuses and how far days have become means."""
         self._dialect = dialect
         self._tiers = tuple(tiers)
-        self._faults = faults
         self._clock = clock
         self.aged: Final = Aged(db)
         self.writer: Final = Writer(dialect, RefusedLines(db), faults)
@@ -105,8 +103,7 @@ class InfluxTelemetryStore:
 
     def reset(self) -> None:
         for tier in self._tiers:
-            with self._told():
-                self._dialect.drop(tier.place, tier.measurement)
+            self._dialect.drop(tier.place, tier.measurement)
             self.writer.forget(tier.measurement)
         self.aged.forget()
 
@@ -136,14 +133,13 @@ class InfluxTelemetryStore:
 
     def _delete(self, tier: Tier, tags: Tags, times: set[int]) -> None:
         """In as few deletions as can be: each costs the server a sync."""
-        with self._told():
-            first, last = min(times), max(times)
-            if first == last:
-                self._dialect.delete(self._span(tier, tags, first, last + 1))
-                return
-            found = self._dialect.values(self._span(tier, tags, first, last + 1), READINGS)
-            for start, end in _runs(sorted({at for one in found for at, _ in one.rows}), times):
-                self._dialect.delete(self._span(tier, tags, start, end + 1))
+        first, last = min(times), max(times)
+        if first == last:
+            self.writer.delete(self._span(tier, tags, first, last + 1))
+            return
+        found = self._dialect.values(self._span(tier, tags, first, last + 1), READINGS)
+        for start, end in _runs(sorted({at for one in found for at, _ in one.rows}), times):
+            self.writer.delete(self._span(tier, tags, start, end + 1))
 
     def _spans(self, tags: Tags, start_us: int, end_us: int) -> list[Span]:
         """From each tier what it is the best for, oldest first."""
@@ -174,16 +170,6 @@ class InfluxTelemetryStore:
             return
         for one in sums:
             yield from one.rows
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What keeps a change from being made is a standing fault until one is made again."""
-        try:
-            yield
-        except PlumblineError as why:
-            self._faults.raised(DATABASE, str(why))
-            raise
-        self.writer.succeeded()
 
 
 def _merged(found: Iterable[Values]) -> Iterator[tuple[int, float]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
+from plumbline.errors import PlumblineError, Refused
 from plumbline_central.stores.faults import StoreFaults
 from plumbline_central.stores.influx import answers, lines
 from plumbline_central.stores.influx.answers import Answer, Done, Rejected, TooLarge
+from plumbline_central.stores.influx.dialect import Span
 from plumbline_central.stores.influx.refused import Refusal, RefusedLines
 
 MOST_LINES: Final = 5_000
@@ -15,6 +17,7 @@ MOST_BYTES: Final = 1_000_000
 DATABASE: Final = "InfluxDB"
 """The subject of whatever keeps all lines from being written."""
 REFUSED: Final = "InfluxDB, refused lines"
+MOVED: Final = "InfluxDB, moved readings"
 _TRIED_AGAIN: Final = 200
 
 
@@ -24,6 +27,8 @@ class Destination(Protocol):
     server: str
 
     def write(self, place: str, body: bytes) -> Answer: ...
+
+    def delete(self, span: Span) -> None: ...
 
 
 class Writer:
@@ -49,6 +54,21 @@ class Writer:
                 return  # still so: the others wait, too
         self._tell_of_refused()
 
+    def delete(self, span: Span) -> None:
+        """Return once nothing of the span is left, or its server has said that it deletes nothing at all.
+
+        Then what was to move is at both places, which is a standing fault, and holds up no other reading.
+        """
+        try:
+            self._to.delete(span)
+        except PlumblineError as why:
+            if not (isinstance(why, Refused) and answers.cannot(str(why))):
+                self._faults.raised(DATABASE, str(why))
+                raise
+            self._faults.raised(MOVED, f"moved readings stay at their old place too; {why}")
+        else:
+            self._faults.cleared(DATABASE)
+
     def settle(self, place: str, written: Sequence[str]) -> None:
         """These points are gone: what was refused of them is moot."""
         self._refused.settle(place, written)
@@ -58,15 +78,6 @@ class Writer:
         """The same, of a whole measurement."""
         self._refused.forget(measurement)
         self._tell_of_refused()
-
-    def succeeded(self) -> None:
-        """Something else than lines reached the server."""
-        self._faults.cleared(DATABASE)
-
-    def failed(self, answer: Answer) -> None:
-        """Something else than lines did not."""
-        assert not isinstance(answer, Done)
-        self._faults.raised(DATABASE, f"{self._to.server}: {answer.words}")
 
     def _deliver(self, place: str, batch: Sequence[str]) -> bool:
         """Whether all of it is stored."""
@@ -84,9 +95,9 @@ class Writer:
                     waiting += [some[half:], some[:half]]
                 case _:
                     self._note(alone)
-                    self.failed(answer)
+                    self._faults.raised(DATABASE, f"{self._to.server}: {answer.words}")
                     raise answers.error(answer, self._to.server)
-        self.succeeded()
+        self._faults.cleared(DATABASE)
         self._note(alone)
         return not alone
 
