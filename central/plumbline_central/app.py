@@ -36,7 +36,7 @@ from plumbline_central.proof.heads import DailyHeads, HeadBook
 from plumbline_central.proof.treelog import TreeLog
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
-from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
+from plumbline_central.stores import cursors, fixes, gateways, owner, photos, series, sqlite
 from plumbline_central.stores import gaps as gap_store
 from plumbline_central.stores.choice import Store, sqlite_store, store_of
 from plumbline_central.stores.influx import builder as influx
@@ -104,6 +104,7 @@ class Parts:
                 *gateways.MIGRATIONS,
                 *gap_store.MIGRATIONS,
                 *influx.MIGRATIONS,
+                *owner.MIGRATIONS,
             ),
         )
         plans = PlanStore(control)
@@ -197,6 +198,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             store=store_of(settings.store, clock),
         )
         try:
+            owner.check(parts.series_db, settings.store.name, projection=parts.series.name)
             await _serve(settings, clock, parts, link, channels, listener)
         except BaseExceptionGroup as group:
             ours, others = group.split(PlumblineError)

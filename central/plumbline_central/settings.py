@@ -111,6 +111,13 @@ class StoreSettings:
     downsample: tuple[DownsampleSettings, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Tells this store from every other."""
+        if self.kind == "sqlite":
+            return self.kind
+        return f"{self.kind} {self.bucket if self.kind == 'influx2' else self.database} at {self.url}"
+
+    @property
     def compressed(self) -> bool:
         return not is_loopback(urlsplit(self.url).hostname or "") if self.gzip is None else self.gzip
 

@@ -24,6 +24,7 @@ from plumbline_central.gaps import Gap
 from plumbline_central.ledger.log import Ledger
 from plumbline_central.registry import Registry
 from plumbline_central.settings import CentralSettings
+from plumbline_central.stores import owner
 from plumbline_central.stores.choice import store_of
 
 app = typer.Typer()
@@ -151,6 +152,7 @@ def rebuild(file: File = _FILE, *, as_json: AsJson = False) -> None:
         try:
             parts.ledger.need_archive()
             last = parts.ledger.last_id()
+            owner.claim(parts.series_db, settings.store.name)
             with _bar(silent=as_json) as bar:
                 for projection in parts.projections:
                     task = bar.add_task(projection.name, total=last)

@@ -9,7 +9,7 @@ from plumbline_central.schema import Database
 from plumbline_central.stores.faults import StandingFaults
 from plumbline_central.stores.influx.answers import Away, Done, Misconfigured, Overloaded, Rejected, TooLarge
 from plumbline_central.stores.influx.dialect import Span
-from plumbline_central.stores.influx.refused import MIGRATIONS, RefusedLines
+from plumbline_central.stores.influx.refused import MIGRATIONS, Refusal, RefusedLines
 from plumbline_central.stores.influx.writer import (
     DATABASE,
     MOST_BYTES,
@@ -70,7 +70,11 @@ class Desk:
         self.writer.write("plumbline", lines)
 
     def aside(self):
-        return {one.line: one.words for one in self.refused.some(10_000)}
+        return {
+            line: words
+            for place, words in self.refused.kinds(100)
+            for line in self.refused.lines(place, words, 10_000)
+        }
 
 
 @pytest.fixture
@@ -162,6 +166,17 @@ def test_refused_lines_are_written_once_the_server_takes_them(desk, caplog):
     desk.writer.try_refused()
 
     assert (desk.aside(), desk.faults.standing()) == ({}, {})
+
+
+def test_a_line_that_stays_bad_keeps_no_other_from_being_tried(desk):
+    desk.refused.put([Refusal(place="plumbline", line=line(n, "bad"), words="400 too old") for n in (1, 2)])
+    mended = [Refusal(place="plumbline", line=line(n), words="400 conflict") for n in range(10, 30)]
+    desk.refused.put(mended)
+    desk.writer.try_refused()
+
+    assert set(desk.aside()) == {line(1, "bad"), line(2, "bad")}
+    assert len(desk.server.kept) == 20
+    assert "2 kept aside" in desk.faults.standing()[REFUSED]
 
 
 def test_a_refused_line_is_moot_once_its_point_is_written_again_or_gone(desk):

@@ -50,10 +50,21 @@ class RefusedLines:
             )
         self._count = self._counted()
 
-    def some(self, limit: int) -> list[Refusal]:
+    def kinds(self, limit: int) -> list[tuple[str, str]]:
+        """(place, words), those of the most lines first."""
         with self._db.read() as db:
-            rows = db.execute("SELECT place, line, words FROM influx_refused LIMIT ?", (limit,)).fetchall()
-        return [Refusal(place=place, line=line, words=words) for place, line, words in rows]
+            return db.execute(
+                "SELECT place, words FROM influx_refused GROUP BY place, words ORDER BY count(*) DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+
+    def lines(self, place: str, words: str, limit: int) -> list[str]:
+        """Some of those that the server refused with these words."""
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT line FROM influx_refused WHERE place = ? AND words = ? LIMIT ?", (place, words, limit)
+            ).fetchall()
+        return [line for (line,) in rows]
 
     def settle(self, place: str, lines: Iterable[str]) -> None:
         """These points are written, or gone, after all."""

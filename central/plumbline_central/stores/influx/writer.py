@@ -18,7 +18,7 @@ DATABASE: Final = "InfluxDB"
 """The subject of whatever keeps all lines from being written."""
 REFUSED: Final = "InfluxDB, refused lines"
 MOVED: Final = "InfluxDB, moved readings"
-_TRIED_AGAIN: Final = 200
+_KINDS_TRIED: Final = 50
 
 
 class Destination(Protocol):
@@ -48,10 +48,14 @@ class Writer:
             self._deliver(place, batch)
 
     def try_refused(self) -> None:
-        """Write some of the refused lines again: whoever mended the server need not tell us."""
-        for refusal in self._refused.some(_TRIED_AGAIN):
-            if not self._deliver(refusal.place, [refusal.line]):
-                return  # still so: the others wait, too
+        """Write the refused lines again: whoever mended the server need not tell us.
+
+        Of those refused in the same words the first is tried alone: while it is still so for it, the others wait.
+        """
+        for place, words in self._refused.kinds(_KINDS_TRIED):
+            while waiting := self._refused.lines(place, words, MOST_LINES):
+                if not (self._deliver(place, waiting[:1]) and self._deliver(place, waiting[1:])):
+                    break
         self._tell_of_refused()
 
     def delete(self, span: Span) -> None:
@@ -81,7 +85,7 @@ class Writer:
 
     def _deliver(self, place: str, batch: Sequence[str]) -> bool:
         """Whether all of it is stored."""
-        waiting, alone = [batch], []
+        waiting, alone = [batch] if batch else [], []
         while waiting:
             some = waiting.pop()
             answer = self._to.write(place, lines.body(some))
@@ -107,9 +111,9 @@ class Writer:
             self._tell_of_refused()
 
     def _tell_of_refused(self) -> None:
-        newest = self._refused.some(1)
-        if newest:
-            self._faults.raised(REFUSED, f"{len(self._refused)} kept aside in series.db: {newest[0].words}")
+        for _, words in self._refused.kinds(1):
+            self._faults.raised(REFUSED, f"{len(self._refused)} kept aside in series.db: {words}")
+            break
         else:
             self._faults.cleared(REFUSED)
 
