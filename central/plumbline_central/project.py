@@ -6,6 +6,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -191,10 +192,15 @@ def catch_up(
 ) -> int:
     """Apply all the rows there are; the new cursor. `cursor` None asks the projection where it stands."""
     at = projection.cursor() if cursor is None else cursor
-    while rows := ledger.read(at, _ROWS_AT_ONCE):
-        _apply(projection, rows)
-        at = rows[-1].id
-        on_step(at)
+    rows = ledger.read(at, _ROWS_AT_ONCE)
+    with ThreadPoolExecutor(1, "ledger") as ahead:
+        while rows:
+            at = rows[-1].id
+            whole = len(rows) == _ROWS_AT_ONCE  # then more follows, and is read while the store is at work
+            coming = ahead.submit(ledger.read, at, _ROWS_AT_ONCE) if whole else None
+            _apply(projection, rows)
+            on_step(at)
+            rows = coming.result() if coming is not None else ledger.read(at, _ROWS_AT_ONCE)
     return at
 
 

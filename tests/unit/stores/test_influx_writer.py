@@ -69,6 +69,10 @@ class Desk:
     def write(self, lines):
         self.writer.write("plumbline", lines)
 
+    def close(self):
+        self.writer.close()
+        self.db.close()
+
     def aside(self):
         return {
             line: words
@@ -81,7 +85,7 @@ class Desk:
 def desk(tmp_path):
     made = Desk(tmp_path, FakeServer())
     yield made
-    made.db.close()
+    made.close()
 
 
 def line(n, v="1"):
@@ -102,7 +106,7 @@ def test_a_bad_line_never_costs_its_neighbours(bad, partly, most, tmp_path_facto
     assert sorted(desk.server.kept.values()) == sorted(good for good in lines if "bad" not in good)
     assert desk.aside() == {one: "400 unable to parse" for one in lines if "bad" in one}
     assert set(desk.faults.standing()) == ({REFUSED} if any(bad) else set())
-    desk.db.close()
+    desk.close()
 
 
 def test_one_bad_line_of_a_full_batch_is_found_in_a_few_requests(desk):
@@ -142,6 +146,27 @@ def test_a_server_that_takes_nothing_is_one_standing_fault_until_it_does(desk, c
     desk.write([line(1)])
     assert desk.faults.standing() == {}
     assert (len(desk.server.kept), desk.aside()) == (1, {})
+
+
+def test_writing_nothing_says_nothing_of_the_server(desk):
+    desk.server.trouble = Away("refused")
+    with pytest.raises(Unreachable):
+        desk.write([line(1)])
+    desk.write([])
+
+    assert list(desk.faults.standing()) == [DATABASE]
+
+
+def test_lines_of_many_batches_arrive_in_order_and_an_outage_in_the_middle_is_raised(desk):
+    count = 3 * MOST_LINES + 7
+    desk.write(line(n) for n in range(count))
+    assert list(desk.server.kept) == [str(n) for n in range(count)]
+    desk.server.requests = 0
+    real = desk.server.write
+    desk.server.write = lambda place, body: Away("gone") if desk.server.requests else real(place, body)
+
+    with pytest.raises(Unreachable):
+        desk.write(line(n) for n in range(count))
 
 
 def test_what_was_found_bad_is_kept_aside_though_the_server_goes_away_meanwhile(desk):

@@ -60,7 +60,7 @@ class Influx:
         self.coarsening.run_once()
 
     def close(self) -> None:
-        self.dialect.close()
+        self.telemetry.close()
 
 
 def _dialect(settings: StoreSettings) -> Dialect:

@@ -51,13 +51,14 @@ class InfluxTelemetryStore:
         self.writer: Final = Writer(dialect, RefusedLines(db), faults)
 
     def close(self) -> None:
+        self.writer.close()
         self._dialect.close()
 
     def write(self, points: Sequence[FramePoint]) -> None:
         for tier, of_tier in self._by_tier(points):
             self._note_changed(tier, of_tier)
             measurement = tier.measurement
-            self.writer.write(tier.place, [meter_line(point, measurement) for point in of_tier])
+            self.writer.write(tier.place, (meter_line(point, measurement) for point in of_tier))
 
     def remove(self, points: Sequence[FramePoint]) -> None:
         for tier, of_tier in self._by_tier(points):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, Protocol
 
 from plumbline.errors import PlumblineError, Refused
@@ -18,6 +19,8 @@ DATABASE: Final = "InfluxDB"
 """The subject of whatever keeps all lines from being written."""
 REFUSED: Final = "InfluxDB, refused lines"
 MOVED: Final = "InfluxDB, moved readings"
+_SENDERS: Final = 2
+"""One for each projection that may be catching up."""
 _KINDS_TRIED: Final = 50
 
 
@@ -38,14 +41,31 @@ class Writer:
         self._to = to
         self._refused = refused
         self._faults = faults
+        self._sender = ThreadPoolExecutor(_SENDERS, "influx")
 
-    def write(self, place: str, written: Sequence[str]) -> None:
-        """Return once each line is stored or among the refused.
+    def write(self, place: str, written: Iterable[str]) -> None:
+        """Return once each line is stored or among the refused; lines are made while those before are on their way.
 
         Raises Unreachable, or Busy where the server asks for a pause: the same lines may be written again.
         """
-        for batch in batches(written):
-            self._deliver(place, batch)
+        ready: Sequence[str] = ()
+        sent: Future[bool] | None = None
+        try:
+            for batch in batches(written):
+                if ready:
+                    if sent is not None:
+                        sent.result()
+                    sent = self._sender.submit(self._deliver, place, ready)
+                ready = batch
+        finally:
+            if sent is not None:
+                wait([sent])
+        if sent is not None:
+            sent.result()
+        self._deliver(place, ready)
+
+    def close(self) -> None:
+        self._sender.shutdown()
 
     def try_refused(self) -> None:
         """Write the refused lines again: whoever mended the server need not tell us.
@@ -85,7 +105,10 @@ class Writer:
 
     def _deliver(self, place: str, batch: Sequence[str]) -> bool:
         """Whether all of it is stored."""
-        waiting, alone = [batch] if batch else [], []
+        if not batch:
+            return True  # and nothing is known of the server
+        waiting = [batch]
+        alone: list[Refusal] = []
         while waiting:
             some = waiting.pop()
             answer = self._to.write(place, lines.body(some))
@@ -118,14 +141,15 @@ class Writer:
             self._faults.cleared(REFUSED)
 
 
-def batches(written: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(written: Iterable[str]) -> Iterator[Sequence[str]]:
     """In order, each within the bounds that every server takes; a longer line stands alone."""
-    first, size = 0, 0
-    for i, line in enumerate(written):
-        length = len(line) + 1
-        if i > first and (i - first == MOST_LINES or size + length > MOST_BYTES):
-            yield written[first:i]
-            first, size = i, 0
-        size += length
-    if first < len(written):
-        yield written[first:]
+    batch: list[str] = []
+    size = 0
+    for line in written:
+        size += len(line) + 1
+        if batch and (len(batch) == MOST_LINES or size > MOST_BYTES):
+            yield batch
+            batch, size = [], len(line) + 1
+        batch.append(line)
+    if batch:
+        yield batch
