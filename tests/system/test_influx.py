@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,12 +23,13 @@ from plumbline_central.app import Parts
 from plumbline_central.ledger import Arrival
 from plumbline_central.project import Follower, LedgerRow, catch_up
 from plumbline_central.settings import DownsampleSettings, StoreSettings
-from plumbline_central.stores import series
+from plumbline_central.stores import cursors, series
 from plumbline_central.stores.faults import StandingFaults
 from plumbline_central.stores.influx.builder import Influx
 from plumbline_central.stores.influx.writer import DATABASE, REFUSED
 from plumbline_central.stores.port import FramePoint
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
+from plumbline_sim.demo.broker import free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(INFLUXD is None, reason=MISSING)]
 
@@ -495,6 +497,59 @@ def test_every_influxql_query_of_the_docs_finds_something(influx, server):
 
     for query in block.splitlines():
         assert server.ask(query, database="plumbline"), query
+
+
+async def test_a_service_that_starts_while_its_server_is_down_catches_up_by_itself(site, server, tmp_path):
+    assert cli.run(["central", "init", str(site)]) == 0
+    server.down()
+    web = free_port()
+    text = site.read_text(encoding="utf-8")
+    site.write_text(f"{text}[broker]\nport = {free_port()}\n[http]\nport = {web}\n", encoding="utf-8")
+    command = (sys.executable, "-m", "plumbline", "central", "run", str(site))
+    with (tmp_path / "central.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{web}", trust_env=False) as client:
+
+            async def health():
+                with contextlib.suppress(httpx.TransportError):
+                    return (await client.get("/api/v1/health")).json()
+
+            async with asyncio.timeout(60):
+                while not ((said := await health()) and said["faults"]):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
+            assert list(said["faults"]) == [DATABASE]
+            assert (await client.get("/sites/a12")).status_code == 200
+            await asyncio.to_thread(server.up)
+            async with asyncio.timeout(90):
+                while (said := await health())["faults"] or any(said["behind"].values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            latest = (await client.get("/api/v1/sites/a12/readings/latest")).json()
+    finally:
+        process.terminate()
+        await process.wait()
+
+    assert {reading["metric"] for reading in latest} == {"voltage_l1", "energy_import_total"}
+    assert {name: len(rows) for name, rows in everything(server).items()} == {
+        "meter": 200,
+        "progress": 20,
+        "health": 10,
+    }
+    log = (tmp_path / "central.log").read_text(encoding="utf-8")
+    assert log.count("InfluxDB: ") == 2  # once when it began, once when it was over
+
+
+def test_a_store_that_the_readings_did_not_go_to_is_not_run_with(site, capsys):
+    parts = Parts.open(site.parent / "data")
+    catch_up(parts.ledger, parts.series)
+    with parts.series_db.write() as db:  # as after the next 64 rows
+        cursors.move(db, parts.series.name, parts.series.tally())
+    parts.close()
+
+    assert cli.run(["central", "run", str(site)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "'sqlite', the settings name 'influx1 plumbline at http://127.0.0.1" in said
+    assert "rebuild" in said
 
 
 def everything(server):
