@@ -18,11 +18,13 @@ from plumbline_central.stores.influx import answers
 from plumbline_central.stores.influx.answers import Answer, Away, Done, Misconfigured, TooLarge
 from plumbline_central.stores.influx.credential import secret_in
 from plumbline_central.stores.influx.dialect import Means, Newest, Place, Span, Sums, Tags, Values
+from plumbline_central.stores.influx.lines import FLAW
 
 _QUICKEST: Final = 1
 """zlib's level: the server's time is dearer than the link's."""
 _SURELY_TAKEN: Final = 65_536
 """Bytes: a connection that ends under less than this did not end because of the size."""
+_STATEMENTS_AT_ONCE: Final = 40
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _Row = Sequence[Any]
 
@@ -61,32 +63,37 @@ class Influx1:
         ]
 
     def newest(self, span: Span) -> list[Newest]:
-        """The newest point of each series; of the fields that are not in it, each one's last value."""
+        """The newest point of each series; of metrics that are not in all of these, each one's last value and flaw.
+
+        `last(*)` would say it at once, and read the whole history for it.
+        """
         points = self._select("*", span, "GROUP BY * ORDER BY time DESC LIMIT 1")
-        lasts = self._select("last(*)", span, "GROUP BY *")
-        found = [
+        kept = self._ask(f"SHOW FIELD KEYS FROM {_name(span.measurement)}") if points else []
+        fields = [row[0] for _, _, rows in kept for row in rows]
+        said = [
+            {
+                column.removesuffix(FLAW)
+                for column, value in zip(columns, row, strict=True)
+                if value is not None
+            }
+            for _, columns, (row,) in points
+        ]
+        older = [field for field in fields if not all(field.removesuffix(FLAW) in there for there in said)]
+        for some in range(0, len(older), _STATEMENTS_AT_ONCE):
+            points += self._select(
+                [
+                    f"last({_name(field)}) AS {_name(field)}"
+                    for field in older[some : some + _STATEMENTS_AT_ONCE]
+                ],
+                span,
+                "GROUP BY *",
+            )
+        return [
             Newest(tags, field, row[0], value)
             for tags, columns, (row,) in points
             for field, value in zip(columns[1:], row[1:], strict=True)
             if value is not None and not isinstance(value, str)
         ]
-        there = {(tuple(one.tags.items()), one.field) for one in found}
-        older = sorted(
-            {
-                field
-                for tags, columns, (row,) in lasts
-                for column, value in zip(columns[1:], row[1:], strict=True)
-                if value is not None
-                and not isinstance(value, str)
-                and (tuple(tags.items()), field := column.removeprefix("last_")) not in there
-            }
-        )
-        for field in older:
-            found += [
-                Newest(tags, field, row[0], row[1])
-                for tags, _, (row,) in self._select(f"last({_name(field)})", span, "GROUP BY *")
-            ]
-        return found
 
     def total(self, span: Span, field: str) -> int:
         return sum(int(rows[0][1] or 0) for _, _, rows in self._select(f"sum({_name(field)})", span))
@@ -170,15 +177,19 @@ class Influx1:
         )
         return f"retention policy {place.name}: {'changed' if there else 'made'}, keeps {shown}"
 
-    def _select(self, what: str, span: Span, rest: str = "") -> list[tuple[Tags, list[str], list[_Row]]]:
+    def _select(
+        self, what: str | Sequence[str], span: Span, rest: str = ""
+    ) -> list[tuple[Tags, list[str], list[_Row]]]:
         source = f"{_name(span.place)}.{_name(span.measurement)}" if span.place else _name(span.measurement)
         bound = {f"t{i}": value for i, value in enumerate(span.tags.values())}
-        return self._ask(f"SELECT {what} FROM {source} WHERE {_where(span)} {rest}", bound)  # noqa: S608 - quoted and bound
+        several = [what] if isinstance(what, str) else what
+        asked = (f"SELECT {one} FROM {source} WHERE {_where(span)} {rest}" for one in several)  # noqa: S608 - quoted and bound
+        return self._ask("; ".join(asked), bound)
 
     def _ask(
         self, statement: str, bound: Mapping[str, str] | None = None, *, database: bool = True
     ) -> list[tuple[Tags, list[str], list[_Row]]]:
-        """(tags, columns, rows) of each series that one statement gives. Raises Unreachable, Busy or Refused."""
+        """(tags, columns, rows) of each series that the statement gives, or several of them in turn. Raises Unreachable, Busy or Refused."""
         form = {"q": statement, "epoch": "u"}
         if database:
             form["db"] = self._settings.database

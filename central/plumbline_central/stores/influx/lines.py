@@ -6,7 +6,6 @@ as the same double as `Metric.from_wire`, and a whole poll is one formatting in 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -200,16 +199,6 @@ def _one_line(text: str) -> str:
 def _sound_end(text: str) -> str:
     """A backslash at the end would escape what comes after it, and nothing can escape a backslash."""
     return text.rstrip("\\") + "_" * (len(text) - len(text.rstrip("\\")))
-
-
-def finite(point: Point) -> Point:
-    """Without the numbers that no server takes."""
-    fields = {
-        name: value
-        for name, value in point.fields.items()
-        if not isinstance(value, float) or math.isfinite(value)
-    }
-    return Point(measurement=point.measurement, tags=point.tags, fields=fields)
 
 
 def body(lines: Iterable[str]) -> bytes:
