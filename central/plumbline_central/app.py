@@ -8,7 +8,7 @@ import fcntl
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -36,8 +36,11 @@ from plumbline_central.proof.heads import DailyHeads, HeadBook
 from plumbline_central.proof.treelog import TreeLog
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
-from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
+from plumbline_central.stores import cursors, fixes, gateways, owner, photos, series, sqlite
 from plumbline_central.stores import gaps as gap_store
+from plumbline_central.stores.choice import Store, sqlite_store, store_of
+from plumbline_central.stores.influx import builder as influx
+from plumbline_central.stores.port import TelemetryStore
 
 if TYPE_CHECKING:
     import uvicorn
@@ -63,7 +66,7 @@ class Parts:
     ledger: Ledger
     indicators: Indicators
     deliveries: Deliveries
-    telemetry: sqlite.SqliteTelemetryStore
+    store: Store
     series: series.SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
@@ -84,6 +87,7 @@ class Parts:
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
         archive_dir: Path | None = None,
+        store: Callable[[Database], Store] = sqlite_store,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -99,13 +103,15 @@ class Parts:
                 *photos.MIGRATIONS,
                 *gateways.MIGRATIONS,
                 *gap_store.MIGRATIONS,
+                *influx.MIGRATIONS,
+                *owner.MIGRATIONS,
             ),
         )
         plans = PlanStore(control)
         band = band or Band()
         book = AlertBook(control, channels=channels, live=hub)
         evaluator = Evaluator(book, plans, band)
-        telemetry = sqlite.SqliteTelemetryStore(series_db)
+        opened = store(series_db)
         ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
         return cls(
             control=control,
@@ -116,8 +122,8 @@ class Parts:
             ledger=ledger,
             indicators=Indicators(control, plans),
             deliveries=Deliveries(control),
-            telemetry=telemetry,
-            series=series.SeriesProjection(telemetry, series_db, ledger, hub),
+            store=opened,
+            series=series.SeriesProjection(opened.telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
             gateways=gateways.GatewayStore(series_db, hub),
             gaps=gap_store.GapStore(series_db),
@@ -130,12 +136,17 @@ class Parts:
         )
 
     @property
+    def telemetry(self) -> TelemetryStore:
+        return self.store.telemetry
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
-        return (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        return (self.series, *self.store.projections, self.photos, self.gateways, self.gaps, self.progress)
 
     @property
     def books(self) -> Books:
-        counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        own = (self.photos, self.gateways, self.gaps, self.progress)
+        counted = (self.series, *self.store.projections, *own)
         return Books(self.ledger, counted, self.gaps)
 
     def daily_heads(self, clock: Clock) -> DailyHeads:
@@ -144,6 +155,7 @@ class Parts:
     def close(self) -> None:
         self.proof_db.close()
         self.ledger.close()
+        self.store.close()
         self.series_db.close()
         self.control.close()
 
@@ -183,8 +195,10 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
             archive_dir=settings.archive_dir,
+            store=store_of(settings.store, clock),
         )
         try:
+            owner.check(parts.series_db, settings.store.name, projection=parts.series.name)
             await _serve(settings, clock, parts, link, channels, listener)
         except BaseExceptionGroup as group:
             ours, others = group.split(PlumblineError)
@@ -230,6 +244,7 @@ async def _serve(
         names=settings.http.names,
         stale_after_s=settings.stale_after_s,
         behind=behind,
+        faults=parts.store.faults.standing,
     )
     deliverer = Deliverer(parts.deliveries, channels, clock=clock)
     parts.book.on_change(deliverer.wake)
@@ -271,6 +286,7 @@ async def _serve(
             tasks.create_task(
                 ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
             ),
+            tasks.create_task(parts.store.keep(clock), name="store"),
             tasks.create_task(parts.daily_heads(clock).run(), name="tree heads"),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,8 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
+    if isinstance(store := raw.get("store"), dict):
+        yield from prefixed("store", _store_faults(store))
     hooks = tables(raw.get("webhooks"))
     yield from name_faults("webhooks", hooks)
     for where, hook in hooks:
@@ -65,6 +68,36 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
     rises, clears = alerts.get("raise_over_pp", 5.0), alerts.get("clear_below_pp", 4.0)
     if isinstance(rises, (int, float)) and isinstance(clears, (int, float)) and clears > rises:
         yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
+
+
+def _store_faults(store: Raw) -> Iterator[Found]:
+    if isinstance(url := store.get("url"), str) and not _is_safe_url(url):
+        yield "url", url, "an https:// address without a password in it; http:// only to this machine"
+    kind, auth = store.get("kind", "sqlite"), store.get("auth")
+    if kind == "influx2":
+        yield from (
+            (key, None, "its name; influx2 needs it") for key in ("org", "token_file") if not store.get(key)
+        )
+    if auth == "basic" and not store.get("user"):
+        yield "user", None, "a name; InfluxDB 2 and 3 take any"
+    if auth in {"token", "bearer"} and not store.get("token_file"):
+        yield "token_file", None, "a file, since auth is by token"
+    if (auth == "basic" or (store.get("user") and auth is None)) and not store.get("password_file"):
+        yield "password_file", None, "a file, since a user is given"
+    steps = [table for table in store.get("downsample") or () if isinstance(table, dict)]
+    whole = [(t["after_days"], t["step_s"]) for t in steps if {"after_days", "step_s"} <= t.keys()]
+    for (days, step_s), (later, coarser) in itertools.pairwise(whole):
+        if not (later > days and coarser > step_s and coarser % step_s == 0):
+            yield (
+                "downsample",
+                f"{later} days, {coarser} s",
+                f"later than {days} days and a multiple of {step_s} s",
+            )
+    if any(86_400 % step_s for _, step_s in whole if isinstance(step_s, int) and step_s > 0):
+        yield "downsample", None, "steps of which a day has a whole number"
+    keep = store.get("retention_days", 0)
+    if whole and isinstance(keep, int) and keep and keep <= whole[-1][0]:
+        yield "retention_days", keep, f"more than the {whole[-1][0]} days after which readings become means"
 
 
 def _webhook_faults(hook: Raw) -> Iterator[Found]:

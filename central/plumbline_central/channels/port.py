@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from plumbline.errors import Unreachable
+from plumbline.errors import Busy
 from plumbline_central.alerts.alert import Notice
+
+__all__ = ["Busy", "Channel", "Publish"]
 
 
 class Channel(Protocol):
@@ -19,14 +21,6 @@ class Channel(Protocol):
     async def send(self, notice: Notice) -> None:
         """Raises Unreachable (try again), Refused (never will)."""
         ...
-
-
-class Busy(Unreachable):
-    """The receiver asks to be left alone for a while."""
-
-    def __init__(self, message: str, *, after_s: float) -> None:
-        super().__init__(message, hint="It is tried again by itself.")
-        self.after_s = after_s
 
 
 class Publish(Protocol):

@@ -1,4 +1,4 @@
-"""Alerts over HTTPS to a program of the receiver's; the one file of central that imports httpx.
+"""Alerts over HTTPS to a program of the receiver's; the one file of the channels that imports httpx.
 
 The body is a CloudEvents 1.0 event in JSON, signed after the Standard Webhooks specification: HMAC-SHA256 over
 `id.timestamp.body`. docs/alerts.md shows a receiver how to check it.
