@@ -19,6 +19,7 @@ from plumbline.signing import DeviceKey
 from plumbline_central import registry
 from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
+from plumbline_central.alerts.escalation import Handling
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
@@ -84,6 +85,7 @@ class Parts:
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
         archive_dir: Path | None = None,
+        handling: Handling | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -103,7 +105,7 @@ class Parts:
         )
         plans = PlanStore(control)
         band = band or Band()
-        book = AlertBook(control, channels=channels, live=hub)
+        book = AlertBook(control, channels=channels, live=hub, handling=handling)
         evaluator = Evaluator(book, plans, band)
         telemetry = sqlite.SqliteTelemetryStore(series_db)
         ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
@@ -183,6 +185,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
             archive_dir=settings.archive_dir,
+            handling=settings.alerts.handling,
         )
         try:
             await _serve(settings, clock, parts, link, channels, listener)

@@ -39,6 +39,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield "http.tls_cert_file", None, f"a certificate, since {host} can be reached from other machines"
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
+    yield from _escalation_faults(alerts)
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
     hooks = tables(raw.get("webhooks"))
     yield from name_faults("webhooks", hooks)
@@ -65,6 +66,21 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
     rises, clears = alerts.get("raise_over_pp", 5.0), alerts.get("clear_below_pp", 4.0)
     if isinstance(rises, (int, float)) and isinstance(clears, (int, float)) and clears > rises:
         yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
+
+
+def _escalation_faults(alerts: Raw) -> Iterator[Found]:
+    escalation = table if isinstance(table := alerts.get("escalation"), dict) else {}
+    for severity in ("amber", "red"):
+        last_s = 0.0
+        for where, rung in tables(escalation.get(severity)):
+            after_s = rung.get("after_s")
+            if isinstance(after_s, (int, float)) and after_s <= last_s:
+                yield (
+                    f"alerts.escalation.{severity}.{where}.after_s",
+                    after_s,
+                    f"more than {last_s:g}, as before it",
+                )
+            last_s = after_s if isinstance(after_s, (int, float)) else last_s
 
 
 def _webhook_faults(hook: Raw) -> Iterator[Found]:
