@@ -94,8 +94,10 @@ class AlertSettings:
             longest_shelf=timedelta(seconds=self.longest_shelf_s),
             linger=timedelta(seconds=self.linger_s),
             ladders={
-                "amber": [Rung(after_s=one.after_s, becomes=one.becomes) for one in self.escalation.amber],
-                "red": [Rung(after_s=one.after_s) for one in self.escalation.red],
+                "amber": tuple(
+                    Rung(after_s=one.after_s, becomes=one.becomes) for one in self.escalation.amber
+                ),
+                "red": tuple(Rung(after_s=one.after_s) for one in self.escalation.red),
             },
         )
 

@@ -20,6 +20,7 @@ from plumbline_central.alerts.states import Shown, State
 from plumbline_central.deviation import Severity
 
 _SELECT: Final = "SELECT id, alert FROM alert_entry"
+_OPEN_IDS: Final = "SELECT id FROM alert_entry INDEXED BY alert_entry_open WHERE state != 'normal'"
 _SILENCE: Final = (
     "SELECT id, kind, site, rule, subject, start_us, until_us, by, why, at_us, ended_us, ended_by, ended_why"
     " FROM alert_silence"
@@ -78,10 +79,13 @@ def open_in(db: sqlite3.Connection, slot: Slot) -> Alert | None:
 
 
 def open_at(db: sqlite3.Connection, site: str | None) -> list[Alert]:
-    """Those not at rest, the first one first; of one site, or all."""
-    if site is None:
-        return alerts(db, "WHERE state != 'normal' ORDER BY id")
-    return alerts(db, "WHERE site = ? AND state != 'normal' ORDER BY id", site)
+    """Those not at rest, the first one first; of one site, or all. Costs nothing for those at rest, however many."""
+    where = "" if site is None else " AND site = ?"
+    rows = db.execute(
+        f"{_SELECT} INDEXED BY alert_entry_open WHERE state != 'normal'{where} ORDER BY id",
+        () if site is None else (site,),
+    )
+    return _read(rows)
 
 
 def find(db: sqlite3.Connection, wanted: Wanted) -> list[Alert]:
@@ -96,9 +100,10 @@ def find(db: sqlite3.Connection, wanted: Wanted) -> list[Alert]:
         ("shown = ?", wanted.shown if isinstance(wanted.shown, Shown) else None),
     ]
     given = [(text, value) for text, value in parts if value is not None]
-    where = " AND ".join(
-        [*(text for text, _ in given), "state != 'normal'" if wanted.shown == "open" else "1"]
-    )
+    texts = [text for text, _ in given]
+    if wanted.shown not in ("all", Shown.NORMAL):
+        texts.append(f"id IN ({_OPEN_IDS})")
+    where = " AND ".join(texts) or "1"
     values = [value for _, value in given]
     return _read(db.execute(f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ?", (*values, wanted.limit)))
 
@@ -159,11 +164,14 @@ def enqueue(db: sqlite3.Connection, notice: Notice, channels: Sequence[str]) -> 
 
 
 def latches(db: sqlite3.Connection, rules: Collection[Rule], site: str | None) -> dict[Slot, Latch]:
-    rows = db.execute(
+    query = (
         "SELECT site, rule, subject, is_on, since_us, off_us FROM alert_latch"
-        " WHERE rule IN (SELECT value FROM json_each(?)) AND (site = ? OR ?)",
-        (msgspec.json.encode(sorted(rules)).decode(), site, site is None),
-    ).fetchall()
+        " WHERE rule IN (SELECT value FROM json_each(?))"
+    )
+    values = [msgspec.json.encode(sorted(rules)).decode()]
+    if site is not None:  # by the primary key, however many sites there are
+        query, values = f"{query} AND site = ?", [*values, site]
+    rows = db.execute(query, values).fetchall()
     return {
         Slot(site=where, rule=rule, subject=subject): Latch(
             on=bool(on), since=_at(since_us), off_at=_at(off_us)

@@ -84,6 +84,7 @@ MIGRATIONS: Final[Migrations] = (
         -- told: as what receivers heard of the step; empty: not at all; ?: from before anybody noted it
         ALTER TABLE alert_audit ADD COLUMN told TEXT NOT NULL DEFAULT '?';
         CREATE INDEX alert_audit_by_time ON alert_audit (at_us);
+        CREATE INDEX alert_entry_open ON alert_entry (site, id) WHERE state != 'normal';
         ALTER TABLE alert_entry ADD COLUMN shown TEXT NOT NULL DEFAULT 'normal';
         UPDATE alert_entry SET shown = state, alert = json_set(alert, '$.told',
             CASE state WHEN 'returned_unacknowledged' THEN 'returned' ELSE alert ->> 'severity' END)

@@ -270,3 +270,12 @@ def test_alerts_are_found_by_what_is_asked_a_page_at_a_time(central):
     assert found(since=START + HOUR, until=START + 3 * HOUR) == [3, 2]
     assert found(site="elsewhere") == []
     assert found(limit=2) + found(limit=2, after=3) == [4, 3, 2, 1]
+
+
+def test_nobody_hears_anything_where_one_silence_ends_as_another_begins(central, raised):
+    central.book.shelve(raised, START + HOUR, "li", "tea", START)
+    central.book.plan_maintenance(SITE, None, START + HOUR, START + DAY, "li", "rewiring", START)
+    central.settle(START + HOUR, FAULT)
+
+    assert [what for what, *_ in steps(central, raised)] == ["shelved", "suppressed", "unshelved"]
+    assert central.told() == [("raised", "m1"), ("shelved", "m1")]
