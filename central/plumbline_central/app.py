@@ -19,6 +19,7 @@ from plumbline.signing import DeviceKey
 from plumbline_central import registry
 from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
+from plumbline_central.alerts.escalation import Handling
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
@@ -88,6 +89,7 @@ class Parts:
         live: LiveHub | None = None,
         archive_dir: Path | None = None,
         store: Callable[[Database], Store] = sqlite_store,
+        handling: Handling | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -109,7 +111,7 @@ class Parts:
         )
         plans = PlanStore(control)
         band = band or Band()
-        book = AlertBook(control, channels=channels, live=hub)
+        book = AlertBook(control, channels=channels, live=hub, handling=handling)
         evaluator = Evaluator(book, plans, band)
         opened = store(series_db)
         ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
@@ -196,6 +198,7 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             live=LiveHub(first_id=to_us(clock.wall())),
             archive_dir=settings.archive_dir,
             store=store_of(settings.store, clock),
+            handling=settings.alerts.handling,
         )
         try:
             owner.check(parts.series_db, settings.store.name, projection=parts.series.name)

@@ -40,6 +40,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
         yield "http.tls_cert_file", None, f"a certificate, since {host} can be reached from other machines"
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
+    yield from _escalation_faults(alerts)
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
     if isinstance(store := raw.get("store"), dict):
         yield from prefixed("store", _store_faults(store))
@@ -98,6 +99,21 @@ def _store_faults(store: Raw) -> Iterator[Found]:
     keep = store.get("retention_days", 0)
     if whole and isinstance(keep, int) and keep and keep <= whole[-1][0]:
         yield "retention_days", keep, f"more than the {whole[-1][0]} days after which readings become means"
+
+
+def _escalation_faults(alerts: Raw) -> Iterator[Found]:
+    escalation = table if isinstance(table := alerts.get("escalation"), dict) else {}
+    for severity in ("amber", "red"):
+        last_s = 0.0
+        for where, rung in tables(escalation.get(severity)):
+            after_s = rung.get("after_s")
+            if isinstance(after_s, (int, float)) and after_s <= last_s:
+                yield (
+                    f"alerts.escalation.{severity}.{where}.after_s",
+                    after_s,
+                    f"more than {last_s:g}, as before it",
+                )
+            last_s = after_s if isinstance(after_s, (int, float)) else last_s
 
 
 def _webhook_faults(hook: Raw) -> Iterator[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from plumbline import broker
 from plumbline.broker import Port
 from plumbline.strictfile import is_loopback
+from plumbline_central.alerts.escalation import LADDERS, Handling, Rung
 from plumbline_central.deviation import Band
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -39,8 +41,29 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RungSettings:
+    """So long unacknowledged, an alert is told again; `becomes` makes an amber one red."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    after_s: Annotated[float, Gt(0), Le(3e7)]
+    becomes: Literal["red"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationSettings:
+    """What happens while nobody acknowledges: rungs in ascending order, for each severity. None: nothing."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    amber: tuple[RungSettings, ...] = tuple(
+        RungSettings(after_s=rung.after_s, becomes="red" if rung.becomes else None)
+        for rung in LADDERS["amber"]
+    )
+    red: tuple[RungSettings, ...] = tuple(RungSettings(after_s=rung.after_s) for rung in LADDERS["red"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """When a deviation from the plan is an alert; see docs/alerts.md."""
+    """When a deviation from the plan is an alert, and what becomes of alerts; see docs/alerts.md."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     evaluate_every_s: Annotated[float, Gt(0), Le(86_400)] = 60.0
@@ -50,6 +73,12 @@ class AlertSettings:
     hold_observations: Annotated[int, Ge(1), Le(100)] = 2
     fresh_for_s: Annotated[float, Gt(0), Le(3e7)] = 36 * 3600.0
     """How long the last usable photo speaks for its site."""
+    rectified_within_s: Annotated[float, Gt(0), Le(3e7)] = 86_400.0
+    """How long after somebody said that the cause is put right the condition may still be there."""
+    longest_shelf_s: Annotated[float, Gt(0), Le(30 * 86_400)] = 30 * 86_400.0
+    linger_s: Annotated[float, Ge(0), Le(86_400)] = 600.0
+    """How long a gateway that is back still mutes what is known through it: what it stored comes first."""
+    escalation: EscalationSettings = field(default_factory=EscalationSettings)
 
     @property
     def band(self) -> Band:
@@ -58,6 +87,20 @@ class AlertSettings:
             clear_below_pp=self.clear_below_pp,
             hold_observations=self.hold_observations,
             fresh_for_s=self.fresh_for_s,
+        )
+
+    @property
+    def handling(self) -> Handling:
+        return Handling(
+            rectified_within=timedelta(seconds=self.rectified_within_s),
+            longest_shelf=timedelta(seconds=self.longest_shelf_s),
+            linger=timedelta(seconds=self.linger_s),
+            ladders={
+                "amber": tuple(
+                    Rung(after_s=one.after_s, becomes=one.becomes) for one in self.escalation.amber
+                ),
+                "red": tuple(Rung(after_s=one.after_s) for one in self.escalation.red),
+            },
         )
 
 

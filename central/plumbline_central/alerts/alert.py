@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from plumbline_central.alerts.states import State
+from plumbline_central.alerts.states import PRESENT, Shown, State, shown
 from plumbline_central.deviation import Point, Severity
 
 Rule = Literal[
@@ -19,8 +19,8 @@ Rule = Literal[
 ]  # fmt: skip
 """What can be wrong; docs/alerts.md says of each when it is raised, when it clears, and what to do."""
 What = Literal[
-    "raised", "returned", "severity", "acknowledged", "assigned", "rectified", "escalated", "shelved", "unshelved",
-    "suppressed", "unsuppressed", "closed", "reminder",
+    "raised", "returned", "severity", "acknowledged", "assigned", "rectified", "reopened", "escalated", "shelved",
+    "unshelved", "suppressed", "unsuppressed", "out_of_service", "in_service", "closed", "reminder",
 ]  # fmt: skip
 Fact = float | str
 """One thing that a rule found and that a sentence may say; numbers carry their unit in their name."""
@@ -88,6 +88,12 @@ class Alert:
     out_of_service: bool = False
     escalation: int = 0
     """How many steps it has gone up because nobody acted."""
+    since: datetime | None = None
+    """When the condition began, as far as its rule knows."""
+    waiting_since: datetime | None = None
+    """Since when a person is wanted: raised, come back, or no longer withheld; None: since `raised_at`."""
+    told: Severity | Literal["returned"] | None = None
+    """What receivers know of it: how grave it is, or that it is gone; None: they never heard of it."""
 
     @property
     def key(self) -> str:
@@ -111,6 +117,26 @@ class Alert:
         return self.latest_at or self.raised_at
 
     @property
+    def present(self) -> bool:
+        """The condition is there."""
+        return self.state in PRESENT
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody is to hear of it for now."""
+        return self.out_of_service or self.shelved_until is not None or self.suppressed_by is not None
+
+    @property
+    def shown(self) -> Shown:
+        """What people see."""
+        return shown(
+            self.state,
+            out_of_service=self.out_of_service,
+            shelved=self.shelved_until is not None,
+            suppressed=self.suppressed_by is not None,
+        )
+
+    @property
     def open(self) -> bool:
         """The condition is there, or nobody has acknowledged it yet."""
         return self.state != State.NORMAL
@@ -118,7 +144,8 @@ class Alert:
     def as_json(self) -> dict[str, Any]:
         """Flat, with times in RFC 3339: what channels, the live page and the API's readers get."""
         flat: dict[str, Any] = msgspec.to_builtins(self)
-        del flat["slot"]
+        for ours in ("slot", "told", "waiting_since"):
+            del flat[ours]
         for point, own in zip(flat["evidence"], self.evidence, strict=True):
             point["deviation_pp"] = own.deviation_pp
         return {
@@ -127,6 +154,7 @@ class Alert:
             "site": self.site,
             "rule": self.rule,
             "subject": self.subject,
+            "shown": self.shown,
             **flat,
         }
 

@@ -77,6 +77,7 @@ class Evaluator:
                 watch = self._pass_time(writer, site, camera, watch, baseline, now)
                 if watch != before:
                     _save(writer, site, camera, watch)
+            writer.settle((), (), now)
 
     def _mend(self, writer: BookWriter, site: str, camera: str, watch: Watch, now: datetime) -> None:
         """After a rebuild the watch knows nothing of what the timer had raised: the photos have the last word."""
@@ -126,7 +127,8 @@ def _tell(writer: BookWriter, slot: Slot, verdict: Verdict, watch: Watch, now: d
     cause = _cause(slot, verdict.change, watch)
     match verdict.change:
         case "raise" | "silent":
-            writer.raise_(slot, verdict.severity, verdict.points, now, cause)
+            gateway = verdict.points[-1].ref.partition("/")[0]
+            writer.raise_(slot, verdict.severity, verdict.points, now, cause, gateway=gateway)
         case "clear" | "heard":
             writer.returned(slot, now, cause)
         case "severity":

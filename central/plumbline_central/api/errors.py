@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from plumbline.errors import PlumblineError, Refused, Unreachable
-from plumbline_central.alerts.book import NoSuchAlert
+from plumbline_central.alerts.book import NotInTheBook
 
 
 class Missing(Refused):
@@ -14,7 +14,7 @@ class Missing(Refused):
 
 def status_of(error: PlumblineError) -> HTTPStatus:
     """The HTTP status that says the same as `error`."""
-    if isinstance(error, Missing | NoSuchAlert):
+    if isinstance(error, Missing | NotInTheBook):
         return HTTPStatus.NOT_FOUND
     if isinstance(error, Refused):
         return HTTPStatus.CONFLICT

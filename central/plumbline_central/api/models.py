@@ -117,7 +117,7 @@ class EvidenceOut(_Answer):
 
 
 class AlertOut(_Answer):
-    """Numbers are those at the raise; `latest_pp` goes on."""
+    """Numbers are those at the raise; `latest_pp` goes on. `shown` is `state`, unless the alert is withheld."""
 
     id: int
     key: str
@@ -126,6 +126,10 @@ class AlertOut(_Answer):
     subject: str
     severity: str
     state: str
+    shown: Annotated[str, Field(description="As `state`, or shelved, suppressed or out_of_service.")]
+    since: Annotated[
+        datetime | None, Field(description="When the condition began, as far as its rule knows.")
+    ]
     raised_at: datetime
     deviation_pp: float | None
     planned: float | None
@@ -139,6 +143,19 @@ class AlertOut(_Answer):
     cleared_at: datetime | None
     closed_at: datetime | None
     evidence: list[EvidenceOut]
+    gateway: Annotated[str, Field(description="Through which gateway it is known; empty: through none.")]
+    facts: Annotated[dict[str, float | str], Field(description="What its rule found.")]
+    assigned_to: str | None
+    assigned_at: datetime | None
+    rectified_by: str | None
+    rectified_at: datetime | None
+    shelved_until: datetime | None
+    shelved_by: str | None
+    suppressed_by: Annotated[
+        str | None, Field(description="The key of what explains it, or maintenance-{id}.")
+    ]
+    out_of_service: bool
+    escalation: Annotated[int, Field(description="How many steps it went up because nobody acted.")]
 
 
 class StepOut(_Answer):

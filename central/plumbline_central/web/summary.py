@@ -19,6 +19,7 @@ Level = Literal["alarm", "warning", "calm", "unknown"]
 WORST_FIRST: Final[tuple[Level, ...]] = ("alarm", "warning", "unknown", "calm")
 
 _BY_URGENCY: Final = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED, State.NORMAL)
+_OF_PROGRESS: Final = ("deviation", "no_data")
 TO_ACKNOWLEDGE: Final = (State.UNACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED)
 
 
@@ -57,7 +58,7 @@ def summarise(texts: Texts, facts: Facts) -> Summary:
     """The most urgent alert if there is one, else what is missing, else that all is well."""
     latest = facts.curve.latest
     deviation = latest.deviation_pp if latest else None
-    alerts = sorted(facts.open_alerts, key=_urgency)
+    alerts = sorted((alert for alert in facts.open_alerts if not alert.quiet), key=_urgency)
     if alerts and alerts[0].state != State.RETURNED_UNACKNOWLEDGED:
         said = _of_alert(texts, alerts[0], facts, latest, deviation)
     else:
@@ -78,6 +79,8 @@ def summarise(texts: Texts, facts: Facts) -> Summary:
 
 def alert_title(texts: Texts, alert: Alert) -> str:
     """What an alert is about, with the deviation it was raised at."""
+    if alert.rule not in _OF_PROGRESS:
+        return texts("alert.other", what=texts(f"rule.{alert.rule}"), subject=alert.subject)
     if alert.rule == "no_data" or alert.deviation_pp is None:
         return texts("alert.no_data")
     side = "behind" if alert.deviation_pp < 0 else "ahead"
@@ -106,6 +109,9 @@ def _of_alert(
     if alert.rule == "no_data":
         todo = texts("hero.todo_no_data_acknowledged", **seen) if seen else texts("hero.todo_no_data")
         return _Said(level, _no_data(texts, latest, facts.now), todo)
+    if alert.rule not in _OF_PROGRESS:
+        todo = texts("hero.todo_other_acknowledged", **seen) if seen else texts("hero.todo_other")
+        return _Said(level, alert_title(texts, alert), todo)
     known = (off for off in (deviation, alert.latest_pp, alert.deviation_pp) if off is not None)
     off = next(known, 0.0)
     side = "behind" if off < 0 else "ahead"

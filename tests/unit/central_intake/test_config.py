@@ -1,6 +1,9 @@
+from datetime import timedelta
+
 import pytest
 
 from plumbline.errors import ConfigError, FaultyFile
+from plumbline_central.alerts.escalation import LADDERS, Handling
 from plumbline_central.config import load_central
 
 
@@ -70,6 +73,15 @@ def test_five_mistakes_are_five_lines_with_file_key_value_and_expectation(write)
         ('[[webhooks]]\nname = "a"\nurl = "https://x.org"\nsecret_file = "gone"', "webhooks.a.secret_file"),
         ('[[webhooks]]\nname = "a"\nsecret_file = "central.toml"', "webhooks.a.url"),
         ("[alerts]\nevaluate_every_s = 0", "alerts.evaluate_every_s"),
+        ("[alerts]\nlongest_shelf_s = 2592001", "alerts.longest_shelf_s"),
+        (
+            "[alerts.escalation]\nred = [{ after_s = 60 }, { after_s = 60 }]",
+            "alerts.escalation.red.1.after_s",
+        ),
+        (
+            '[alerts.escalation]\namber = [{ after_s = 9, becomes = "black" }]',
+            "alerts.escalation.amber.0.becomes",
+        ),
         ('[broker]\nversion = "4"', "broker.version"),
         ('broker = "here"', "broker"),
     ],
@@ -168,3 +180,13 @@ def test_a_store_that_cannot_be_is_a_fault(write, text, key):
         load_central(write(f'data_dir = "data"\n{text}\n'))
 
     assert [fault.key for fault in raised.value.faults] == [key]
+
+
+def test_how_alerts_are_handled_is_as_documented_and_can_be_set(write):
+    usual = load_central(write('data_dir = "data"\n')).alerts.handling
+    assert usual == Handling()
+    said = "rectified_within_s = 60\nlinger_s = 0\n[alerts.escalation]\nred = []\n"
+    own = load_central(write(f'data_dir = "data"\n[alerts]\n{said}')).alerts.handling
+
+    assert (own.rectified_within, own.linger) == (timedelta(minutes=1), timedelta(0))
+    assert (own.ladders["red"], own.ladders["amber"]) == ((), LADDERS["amber"])
