@@ -19,6 +19,7 @@ from plumbline.strictfile import (
     prefixed,
     tables,
 )
+from plumbline_central.channels.routing import hours_of
 from plumbline_central.settings import CentralSettings
 
 
@@ -40,10 +41,16 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
-    hooks = tables(raw.get("webhooks"))
-    yield from name_faults("webhooks", hooks)
-    for where, hook in hooks:
-        yield from prefixed(f"webhooks.{where}", _webhook_faults(hook))
+    for table in ("webhooks", "alertmanagers"):
+        receivers = tables(raw.get(table))
+        yield from name_faults(table, receivers)
+        for where, receiver in receivers:
+            yield from prefixed(f"{table}.{where}", _url_faults(receiver))
+    for table in ("chats", "mails"):
+        yield from name_faults(table, tables(raw.get(table)))
+    for where, mail in tables(raw.get("mails")):
+        yield from prefixed(f"mails.{where}", _mail_faults(mail))
+    yield from _route_faults(raw)
     yield from missing_files(folder, raw)
 
 
@@ -67,9 +74,33 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
         yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
 
 
-def _webhook_faults(hook: Raw) -> Iterator[Found]:
+def _url_faults(hook: Raw) -> Iterator[Found]:
     if isinstance(url := hook.get("url"), str) and not _is_safe_url(url):
         yield "url", url, "an https:// address without a password in it"
+
+
+def _mail_faults(mail: Raw) -> Iterator[Found]:
+    host = mail.get("host")
+    if isinstance(host, str) and not is_loopback(host) and mail.get("security") == "none":
+        yield "security", "none", f"tls or starttls, since {host} is another machine"
+    if mail.get("user") and not mail.get("password_file"):
+        yield "password_file", None, "a file, since user is given"
+
+
+def _route_faults(raw: Raw) -> Iterator[Found]:
+    known = {
+        f"{kind}:{receiver.get('name')}"
+        for kind, table in (("chat", "chats"), ("mail", "mails"))
+        for _, receiver in tables(raw.get(table))
+    }
+    for where, route in tables(raw.get("routes")):
+        named = route.get("channels")
+        for name in named if isinstance(named, list) else ():
+            if name not in known:
+                yield f"routes.{where}.channels", name, f"one of {', '.join(sorted(known)) or 'no chats or mails'}"
+        hours = route.get("hours")
+        if isinstance(hours, str) and hours and hours_of(hours) is None:
+            yield f"routes.{where}.hours", hours, "two times of day such as 07:30-19:00"
 
 
 def _is_safe_url(url: str) -> bool:
