@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from plumbline.strictfile import (
     Found,
@@ -15,11 +15,9 @@ from plumbline.strictfile import (
     folder_faults,
     is_loopback,
     missing_files,
-    name_faults,
     prefixed,
-    tables,
 )
-from plumbline_central.channels.routing import hours_of
+from plumbline_central.config_receivers import is_safe_url, receiver_faults
 from plumbline_central.settings import CentralSettings
 
 
@@ -41,16 +39,9 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
-    for table in ("webhooks", "alertmanagers"):
-        receivers = tables(raw.get(table))
-        yield from name_faults(table, receivers)
-        for where, receiver in receivers:
-            yield from prefixed(f"{table}.{where}", _url_faults(receiver))
-    for table in ("chats", "mails"):
-        yield from name_faults(table, tables(raw.get(table)))
-    for where, mail in tables(raw.get("mails")):
-        yield from prefixed(f"mails.{where}", _mail_faults(mail))
-    yield from _route_faults(raw)
+    if isinstance(store := raw.get("store"), dict):
+        yield from prefixed("store", _store_faults(store))
+    yield from receiver_faults(raw)
     yield from missing_files(folder, raw)
 
 
@@ -74,42 +65,31 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
         yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
 
 
-def _url_faults(hook: Raw) -> Iterator[Found]:
-    if isinstance(url := hook.get("url"), str) and not _is_safe_url(url):
-        yield "url", url, "an https:// address without a password in it"
-
-
-def _mail_faults(mail: Raw) -> Iterator[Found]:
-    host = mail.get("host")
-    if isinstance(host, str) and not is_loopback(host) and mail.get("security") == "none":
-        yield "security", "none", f"tls or starttls, since {host} is another machine"
-    if mail.get("user") and not mail.get("password_file"):
-        yield "password_file", None, "a file, since user is given"
-
-
-def _route_faults(raw: Raw) -> Iterator[Found]:
-    known = {
-        f"{kind}:{receiver.get('name')}"
-        for kind, table in (("chat", "chats"), ("mail", "mails"))
-        for _, receiver in tables(raw.get(table))
-    }
-    for where, route in tables(raw.get("routes")):
-        named = route.get("channels")
-        for name in named if isinstance(named, list) else ():
-            if name not in known:
-                yield f"routes.{where}.channels", name, f"one of {', '.join(sorted(known)) or 'no chats or mails'}"
-        hours = route.get("hours")
-        if isinstance(hours, str) and hours and hours_of(hours) is None:
-            yield f"routes.{where}.hours", hours, "two times of day such as 07:30-19:00"
-
-
-def _is_safe_url(url: str) -> bool:
-    """https, or http that stays on this machine."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if not host or parts.password is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+def _store_faults(store: Raw) -> Iterator[Found]:
+    if isinstance(url := store.get("url"), str) and not is_safe_url(url):
+        yield "url", url, "an https:// address without a password in it; http:// only to this machine"
+    kind, auth = store.get("kind", "sqlite"), store.get("auth")
+    if kind == "influx2":
+        yield from (
+            (key, None, "its name; influx2 needs it") for key in ("org", "token_file") if not store.get(key)
+        )
+    if auth == "basic" and not store.get("user"):
+        yield "user", None, "a name; InfluxDB 2 and 3 take any"
+    if auth in {"token", "bearer"} and not store.get("token_file"):
+        yield "token_file", None, "a file, since auth is by token"
+    if (auth == "basic" or (store.get("user") and auth is None)) and not store.get("password_file"):
+        yield "password_file", None, "a file, since a user is given"
+    steps = [table for table in store.get("downsample") or () if isinstance(table, dict)]
+    whole = [(t["after_days"], t["step_s"]) for t in steps if {"after_days", "step_s"} <= t.keys()]
+    for (days, step_s), (later, coarser) in itertools.pairwise(whole):
+        if not (later > days and coarser > step_s and coarser % step_s == 0):
+            yield (
+                "downsample",
+                f"{later} days, {coarser} s",
+                f"later than {days} days and a multiple of {step_s} s",
+            )
+    if any(86_400 % step_s for _, step_s in whole if isinstance(step_s, int) and step_s > 0):
+        yield "downsample", None, "steps of which a day has a whole number"
+    keep = store.get("retention_days", 0)
+    if whole and isinstance(keep, int) and keep and keep <= whole[-1][0]:
+        yield "retention_days", keep, f"more than the {whole[-1][0]} days after which readings become means"

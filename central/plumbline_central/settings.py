@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, MinLen
 
 from plumbline import broker
 from plumbline.broker import Port
+from plumbline.strictfile import is_loopback
 from plumbline_central.alerts.alert import Rule, What
 from plumbline_central.deviation import Band, Severity
 
@@ -71,6 +73,65 @@ class LedgerSettings:
     """How old the newest row of a block of 4,096 must be before the block is moved to the archive; 0: never."""
     archive_dir: str | None = None
     """The archive's folder, on another disk perhaps; None: `archive` in data_dir."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownsampleSettings:
+    """Readings older than `after_days` are kept as one mean per `step_s`."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    after_days: Annotated[int, Ge(1), Le(36_500)]
+    step_s: Annotated[int, Ge(1), Le(86_400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where readings go as time series; see docs/influxdb.md. A secret stands in a file of its own."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    kind: Literal["sqlite", "influx1", "influx2"] = "sqlite"
+    url: str = "http://127.0.0.1:8086"
+    database: str = "plumbline"
+    """influx1."""
+    retention_policy: str = "plumbline"
+    """influx1; empty: none is named, as InfluxDB 3 Core wants it."""
+    org: str = ""
+    """influx2."""
+    bucket: str = "plumbline"
+    """influx2."""
+    auth: Literal["none", "basic", "token", "bearer"] | None = None
+    """None: what the files given below ask for."""
+    user: str = ""
+    password_file: str | None = None
+    token_file: str | None = None
+    ca_file: str | None = None
+    """Of a server whose certificate is the house's own."""
+    timeout_s: Annotated[float, Gt(0), Le(600)] = 10.0
+    gzip: bool | None = None
+    """None: unless the server is on this machine, where it only costs."""
+    retention_days: Annotated[int, Ge(0), Le(36_500)] = 0
+    """0: for ever."""
+    downsample: tuple[DownsampleSettings, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Tells this store from every other."""
+        if self.kind == "sqlite":
+            return self.kind
+        return f"{self.kind} {self.bucket if self.kind == 'influx2' else self.database} at {self.url}"
+
+    @property
+    def compressed(self) -> bool:
+        return not is_loopback(urlsplit(self.url).hostname or "") if self.gzip is None else self.gzip
+
+    @property
+    def scheme(self) -> Literal["none", "basic", "token", "bearer"]:
+        """How to say who we are."""
+        if self.auth is not None:
+            return self.auth
+        if self.token_file is not None:
+            return "token"
+        return "basic" if self.password_file is not None else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +221,7 @@ class CentralSettings:
     http: HttpSettings = field(default_factory=HttpSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
     webhooks: tuple[WebhookSettings, ...] = ()
     alertmanagers: tuple[AlertmanagerSettings, ...] = ()
     chats: tuple[ChatSettings, ...] = ()

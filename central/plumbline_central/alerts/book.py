@@ -29,6 +29,10 @@ _LONGEST_COMMENT: Final = 2000
 _SELECT: Final = "SELECT id, alert FROM alert_entry"
 
 
+Addressees = Callable[[Notice], Sequence[str]]
+"""Which channels hear of a notice."""
+
+
 class NoSuchAlert(Refused):
     """The book has no alert of that number."""
 
@@ -38,7 +42,7 @@ class BookWriter:
     """Steps within one transaction; what they changed is told when it is committed."""
 
     db: sqlite3.Connection
-    channels: Sequence[str]
+    addressees: Addressees
     notices: list[Notice] = field(default_factory=list)
 
     def raise_(
@@ -152,7 +156,7 @@ class BookWriter:
         self._update(alert)
         line = self._audit(alert, old, what, at, who, comment=comment, cause=cause)
         notice = Notice(id=str(line), what=what, at=at, alert=alert)
-        self._enqueue(notice, self.channels)
+        self._enqueue(notice, self.addressees(notice))
         self.notices.append(notice)
         return alert
 
@@ -198,13 +202,20 @@ class BookWriter:
 
 
 class AlertBook:
-    """Alerts in control.db; `channels` get each change in the same transaction. Usable from any thread."""
+    """Alerts in control.db; `channels`, or those that `tell_by` chooses, get each change in the same transaction.
+
+    Usable from any thread.
+    """
 
     def __init__(self, db: Database, *, channels: Sequence[str] = (), live: LiveHub | None = None) -> None:
         self._db = db
-        self._channels = tuple(channels)
+        self._addressees: Addressees = lambda _: channels
         self._live = live
         self._listeners: list[Callable[[], None]] = []
+
+    def tell_by(self, addressees: Addressees) -> None:
+        """From now on, ask `addressees` whom to tell."""
+        self._addressees = addressees
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each commit that changed an alert, in whatever thread made it."""
@@ -214,7 +225,7 @@ class AlertBook:
     def write(self) -> Iterator[BookWriter]:
         """One transaction; its changes are told once it is committed. Raises Unreachable."""
         with self._db.write() as db:
-            writer = BookWriter(db=db, channels=self._channels)
+            writer = BookWriter(db=db, addressees=self._addressees)
             yield writer
         if self._live is not None:
             for notice in writer.notices:

@@ -226,6 +226,9 @@ class HealthOut(_Answer):
     counters: dict[str, int]
     projections: dict[str, ProjectedOut]
     behind: dict[str, int]
+    faults: Annotated[
+        dict[str, str], Field(description="What keeps the time-series store from its work, in its own words.")
+    ]
     missing_records: Annotated[int, Field(description="Lacking without a word; maybe still on their way.")]
     declared_missing_records: Annotated[int, Field(description="Gone, as their gateways declared.")]
     ledger_bytes: int

@@ -118,6 +118,8 @@ class Services:
     clock: Clock
     behind: Callable[[], Mapping[str, int]] = dict
     """For each projection, how many ledger rows it has yet to apply."""
+    faults: Callable[[], Mapping[str, str]] = dict
+    """What keeps the time-series store from its work: subject -> why."""
     band: Band = field(default_factory=Band)
     language: Language = "zh"
     """For those whose browser names neither of ours."""

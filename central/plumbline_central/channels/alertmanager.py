@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +12,8 @@ import msgspec
 from plumbline.clock import Clock, SystemClock
 from plumbline_central.alerts.alert import Alert, Notice
 from plumbline_central.channels.http import Poster
-from plumbline_central.channels.wording import Wording
+from plumbline_central.channels.wording import Language, Wording
+from plumbline_central.deviation import Severity
 
 _TIMEOUT_S: Final = 10.0
 _LONGEST_ANSWER: Final = 300
@@ -24,7 +27,7 @@ class AlertmanagerChannel:
     def __init__(
         self,
         url: str,
-        wordings: dict[str, Wording],
+        wordings: Mapping[Language, Wording],
         *,
         name: str = "default",
         repeat_s: float = 60.0,
@@ -42,13 +45,22 @@ class AlertmanagerChannel:
 
     async def send(self, notice: Notice) -> None:
         stands_for = timedelta(seconds=_STANDS_FOR * self.repeat_s)
-        body = msgspec.json.encode([posted(notice.alert, self._wordings, self._clock.wall(), stands_for)])
+        now = self._clock.wall()
+        told = [posted(notice.alert, self._wordings, now, stands_for)]
+        if notice.what in (
+            "severity",
+            "escalated",
+        ):  # severity is a label, so the milder one is another alert there
+            before: Severity = "amber" if notice.alert.severity == "red" else "red"
+            milder = replace(notice.alert, severity=before, cleared_at=now)
+            told.append(posted(milder, self._wordings, now, stands_for))
+        body = msgspec.json.encode(told)
         headers = {"content-type": "application/json"}
         self._poster.judge(await self._poster.post(self._url, body, headers, auth=self._auth))
 
 
 def posted(
-    alert: Alert, wordings: dict[str, Wording], now: datetime, stands_for: timedelta
+    alert: Alert, wordings: Mapping[Language, Wording], now: datetime, stands_for: timedelta
 ) -> dict[str, Any]:
     """The alert in Alertmanager's words: what names it in labels, what is told of it in annotations.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from plumbline.errors import Unreachable
+from plumbline.errors import Busy
 from plumbline_central.alerts.alert import Notice
+
+__all__ = ["Busy", "Channel", "Digesting", "Publish"]
 
 
 class Channel(Protocol):
@@ -38,14 +40,6 @@ class Digesting(Protocol):
     async def send_together(self, notices: Sequence[Notice]) -> None:
         """Raises as `send` does; then none of them counts as told."""
         ...
-
-
-class Busy(Unreachable):
-    """The receiver asks to be left alone for a while."""
-
-    def __init__(self, message: str, *, after_s: float) -> None:
-        super().__init__(message, hint="It is tried again by itself.")
-        self.after_s = after_s
 
 
 class Publish(Protocol):

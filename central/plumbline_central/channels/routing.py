@@ -20,12 +20,17 @@ QUIET_WHATS: frozenset[What] = frozenset({"assigned", "suppressed", "unsuppresse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """A time of day in the site's own time; over midnight where `until` is not after `start`."""
+    """A time of day in central's time zone; over midnight where `until` is not after `start`."""
 
     start: time
     until: time
     weekdays: frozenset[int] = frozenset(range(7))
     """0 is Monday; of the day on which the hours begin."""
+
+    @classmethod
+    def all_day(cls, weekdays: frozenset[int]) -> Hours:
+        """From midnight to midnight: what begins on a day ends where the next one begins."""
+        return cls(start=time(0), until=time(0), weekdays=weekdays)
 
     def holds(self, local: datetime) -> bool:
         now = local.time().replace(tzinfo=None)

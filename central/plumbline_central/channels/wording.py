@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
@@ -15,6 +15,7 @@ from urllib.parse import quote
 from plumbline_central.alerts.alert import Alert, Notice
 
 Language = Literal["zh", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 _LISTED: Final = 15
 """Alerts that a digest names; of the rest it gives the number."""
 
@@ -43,14 +44,20 @@ class Message:
 
 
 class Wording:
-    """One language's words. `site_names` gives the name that people use; `page` is the address of the page or ""."""
+    """One language's words. `site_name` gives the name that people use; `page` is the address of the page or ""."""
 
     def __init__(
-        self, language: Language, tz: tzinfo, *, site_names: Mapping[str, str] | None = None, page: str = ""
+        self,
+        language: Language,
+        tz: tzinfo,
+        *,
+        site_name: Callable[[str, Language], str] = lambda site, _: site,
+        page: str = "",
     ) -> None:
+        self._language: Language = language
         self._words = _catalog(language)
         self._tz = tz
-        self._site_names = site_names or {}
+        self._site_name = site_name
         self._page = page.rstrip("/")
 
     def one(self, notice: Notice) -> Message:
@@ -92,7 +99,7 @@ class Wording:
         words = self._words["line"]
         side = "" if alert.deviation_pp is None else words["behind" if alert.deviation_pp < 0 else "ahead"]
         found: dict[str, Any] = {
-            "site": self._site_names.get(alert.site, alert.site), "subject": alert.subject, "gateway": alert.gateway,
+            "site": self._site_name(alert.site, self._language), "subject": alert.subject, "gateway": alert.gateway,
             "severity": self._words["severity"][alert.severity], "at": self._time(alert.raised_at),
             "assigned_to": alert.assigned_to or "", "side": side,
             **{name: _number(value) for name, value in alert.facts.items()},

@@ -123,3 +123,48 @@ def test_an_archive_that_cannot_be_is_a_fault_of_the_file(write, text, key):
         load_central(write(f'data_dir = "data"\n{text}\n'))
 
     assert [fault.key for fault in raised.value.faults] == [key]
+
+
+def test_a_store_in_influxdb_needs_few_words_and_its_secret_stands_elsewhere(write, tmp_path):
+    (tmp_path / "token").write_text("secret")
+    settings = load_central(
+        write('data_dir = "data"\n[store]\nkind = "influx2"\norg = "works"\ntoken_file = "token"\n')
+    )
+
+    assert (settings.store.scheme, settings.store.token_file) == ("token", str(tmp_path / "token"))
+    assert settings.store.compressed is False
+    assert load_central(write('data_dir = "data"\n')).store.kind == "sqlite"
+
+
+STORE = '[store]\nkind = "influx1"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[store]\nkind = "influx3"', "store.kind"),
+        (STORE + 'url = "http://influx.example.org:8086"', "store.url"),
+        (STORE + 'url = "https://me:secret@influx.example.org"', "store.url"),
+        (STORE + 'password = "secret"', "store.password"),
+        (STORE + 'user = "central"', "store.password_file"),
+        (STORE + 'auth = "bearer"', "store.token_file"),
+        (STORE + 'token_file = "nowhere"', "store.token_file"),
+        ('[store]\nkind = "influx2"\ntoken_file = "central.toml"', "store.org"),
+        ('[store]\nkind = "influx2"\norg = "works"', "store.token_file"),
+        (STORE + "downsample = [{ after_days = 90, step_s = 7000 }]", "store.downsample"),
+        (
+            STORE + "downsample = [{ after_days = 90, step_s = 900 }, { after_days = 60, step_s = 3600 }]",
+            "store.downsample",
+        ),
+        (
+            STORE + "downsample = [{ after_days = 90, step_s = 900 }]\nretention_days = 90",
+            "store.retention_days",
+        ),
+        (STORE + "retention_days = -1", "store.retention_days"),
+    ],
+)
+def test_a_store_that_cannot_be_is_a_fault(write, text, key):
+    with pytest.raises(FaultyFile) as raised:
+        load_central(write(f'data_dir = "data"\n{text}\n'))
+
+    assert [fault.key for fault in raised.value.faults] == [key]
