@@ -25,6 +25,7 @@ from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
 from plumbline_central.alerts.timer import EvaluationTimer
 from plumbline_central.channels.deliver import Deliverer, Deliveries
+from plumbline_central.channels.remind import Reminders
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
 from plumbline_central.ledger import Ledger
@@ -46,7 +47,8 @@ from plumbline_central.stores.port import TelemetryStore
 if TYPE_CHECKING:
     import uvicorn
 
-    from plumbline_central.channels.port import Channel
+    from plumbline_central.channels.built import Outlets
+    from plumbline_central.channels.wording import Language
     from plumbline_central.mqtt import MqttLink
 
 log = logging.getLogger(__name__)
@@ -190,11 +192,9 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
     Raises ConfigError where a file, the folder or the port cannot be had; nothing is started then.
     """
     with sole_user(Path(settings.data_dir)), _listen(settings.http) as listener:
-        link, channels = _outside(settings, clock)
         parts = Parts.open(
             Path(settings.data_dir),
             band=settings.alerts.band,
-            channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
             archive_dir=settings.archive_dir,
             store=store_of(settings.store, clock),
@@ -202,7 +202,9 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
         )
         try:
             owner.check(parts.series_db, settings.store.name, projection=parts.series.name)
-            await _serve(settings, clock, parts, link, channels, listener)
+            link, outlets = _outside(settings, clock, parts.registry)
+            parts.book.tell_by(outlets.router.channels)
+            await _serve(settings, clock, parts, link, outlets, listener)
         except BaseExceptionGroup as group:
             ours, others = group.split(PlumblineError)
             if ours is None or others is not None:
@@ -219,11 +221,12 @@ async def _serve(
     clock: Clock,
     parts: Parts,
     link: MqttLink,
-    channels: Sequence[Channel],
+    outlets: Outlets,
     listener: socket.socket,
 ) -> None:
     from plumbline_central.api.app import create_api  # noqa: PLC0415 - rebuild and verify need no web server
     from plumbline_central.api.services import Services  # noqa: PLC0415
+    from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
     from plumbline_central.receive import Receiver  # noqa: PLC0415
 
     followers = [Follower(parts.ledger, projection) for projection in parts.projections]
@@ -249,7 +252,7 @@ async def _serve(
         behind=behind,
         faults=parts.store.faults.standing,
     )
-    deliverer = Deliverer(parts.deliveries, channels, clock=clock)
+    deliverer = Deliverer(parts.deliveries, outlets.channels, clock=clock)
     parts.book.on_change(deliverer.wake)
 
     def wake_followers() -> None:
@@ -267,7 +270,7 @@ async def _serve(
     server = _web_server(create_api(services), settings.http)
     stop = _stop_on_signals()
     async with asyncio.TaskGroup() as tasks:
-        reminders = _Reminders(parts.book, clock)
+        reminders = Reminders(parts.book, clock)
 
         def connected() -> None:
             receiver.reconnected()
@@ -285,7 +288,11 @@ async def _serve(
                 name="evaluation",
             ),
             tasks.create_task(deliverer.run(), name="delivery"),
-            tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(reminders.run(MqttChannel.name), name="reminders"),
+            *(
+                tasks.create_task(Reminders(parts.book, clock).every(name, seconds), name=f"repeat {name}")
+                for name, seconds in outlets.repeating.items()
+            ),
             tasks.create_task(
                 ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
             ),
@@ -310,38 +317,18 @@ def address(http: HttpSettings) -> str:
     return f"{'https' if http.tls_cert_file else 'http'}://{shown}:{http.port}/"
 
 
-class _Reminders:
-    """After each new connection the broker is told of the open alerts again: it may have lost what it retained."""
-
-    def __init__(self, book: AlertBook, clock: Clock) -> None:
-        self._book = book
-        self._clock = clock
-        self.due = asyncio.Event()
-
-    async def run(self) -> None:
-        from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
-
-        while True:
-            await self.due.wait()
-            self.due.clear()
-            try:
-                await asyncio.to_thread(self._book.remind, MqttChannel.name, self._clock.wall())
-            except PlumblineError as why:
-                log.warning("open alerts not repeated to the broker: %s", why)
-
-
-def _outside(settings: CentralSettings, clock: Clock) -> tuple[MqttLink, list[Channel]]:
+def _outside(settings: CentralSettings, clock: Clock, sites: registry.Registry) -> tuple[MqttLink, Outlets]:
     """The link to the broker, and the channels that alerts leave by. Raises ConfigError for an unreadable file."""
-    from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
-    from plumbline_central.channels.webhook import WebhookChannel, load_secret  # noqa: PLC0415
+    from plumbline_central.channels.built import outlets  # noqa: PLC0415
     from plumbline_central.mqtt import MqttLink  # noqa: PLC0415
 
     link = MqttLink(settings.broker)
-    hooks = [
-        WebhookChannel(hook.name, hook.url, load_secret(Path(hook.secret_file)), clock=clock)
-        for hook in settings.webhooks
-    ]
-    return link, [MqttChannel(link.publish), *hooks]
+
+    def name_of(site: str, language: Language) -> str:
+        known = sites.site(site)
+        return site if known is None else (known.name_zh if language == "zh" else known.name_en)
+
+    return link, outlets(settings, link.publish, clock, name_of)
 
 
 def _listen(http: HttpSettings) -> socket.socket:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from plumbline.strictfile import (
     Found,
@@ -16,10 +15,10 @@ from plumbline.strictfile import (
     folder_faults,
     is_loopback,
     missing_files,
-    name_faults,
     prefixed,
     tables,
 )
+from plumbline_central.config_receivers import is_safe_url, receiver_faults
 from plumbline_central.settings import CentralSettings
 
 
@@ -44,10 +43,7 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
     if isinstance(store := raw.get("store"), dict):
         yield from prefixed("store", _store_faults(store))
-    hooks = tables(raw.get("webhooks"))
-    yield from name_faults("webhooks", hooks)
-    for where, hook in hooks:
-        yield from prefixed(f"webhooks.{where}", _webhook_faults(hook))
+    yield from receiver_faults(raw)
     yield from missing_files(folder, raw)
 
 
@@ -72,7 +68,7 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
 
 
 def _store_faults(store: Raw) -> Iterator[Found]:
-    if isinstance(url := store.get("url"), str) and not _is_safe_url(url):
+    if isinstance(url := store.get("url"), str) and not is_safe_url(url):
         yield "url", url, "an https:// address without a password in it; http:// only to this machine"
     kind, auth = store.get("kind", "sqlite"), store.get("auth")
     if kind == "influx2":
@@ -114,20 +110,3 @@ def _escalation_faults(alerts: Raw) -> Iterator[Found]:
                     f"more than {last_s:g}, as before it",
                 )
             last_s = after_s if isinstance(after_s, (int, float)) else last_s
-
-
-def _webhook_faults(hook: Raw) -> Iterator[Found]:
-    if isinstance(url := hook.get("url"), str) and not _is_safe_url(url):
-        yield "url", url, "an https:// address without a password in it"
-
-
-def _is_safe_url(url: str) -> bool:
-    """https, or http that stays on this machine."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if not host or parts.password is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

@@ -13,8 +13,9 @@ from annotated_types import Ge, Gt, Le, MinLen
 from plumbline import broker
 from plumbline.broker import Port
 from plumbline.strictfile import is_loopback
+from plumbline_central.alerts.alert import Rule, What
 from plumbline_central.alerts.escalation import LADDERS, Handling, Rung
-from plumbline_central.deviation import Band
+from plumbline_central.deviation import Band, Severity
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 
@@ -38,6 +39,8 @@ class HttpSettings:
     tls_key_file: str | None = None
     names: tuple[str, ...] = ()
     """Host names that people type to reach the page, besides this machine's own."""
+    public_url: str = ""
+    """Where people find the page; messages about alerts link to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,70 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """One group robot, or any service that apprise knows. Its address is a secret, so it stands in a file."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: str
+    kind: Literal["dingtalk", "feishu", "wecom", "apprise"]
+    url_file: str
+    secret_file: str | None = None
+    """Holds what a DingTalk or Feishu robot's messages are signed with."""
+    language: Literal["zh", "en"] = "zh"
+    per_minute: Annotated[int, Ge(4), Le(600)] | None = None
+    """Messages; what the vendor allows where it is not given. More gathers into a digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """One list of receivers, and the server that mail is handed in to."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: str
+    host: str
+    sender: str
+    receivers: Annotated[tuple[str, ...], MinLen(1)]
+    port: Port = 587
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    """none: on this machine only."""
+    user: str = ""
+    password_file: str | None = None
+    language: Literal["zh", "en"] = "zh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerSettings:
+    """One Prometheus Alertmanager."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: str
+    url: str
+    user: str = ""
+    password_file: str | None = None
+    repeat_s: Annotated[float, Ge(1), Le(3600)] = 60.0
+    """Open alerts are told again so often, or they end there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """Which alerts people are told of by which chats and mails; what is left out fits everything."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    channels: Annotated[tuple[str, ...], MinLen(1)]
+    """Such as "chat:site-group" and "mail:office"."""
+    sites: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    owners: tuple[str, ...] = ()
+    steps: tuple[What, ...] = ()
+    hours: str = ""
+    """Such as "07:30-19:00", in central's time zone; over midnight where the second is earlier."""
+    weekdays: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
+    only: bool = False
+    """Later routes are not asked for what fits this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CentralSettings:
     """The whole file. Relative paths in it are taken from its own folder."""
 
@@ -199,6 +266,11 @@ class CentralSettings:
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     webhooks: tuple[WebhookSettings, ...] = ()
+    alertmanagers: tuple[AlertmanagerSettings, ...] = ()
+    chats: tuple[ChatSettings, ...] = ()
+    mails: tuple[MailSettings, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
+    """Without any, every chat and mail is told of every alert."""
 
     @property
     def archive_dir(self) -> Path | None:

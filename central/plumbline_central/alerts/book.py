@@ -17,7 +17,7 @@ from plumbline_central.alerts.entries import NoSuchAlert, NoSuchSilence, NotInTh
 from plumbline_central.alerts.escalation import Handling
 from plumbline_central.alerts.rates import Rates, rates
 from plumbline_central.alerts.silence import Kind, Silence
-from plumbline_central.alerts.writer import OURSELVES, BookWriter
+from plumbline_central.alerts.writer import OURSELVES, Addressees, BookWriter
 from plumbline_central.live import LiveHub
 from plumbline_central.schema import Database
 
@@ -27,7 +27,10 @@ _SILENCES_LISTED: Final = 1000
 
 
 class AlertBook:
-    """Alerts in control.db; `channels` get each change in the same transaction. Usable from any thread."""
+    """Alerts in control.db; `channels`, or those that `tell_by` chooses, get each change in the same transaction.
+
+    Usable from any thread.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,14 @@ class AlertBook:
         handling: Handling | None = None,
     ) -> None:
         self._db = db
-        self._channels = tuple(channels)
+        self._addressees: Addressees = lambda _: channels
         self._live = live
         self._handling = handling or Handling()
         self._listeners: list[Callable[[], None]] = []
+
+    def tell_by(self, addressees: Addressees) -> None:
+        """From now on, ask `addressees` whom to tell."""
+        self._addressees = addressees
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each commit that changed an alert, in whatever thread made it."""
@@ -51,7 +58,7 @@ class AlertBook:
     def write(self) -> Iterator[BookWriter]:
         """One transaction; its changes are told once it is committed. Raises Unreachable."""
         with self._db.write() as db:
-            writer = BookWriter(db=db, channels=self._channels, handling=self._handling)
+            writer = BookWriter(db=db, addressees=self._addressees, handling=self._handling)
             yield writer
         if self._live is not None:
             for step in writer.steps:

@@ -20,6 +20,8 @@ from plumbline_central.alerts.telling import said
 from plumbline_central.deviation import Point, Severity
 
 OURSELVES: Final = "plumbline"
+Addressees = Callable[[Notice], Sequence[str]]
+"""Which channels hear of a notice."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class BookWriter:
     """Steps within one transaction; what they changed is told when it is committed."""
 
     db: sqlite3.Connection
-    channels: Sequence[str]
+    addressees: Addressees
     handling: Handling = field(default_factory=Handling)
     steps: list[Notice] = field(default_factory=list)
     """Every change, for who watches."""
@@ -205,7 +207,7 @@ class BookWriter:
         self.steps.append(Notice(id=str(number), what=what, at=at, alert=alert))
         if told is not None:
             notice = Notice(id=str(number), what=told, at=at, alert=alert)
-            entries.enqueue(self.db, notice, self.channels)
+            entries.enqueue(self.db, notice, self.addressees(notice))
             self.notices.append(notice)
         return alert
 

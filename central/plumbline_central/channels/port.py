@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from plumbline.errors import Busy
 from plumbline_central.alerts.alert import Notice
 
-__all__ = ["Busy", "Channel", "Publish"]
+__all__ = ["Busy", "Channel", "Digesting", "Publish"]
 
 
 class Channel(Protocol):
@@ -20,6 +21,24 @@ class Channel(Protocol):
 
     async def send(self, notice: Notice) -> None:
         """Raises Unreachable (try again), Refused (never will)."""
+        ...
+
+
+@runtime_checkable
+class Digesting(Protocol):
+    """A channel that people read: what has gathered while it was away or full comes as one message."""
+
+    @property
+    def name(self) -> str:
+        """As a Channel's."""
+        ...
+
+    async def send(self, notice: Notice) -> None:
+        """As a Channel's."""
+        ...
+
+    async def send_together(self, notices: Sequence[Notice]) -> None:
+        """Raises as `send` does; then none of them counts as told."""
         ...
 
 
