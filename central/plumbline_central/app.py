@@ -21,6 +21,7 @@ from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.escalation import Handling
 from plumbline_central.alerts.evaluate import Evaluator
+from plumbline_central.alerts.feed import Feed
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
 from plumbline_central.alerts.timer import EvaluationTimer
@@ -69,6 +70,7 @@ class Parts:
     ledger: Ledger
     indicators: Indicators
     deliveries: Deliveries
+    feed: Feed
     store: Store
     series: series.SeriesProjection
     photos: photos.PhotoStore
@@ -126,6 +128,7 @@ class Parts:
             ledger=ledger,
             indicators=Indicators(control, plans),
             deliveries=Deliveries(control),
+            feed=Feed(control),
             store=opened,
             series=series.SeriesProjection(opened.telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
@@ -242,6 +245,7 @@ async def _serve(
         gateways=parts.gateways,
         indicators=parts.indicators,
         alerts=parts.book,
+        feed=parts.feed,
         books=parts.books,
         live=parts.live,
         clock=clock,

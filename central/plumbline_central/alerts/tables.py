@@ -91,6 +91,13 @@ MIGRATIONS: Final[Migrations] = (
         WHERE state != 'normal';
         """,
     ),
+    (
+        "alerts_feed_1",
+        """
+        -- what receivers were told, for those that come back and ask what they missed; id is that of the audit's line
+        CREATE TABLE alert_notice (id INTEGER PRIMARY KEY, site TEXT NOT NULL, notice TEXT NOT NULL);
+        """,
+    ),
 )
 
 

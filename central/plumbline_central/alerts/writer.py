@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from plumbline_central.alerts import entries
+from plumbline_central.alerts import entries, feed
 from plumbline_central.alerts.alert import Alert, AuditLine, Notice, Rule, Slot, What
 from plumbline_central.alerts.condition import Condition
 from plumbline_central.alerts.covering import Around, covered
@@ -208,6 +208,7 @@ class BookWriter:
         if told is not None:
             notice = Notice(id=str(number), what=told, at=at, alert=alert)
             entries.enqueue(self.db, notice, self.addressees(notice))
+            feed.keep(self.db, number, notice)
             self.notices.append(notice)
         return alert
 

@@ -15,7 +15,15 @@ from starlette.staticfiles import StaticFiles
 
 from plumbline import __version__
 from plumbline.errors import PlumblineError
-from plumbline_central.api import models, routes_alerts, routes_silences, routes_sites, routes_system, sse
+from plumbline_central.api import (
+    alert_stream,
+    models,
+    routes_alerts,
+    routes_silences,
+    routes_sites,
+    routes_system,
+    sse,
+)
 from plumbline_central.api.errors import status_of
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
@@ -46,8 +54,8 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     routes = APIRouter(prefix=API, responses=_PROBLEMS)
-    # routes_silences before routes_alerts: /alerts/out-of-service is no alert's number
-    for part in (routes_sites, routes_silences, routes_alerts, routes_system, sse):
+    # routes_silences and alert_stream before routes_alerts: /alerts/stream is no alert's number
+    for part in (routes_sites, routes_silences, alert_stream, routes_alerts, routes_system, sse):
         routes.include_router(part.router)
     api.include_router(routes)
     api.include_router(pages.router)

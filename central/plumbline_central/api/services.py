@@ -12,6 +12,7 @@ from plumbline.clock import Clock
 from plumbline_central.account import Standing
 from plumbline_central.alerts.alert import Alert, AuditLine, Slot
 from plumbline_central.alerts.entries import Wanted
+from plumbline_central.alerts.feed import Feed
 from plumbline_central.alerts.rates import Rates
 from plumbline_central.alerts.silence import Kind, Silence
 from plumbline_central.deviation import Band
@@ -147,6 +148,7 @@ class Services:
     gateways: Gateways
     indicators: Indicators
     alerts: Alerts
+    feed: Feed
     books: Books
     live: Live
     clock: Clock

@@ -45,6 +45,7 @@ class World:
             gateways=self.parts.gateways,
             indicators=self.parts.indicators,
             alerts=self.parts.book,
+            feed=self.parts.feed,
             books=self.parts.books,
             live=self.parts.live,
             clock=self.clock,
