@@ -94,7 +94,7 @@ class PlanDiff:
 
 def is_value(value: float, kind: Kind) -> bool:
     """Whether an indicator of `kind` can have this value at all."""
-    return math.isfinite(value) and 0 <= value and (kind == "quantity" or value <= 100)
+    return math.isfinite(value) and value >= 0 and (kind == "quantity" or value <= 100)
 
 
 def diff(before: PlanCurve, after: PlanCurve) -> PlanDiff:

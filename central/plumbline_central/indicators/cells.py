@@ -15,7 +15,9 @@ from plumbline_central.indicators.sheet import Cell, Sheet
 
 DATE_EXPECTED: Final = "a date YYYY-MM-DD from 1970 to 2099, or a time with its zone (RFC 3339)"
 TOO_WIDE: Final = "no more cells than the header has; a number with commas stands in quotes"
-_DATE: Final = re.compile(r"(\d{4})(?:-(\d{1,2})-|/(\d{1,2})/|\.(\d{1,2})\.|年(\d{1,2})月)(\d{1,2})日?", re.ASCII)
+_DATE: Final = re.compile(
+    r"(\d{4})(?:-(\d{1,2})-|/(\d{1,2})/|\.(\d{1,2})\.|年(\d{1,2})月)(\d{1,2})日?", re.ASCII
+)
 _PLAIN: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 _YEARS: Final = (1970, 2100)
@@ -76,7 +78,9 @@ def find_columns(
 
 def row_fault(sheet: Sheet, number: int, value: Cell, expected: str) -> Fault:
     """One wrong cell, by the number of its row in the file."""
-    return _fault(sheet, f"row {number}", value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}", expected)
+    return _fault(
+        sheet, f"row {number}", value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}", expected
+    )
 
 
 def date_of(cell: Cell, tz: tzinfo, epoch: datetime | None = None) -> datetime | None:

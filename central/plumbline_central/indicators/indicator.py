@@ -134,9 +134,7 @@ def _faults(indicator: Indicator, templates: Mapping[str, Template]) -> _Found:
             yield key, value, f"a name like {NAME}"
     if indicator.template and indicator.template not in templates:
         yield "template", indicator.template, near(indicator.template, templates)
-    for key in ("name_zh", "name_en", "unit"):
-        if not _is_word(value := getattr(indicator, key)):
-            yield key, value, f"1 to {_LONGEST} characters"
+    yield from _word_faults(indicator)
     for key, one_of in (("kind", KINDS), ("direction", DIRECTIONS)):
         if (value := getattr(indicator, key)) not in one_of:
             yield key, value, f"one of {', '.join(one_of)}"
@@ -146,11 +144,17 @@ def _faults(indicator: Indicator, templates: Mapping[str, Template]) -> _Found:
         yield "weight", indicator.weight, f"a number from 0 to {MOST_WEIGHT:g}"
     if not (_is_between(indicator.fresh_for_d, 0, 3_660) and indicator.fresh_for_d > 0):
         yield "fresh_for_d", indicator.fresh_for_d, "days, over 0 and at most 3660"
-    if len(indicator.owner) > _LONGEST:
-        yield "owner", indicator.owner, f"at most {_LONGEST} characters"
     yield from _threshold_faults(indicator.threshold)
     yield from _budget_faults(indicator)
     yield from _source_faults(indicator)
+
+
+def _word_faults(indicator: Indicator) -> _Found:
+    for key in ("name_zh", "name_en", "unit"):
+        if not _is_word(value := getattr(indicator, key)):
+            yield key, value, f"1 to {_LONGEST} characters"
+    if indicator.owner and not _is_word(indicator.owner):
+        yield "owner", indicator.owner, f"at most {_LONGEST} characters"
 
 
 def _threshold_faults(threshold: Threshold | None) -> _Found:
@@ -188,7 +192,11 @@ def _source_faults(indicator: Indicator) -> _Found:
     elif source.devices or source.metric:
         yield "source.devices", [*source.devices, source.metric], f"none: the source is {source.kind}"
     if source.outside is not None and not _are_hours(source):
-        yield "source.outside", source.outside, "two hours of the day, 0 to 24, the first before the second; meters only"
+        yield (
+            "source.outside",
+            source.outside,
+            "two hours of the day, 0 to 24, the first before the second; meters only",
+        )
     if (source.above is None) == (source.kind == "hours"):
         yield "source.above", source.above, "a number for `hours`, and for nothing else"
     elif source.above is not None and not _is_between(source.above, 0, 1e9):

@@ -35,7 +35,9 @@ class Sheet:
 def read_sheet(content: bytes, file: str) -> Sheet:
     """The table in the file's content. Raises ConfigError for what is no table, with what to do instead."""
     if len(content) > MOST_BYTES:
-        raise ConfigError(f"{file}: more than {MOST_BYTES / 1e6:g} MB", hint="A table of dates is far smaller.")
+        raise ConfigError(
+            f"{file}: more than {MOST_BYTES / 1e6:g} MB", hint="A table of dates is far smaller."
+        )
     if content.startswith(b"PK\x03\x04"):
         from plumbline_central.indicators.xlsx import read_xlsx  # noqa: PLC0415 - openpyxl costs 0.3 s
 
