@@ -26,6 +26,8 @@ from plumbline_central.alerts.timer import EvaluationTimer
 from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
+from plumbline_central.indicators.book import IndicatorBook
+from plumbline_central.indicators.metered import Meterer
 from plumbline_central.ledger import Ledger
 from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
@@ -62,6 +64,7 @@ class Parts:
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
+    indicator_book: IndicatorBook
     deliveries: Deliveries
     telemetry: sqlite.SqliteTelemetryStore
     series: series.SeriesProjection
@@ -115,6 +118,7 @@ class Parts:
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
+            indicator_book=IndicatorBook.on(control, plans),
             deliveries=Deliveries(control),
             telemetry=telemetry,
             series=series.SeriesProjection(telemetry, series_db, ledger, hub),
@@ -137,6 +141,11 @@ class Parts:
     def books(self) -> Books:
         counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
         return Books(self.ledger, counted, self.gaps)
+
+    @property
+    def meterer(self) -> Meterer:
+        book = self.indicator_book
+        return Meterer(self.control, book.indicators, book.plans, self.telemetry)
 
     def daily_heads(self, clock: Clock) -> DailyHeads:
         return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
@@ -221,6 +230,7 @@ async def _serve(
         photos=parts.photos,
         gateways=parts.gateways,
         indicators=parts.indicators,
+        indicator_book=parts.indicator_book,
         alerts=parts.book,
         books=parts.books,
         live=parts.live,
@@ -266,6 +276,7 @@ async def _serve(
                 EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s).run(),
                 name="evaluation",
             ),
+            tasks.create_task(parts.meterer.run(clock), name="indicators from meters"),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(), name="reminders"),
             tasks.create_task(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,10 @@ Kind = Literal["percent", "quantity"]
 Scope = Literal["visible", "total"]
 """visible: what the cameras can see of the works; total: all of them. The two are never mixed."""
 
+MOST: Final = 1e15
+"""No quantity of any works is larger, in any unit."""
 _GAPS_SAID: Final = 3
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class PlanDiff:
 
 def is_value(value: float, kind: Kind) -> bool:
     """Whether an indicator of `kind` can have this value at all."""
-    return math.isfinite(value) and value >= 0 and (kind == "quantity" or value <= 100)
+    return 0 <= value <= (100 if kind == "percent" else MOST)
 
 
 def diff(before: PlanCurve, after: PlanCurve) -> PlanDiff:
@@ -135,11 +137,11 @@ def remarks(curve: PlanCurve) -> list[str]:
 def _gaps(curve: PlanCurve) -> Iterator[str]:
     """Where rows seem to lack, against the usual distance of this plan's dates."""
     dates = [at for at, _ in curve.points]
-    apart = [right - left for left, right in pairwise(dates)]
+    apart = [(right - left) / _DAY for left, right in pairwise(dates)]
     if len(apart) < 3:
         return
     usual = median(apart)
     for left, right in pairwise(dates):
-        if right - left > usual * 1.5:
-            days = (right - left) / timedelta(days=1)
+        days = (right - left) / _DAY
+        if days > usual * 1.5:
             yield f"no date from {left:%Y-%m-%d} to {right:%Y-%m-%d} ({days:g} days): a straight line is taken"

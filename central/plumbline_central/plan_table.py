@@ -114,7 +114,7 @@ def _wrong_value(
     cell: Cell, amount: float | None, before: tuple[datetime, float] | None, kind: Kind
 ) -> list[tuple[Cell, str]]:
     if amount is None or not is_value(amount, kind):
-        return [(cell, "a number from 0 to 100" if kind == "percent" else "a number from 0 on")]
+        return [(cell, "a number from 0 to 100" if kind == "percent" else "a number from 0 to 1e15")]
     if before is not None and amount < before[1]:
         return [(cell, f"not less than {before[1]:g}: what was done stays done")]
     return []

@@ -15,7 +15,15 @@ from starlette.staticfiles import StaticFiles
 
 from plumbline import __version__
 from plumbline.errors import PlumblineError
-from plumbline_central.api import models, routes_alerts, routes_sites, routes_system, sse
+from plumbline_central.api import (
+    models,
+    routes_alerts,
+    routes_indicators,
+    routes_plans,
+    routes_sites,
+    routes_system,
+    sse,
+)
 from plumbline_central.api.errors import status_of
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
@@ -46,7 +54,7 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     routes = APIRouter(prefix=API, responses=_PROBLEMS)
-    for part in (routes_sites, routes_alerts, routes_system, sse):
+    for part in (routes_sites, routes_alerts, routes_indicators, routes_plans, routes_system, sse):
         routes.include_router(part.router)
     api.include_router(routes)
     api.include_router(pages.router)

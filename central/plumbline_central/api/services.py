@@ -14,6 +14,7 @@ from plumbline_central.alerts.alert import Alert, AuditLine
 from plumbline_central.deviation import Band
 from plumbline_central.gaps import Gap
 from plumbline_central.indicators import Curve
+from plumbline_central.indicators.book import IndicatorBook
 from plumbline_central.live import LiveEvent
 from plumbline_central.registry import Site
 from plumbline_central.stores.gateways import GatewayEvent, GatewayStatus
@@ -112,6 +113,7 @@ class Services:
     photos: Photos
     gateways: Gateways
     indicators: Indicators
+    indicator_book: IndicatorBook
     alerts: Alerts
     books: Books
     live: Live

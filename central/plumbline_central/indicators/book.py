@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Final, Self
 
 from plumbline.errors import Fault, FaultyFile, Refused
@@ -22,6 +22,8 @@ from plumbline_central.schema import Database
 
 _NEWEST: Final = 64
 """Among so many points one must count, or the indicator has no value worth a score."""
+
+_JUST_AFTER: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +137,22 @@ class IndicatorBook:
             raise FaultyFile(sorted(faults, key=_row))
         return len(pushed) if dry_run else self.values.push(site, pushed, by, now)
 
+    def measured(self, site: str, at: datetime) -> list[IndicatorPoints]:
+        """All indicators of a site with their newest points up to `at`."""
+        until = at + _JUST_AFTER
+        return [
+            self.points.indicator_points(site, one.id, until=until, newest=_NEWEST)
+            for one in self.indicators.of(site)
+        ]
+
     def score(self, site: str, at: datetime) -> Score:
         """How the site keeps its plans at `at`, down to its inputs."""
-        known = self.indicators.of(site)
-        measured = [self.points.indicator_points(site, one.id, newest=_NEWEST) for one in known]
-        return score(site, measured, at)
+        return score(site, self.measured(site, at), at)
 
     def scores(self, sites: Iterable[str], at: datetime) -> list[Score]:
-        """The same for many sites, at little more than the price of one."""
+        """The same for many sites, with a few questions to the disk whatever their number."""
         measured: dict[str, list[IndicatorPoints]] = {site: [] for site in sites}
-        for one in self.points.all_points(_NEWEST, sites=measured):
+        for one in self.points.all_points(_NEWEST, until=at + _JUST_AFTER, sites=measured):
             if one.indicator.site in measured:
                 measured[one.indicator.site].append(one)
         return [score(site, found, at) for site, found in measured.items()]

@@ -18,6 +18,7 @@ from plumbline_central.plan import Scope
 LeftOut = Literal["no_value", "stale", "no_plan", "not_due"]
 """Why an indicator has no part in a score: no value that counts, an old one, no plan, or one that had not begun."""
 _DECIMALS: Final = 9
+_AS_GOOD_AS_0: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +87,14 @@ def attainment(value: float, planned: float, direction: Direction) -> float:
     makes up for nothing else. Where nothing was due, anything is enough; where nothing was allowed, only nothing is.
     """
     good, needed = (value, planned) if direction == "more" else (planned, value)
-    return 100.0 if good >= needed else 100.0 * good / needed
+    return 100.0 if good >= needed else 100.0 * (good / needed)
 
 
 def deviation(indicator: Indicator, value: float, planned: float) -> float | None:
-    """Actual minus planned: in points for percent, in percent of the plan for quantities; None where that plan is 0."""
+    """Actual minus planned: in points for percent, in percent of the plan for quantities; None where that plan is as good as 0."""
     if indicator.kind == "percent":
         return round(value - planned, _DECIMALS)
-    return None if planned == 0 else round((value - planned) / planned * 100, _DECIMALS)
+    return None if planned < _AS_GOOD_AS_0 else round((value - planned) / planned * 100, _DECIMALS)
 
 
 def score(site: str, measured: Iterable[IndicatorPoints], at: datetime) -> Score:
@@ -151,6 +152,31 @@ def earned_value(measured: IndicatorPoints, at: datetime) -> EarnedValue | None:
         ev_money=None if money is None else ev * money,
         sv_money=None if money is None else (ev - pv) * money,
     )
+
+
+def explain(scored: Score) -> list[str]:
+    """The score as a sum that can be done by hand: for each indicator its observation, plan version, weight."""
+    whole = "no score: nothing is known" if scored.score is None else f"score {scored.score:.2f} of 100"
+    lines = [f"{scored.site} at {scored.at:%Y-%m-%d %H:%M}: {whole}, on {scored.rests_on:.0%} of the weights"]
+    for part in scored.parts:
+        one, point = part.indicator, part.point
+        seen = (
+            "no value"
+            if point is None
+            else f"{point.value:g} {one.unit} at {point.at:%Y-%m-%d %H:%M} [{point.ref}]"
+        )
+        planned = (
+            "nothing planned"
+            if point is None or point.planned is None
+            else f"planned {point.planned:g} {one.unit} [{part.scope} plan, version {part.plan_version}]"
+        )
+        result = (
+            f"left out: {part.left_out}"
+            if part.left_out
+            else f"attainment {part.attainment:.2f} x share {part.share:.4f} = {part.contribution:.2f}"
+        )
+        lines.append(f"  {one.id} (weight {one.weight:g}): {seen}, {planned}; {result}")
+    return lines
 
 
 def _standing(measured: IndicatorPoints, at: datetime) -> tuple[IndicatorPoint | None, LeftOut | None]:

@@ -151,7 +151,10 @@ def _wrong(one: Pushed, known: dict[str, Indicator], now: datetime) -> Iterable[
             f"an indicator whose values are handed in; this one is measured ({indicator.source.kind})",
         )
     if one.value is not None and not is_value(one.value, indicator.kind):
-        yield one.value, "a number from 0 to 100" if indicator.kind == "percent" else "a number from 0 on"
+        yield (
+            one.value,
+            "a number from 0 to 100" if indicator.kind == "percent" else "a number from 0 to 1e15",
+        )
     if one.at.year < 1970 or one.at > now + _AHEAD:
         yield one.at.isoformat(sep=" "), "a time from 1970 on that is not in the future"
     if len(one.note) > LONGEST_NOTE:
