@@ -114,6 +114,7 @@ class PointReader:
             rows |= _newest(db.execute(_ALL_PHOTOS, (until_us, newest)).fetchall())
         shown = seen | {site for site, indicator, _ in plans if indicator == PROGRESS} | set(sites)
         wanted = [*written, *(implied(site) for site in sorted(shown - own_progress))]
+        wanted.sort(key=lambda one: (one.site, one.id != PROGRESS, one.id))
         return [
             _together(one, plans.get((one.site, one.id, one.scope)), rows.get((one.site, one.id), [])[::-1])
             for one in wanted

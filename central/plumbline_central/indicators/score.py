@@ -56,7 +56,7 @@ class Score:
 class EarnedValue:
     """Earned value in percent of the works and, with a budget, in money. Definitions: ISO 21508:2018, docs/indicators.md.
 
-    PV: what was planned to be done by then; EV: what was done. SV = EV - PV; SPI = EV / PV, None while PV is 0.
+    PV: what was planned to be done by then; EV: what was done. SV = EV - PV; SPI = EV / PV, None while PV is as good as 0.
     """
 
     at: datetime
@@ -145,7 +145,7 @@ def earned_value(measured: IndicatorPoints, at: datetime) -> EarnedValue | None:
         pv=pv,
         ev=ev,
         sv=round(ev - pv, _DECIMALS),
-        spi=ev / pv if pv > 0 else None,
+        spi=ev / pv if pv >= _AS_GOOD_AS_0 else None,
         budget=budget,
         currency=indicator.currency if budget is not None else "",
         pv_money=None if money is None else pv * money,
