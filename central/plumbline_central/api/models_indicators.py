@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+
+def _datable(at: datetime) -> datetime:
+    if not 1970 <= at.year < 2100:
+        raise ValueError("a time from 1970 to 2099 is expected")
+    return at
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_datable)]
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -176,7 +185,7 @@ class ValueIn(BaseModel):
     )
 
     indicator: Annotated[str, Field(max_length=64)]
-    at: AwareDatetime
+    at: Time
     value: Finite | None
     note: Annotated[str, Field(max_length=500)] = ""
 
@@ -235,7 +244,7 @@ class PlanIn(BaseModel):
 
     by: ByName
     source: Annotated[str, Field(min_length=1, max_length=120)]
-    points: Annotated[list[tuple[AwareDatetime, Finite]], Field(min_length=1, max_length=1_000)]
+    points: Annotated[list[tuple[Time, Finite]], Field(min_length=1, max_length=1_000)]
     scope: Literal["visible", "total"] | None = None
     dry_run: bool = False
 
@@ -360,7 +369,7 @@ class DoneIn(BaseModel):
     model_config = _asked_like({"by": "Li Wei", "done": "2026-03-30T17:00:00+08:00"})
 
     by: ByName
-    done: AwareDatetime | None
+    done: Time | None
 
 
 class PartOut(BaseModel):

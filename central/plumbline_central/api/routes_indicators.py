@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
-from pydantic import AfterValidator, AwareDatetime
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_central.api import models_indicators as models
 from plumbline_central.api.depends import ServicesDep, SiteDep
 from plumbline_central.api.errors import Missing, Unreadable
 from plumbline_central.api.models import PersonIn
+from plumbline_central.api.models_indicators import Time
 from plumbline_central.api.services import Services
 from plumbline_central.indicators.indicator import Indicator, Source, Threshold, from_template
 from plumbline_central.indicators.score import Part, earned_value, explain, ranking
@@ -28,15 +28,6 @@ By = Annotated[str, Query(min_length=1, max_length=80, description="Who does it;
 SourceName = Annotated[str, Query(max_length=120, description="What the file is called.")]
 DryRun = Annotated[bool, Query(description="Only say what would be kept.")]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
-
-
-def _datable(at: datetime) -> datetime:
-    if not 1970 <= at.year < 2100:
-        raise ValueError("a time from 1970 to 2099 is expected")
-    return at
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_datable)]
 
 
 @router.get("/indicators/templates")

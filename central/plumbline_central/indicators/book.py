@@ -152,7 +152,7 @@ class IndicatorBook:
     def scores(self, sites: Iterable[str], at: datetime) -> list[Score]:
         """The same for many sites, with a few questions to the disk whatever their number."""
         measured: dict[str, list[IndicatorPoints]] = {site: [] for site in sites}
-        for one in self.points.all_points(_NEWEST, until=at + _JUST_AFTER, sites=measured):
+        for one in self.points.all_points(_NEWEST, until=at + _JUST_AFTER, sites=measured, latest_only=True):
             if one.indicator.site in measured:
                 measured[one.indicator.site].append(one)
         return [score(site, found, at) for site, found in measured.items()]

@@ -7,6 +7,7 @@ from plumbline_central.alerts.tables import open_control
 from plumbline_central.indicators.book import IndicatorBook
 from plumbline_central.indicators.indicator import from_template
 from plumbline_central.indicators.templates import templates
+from plumbline_central.indicators.values import Pushed
 from plumbline_central.plan import PlanCurve
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -31,13 +32,13 @@ class Measured:
     def plan(self, indicator, *points, site=SITE, scope="total", cumulative=True, kind="percent", at=START):
         """(day, value) pairs."""
         curve = PlanCurve(
-            points=tuple((day(number), float(value)) for number, value in points), kind=kind, cumulative=cumulative
+            points=tuple((day(number), float(value)) for number, value in points),
+            kind=kind,
+            cumulative=cumulative,
         )
         return self.book.plans.import_plan(site, indicator, curve, "plan.csv", "li", at, scope=scope)
 
     def push(self, indicator, number, value, site=SITE, now=400):
-        from plumbline_central.indicators.values import Pushed
-
         return self.book.values.push(
             site, [Pushed(indicator=indicator, at=day(number), value=value)], "li", day(now)
         )

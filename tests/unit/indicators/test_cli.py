@@ -30,7 +30,9 @@ def test_a_plan_is_drawn_imported_changed_and_compared(central, tmp_path):
     assert "plan of a12: version 1, 28 points, 2026-03-01 to 2026-09-01" in imported
     assert len(versions.splitlines()) == 3
     assert changed.startswith("begins +14 days, ends +0 days\nfurthest apart: -")
-    assert central("plan", "generate", "2026-03-01.csv", "--start", "2026-03-01", "--end", "2026-09-01")[0] == 2
+    assert (
+        central("plan", "generate", "2026-03-01.csv", "--start", "2026-03-01", "--end", "2026-09-01")[0] == 2
+    )
 
 
 def test_a_faulty_plan_is_told_row_by_row_and_a_try_keeps_nothing(central, tmp_path):

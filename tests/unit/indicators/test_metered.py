@@ -1,6 +1,7 @@
 """What meters add to an indicator: nothing is counted twice, and what nobody measured is not 0."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from plumbline.errors import Unreachable
 from plumbline_central.indicators.counting import Count, consumed, hours_at_work, share_outside, steps
 from plumbline_central.indicators.metered import Meterer
+from plumbline_central.stores.port import Reading
 
 from .conftest import SITE, START, day
 
@@ -28,8 +30,6 @@ class Meters:
         self.readings.setdefault(device, []).append((at, value))
 
     def latest(self, site):
-        from plumbline_central.stores.port import Reading
-
         return [
             Reading(
                 site=site, gateway="g", device=device, metric="energy_import_total", unit="kWh", value=1.0, flaw=None,
@@ -107,7 +107,7 @@ def test_steps_leave_nothing_out_and_end_on_the_clock(start_s, length_s):
     start = START + timedelta(seconds=start_s)
     found = steps(start, start + timedelta(seconds=length_s), 6 * HOUR)
 
-    assert all(left[1] == right[0] for left, right in zip(found, found[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(found))
     assert not found or found[0][0] == start
     assert all(end.hour % 6 == 0 and (end.minute, end.second) == (0, 0) for _, end in found)
     assert not found or start + timedelta(seconds=length_s) - found[-1][1] < 6 * HOUR

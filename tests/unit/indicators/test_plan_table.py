@@ -17,6 +17,10 @@ from plumbline_central.plan_table import read_plan
 MARCH = datetime(2026, 2, 28, 16, tzinfo=UTC)
 
 
+def excel_day(month):
+    return datetime(2026, month, 1)  # noqa: DTZ001 - Excel knows no zone
+
+
 def workbook(*rows, percent_format=False, epoch=None, empty_first=False):
     book = openpyxl.Workbook()
     if epoch is not None:
@@ -44,7 +48,8 @@ def faults_of(content, **how):
     "text",
     [
         "日期,计划完成百分比\n2026-03-01,0\n2026-09-01,100\n",
-        "日期，计划\n".replace("，", ",").replace("计划", "计划完成百分比（%）") + "2026年3月1日,0%\n2026年9月1日,100％\n",
+        "日期，计划\n".replace("，", ",").replace("计划", "计划完成百分比（%）")
+        + "2026年3月1日,0%\n2026年9月1日,100％\n",
         "计划日期;累计完成百分比\n2026/3/1;0\n2026/9/1;100\n",
         "某某工程形象进度计划\n\n日期\t计划进度\n2026.3.1\t0\n2026.09.01\t100\n",
     ],
@@ -114,7 +119,9 @@ def test_a_quantity_has_thousands_and_no_upper_limit_of_a_hundred():
 def test_a_level_may_fall_and_what_accumulates_may_not():
     content = b"date,percent\n2026-03-01,90\n2026-03-08,85\n"
 
-    assert read_plan(content, "plan.csv", cumulative=False).curve.planned_at(MARCH - timedelta(days=9)) == 90.0
+    assert (
+        read_plan(content, "plan.csv", cumulative=False).curve.planned_at(MARCH - timedelta(days=9)) == 90.0
+    )
     assert [key for key, _, _ in faults_of(content)] == ["row 3"]
 
 
@@ -136,8 +143,8 @@ def test_shares_of_one_are_said_to_look_wrong():
 def test_excels_own_dates_and_percents_are_read_as_they_are_shown():
     content = workbook(
         ["日期", "计划完成百分比", "备注"],
-        [datetime(2026, 3, 1), 0, "开工"],  # noqa: DTZ001 - Excel knows no zone
-        [datetime(2026, 4, 1), 0.125],  # noqa: DTZ001
+        [excel_day(3), 0, "开工"],
+        [excel_day(4), 0.125],
         ["2026-09-01", 1],
         percent_format=True,
         empty_first=True,
@@ -152,20 +159,23 @@ def test_excels_own_dates_and_percents_are_read_as_they_are_shown():
 @pytest.mark.parametrize("epoch", [None, openpyxl.utils.datetime.CALENDAR_MAC_1904])
 def test_a_bare_number_in_a_column_of_dates_is_excels_day(epoch):
     serial = openpyxl.utils.datetime.to_excel(
-        datetime(2026, 3, 1), epoch or openpyxl.utils.datetime.WINDOWS_EPOCH  # noqa: DTZ001
+        excel_day(3),
+        epoch or openpyxl.utils.datetime.WINDOWS_EPOCH,
     )
 
     assert read_plan(workbook(["date", "percent"], [serial, 5], epoch=epoch), "p.xlsx").curve.start == MARCH
 
 
 def test_the_rows_of_a_workbook_keep_their_numbers():
-    content = workbook(["计划"], [], ["日期", "百分比"], [datetime(2026, 3, 1), 5], [None, None], ["soon", 101])  # noqa: DTZ001
+    content = workbook(["计划"], [], ["日期", "百分比"], [excel_day(3), 5], [None, None], ["soon", 101])
 
     assert [(key, value) for key, value, _ in faults_of(content)] == [("row 6", "soon"), ("row 6", "101")]
 
 
 def test_a_formula_that_was_never_computed_is_a_fault_of_its_row():
-    assert [key for key, _, _ in faults_of(workbook(["date", "percent"], ["2026-03-01", "=1+1"]))] == ["row 2"]
+    assert [key for key, _, _ in faults_of(workbook(["date", "percent"], ["2026-03-01", "=1+1"]))] == [
+        "row 2"
+    ]
 
 
 def test_a_workbook_that_unpacks_to_far_more_is_not_unpacked():
@@ -222,7 +232,11 @@ def test_two_versions_are_compared_at_their_own_dates():
 
     assert (found.furthest, found.furthest_at) == (-25.0, MARCH + timedelta(days=50))
     assert found.end_moved == timedelta(days=10)
-    assert [(change.before, change.after) for change in found.changes] == [(None, 25.0), (100.0, None), (None, 100.0)]
+    assert [(change.before, change.after) for change in found.changes] == [
+        (None, 25.0),
+        (100.0, None),
+        (None, 100.0),
+    ]
 
 
 def test_a_plan_against_itself_has_not_changed():

@@ -1,9 +1,12 @@
 """What rules judge by: every indicator's points beside its current plan, for all sites at once or for one."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plumbline_central.indicators.templates import PROGRESS
+from plumbline_central.indicators.indicator import Source
+from plumbline_central.indicators.templates import PROGRESS, implied
 
 from .conftest import SITE, day
 
@@ -105,3 +108,29 @@ def test_the_ranking_says_the_same_as_each_sites_own_score(measured):
     scores = measured.book.scores(["a", "b", "c"], day(2))
     assert scores == [measured.book.score(site, day(2)) for site in ("a", "b", "c")]
     assert [one.score for one in scores] == [50.0, 75.0, None]
+
+
+def test_a_progress_that_is_handed_in_is_not_what_photos_say(measured):
+    measured.photo(1, 5.0)
+    measured.book.indicators.put(replace(implied(SITE), source=Source()), "li", day(1))
+    measured.push(PROGRESS, 2, 50.0)
+
+    (found,) = measured.book.points.all_points()
+    assert told(found) == told(measured.book.points.indicator_points(SITE, PROGRESS))
+    assert [point.value for point in found.points] == [50.0]
+
+
+def test_what_was_answered_before_is_answered_again_until_something_changes(measured):
+    measured.add("funds_paid")
+    measured.plan("funds_paid", (0, 0), (10, 100))
+    measured.push("funds_paid", 5, 40.0)
+    (first,) = measured.book.points.all_points()
+    (again,) = measured.book.points.all_points()
+    measured.push("funds_paid", 5, 45.0)
+    (corrected,) = measured.book.points.all_points()
+    measured.plan("funds_paid", (0, 0), (20, 100))
+    (replanned,) = measured.book.points.all_points()
+
+    assert again is first
+    assert told(corrected) == [(day(5), 45.0, 50.0, ())]
+    assert told(replanned) == [(day(5), 45.0, 25.0, ())]

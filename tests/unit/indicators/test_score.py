@@ -21,9 +21,14 @@ amounts = st.floats(0, 1e15)
 percents = st.floats(0, 100)
 
 
-def measured(value, planned, *, weight=1.0, direction="more", id_="funds_paid", age_d=1, flags=(), budget=None):
+def measured(
+    value, planned, *, weight=1.0, direction="more", id_="funds_paid", age_d=1, flags=(), budget=None
+):
     indicator = replace(
-        from_template(templates()["funds_paid"], SITE, id_=id_), weight=weight, direction=direction, budget=budget
+        from_template(templates()["funds_paid"], SITE, id_=id_),
+        weight=weight,
+        direction=direction,
+        budget=budget,
     )
     at = NOW - timedelta(days=age_d)
     plan = None
@@ -39,7 +44,9 @@ def measured(value, planned, *, weight=1.0, direction="more", id_="funds_paid", 
 
 
 several = st.lists(
-    st.tuples(percents, percents, st.floats(0.001, 1000), st.sampled_from(["more", "less"])), min_size=1, max_size=8
+    st.tuples(percents, percents, st.floats(0.001, 1000), st.sampled_from(["more", "less"])),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -61,7 +68,9 @@ def test_the_parts_add_up_to_the_score(rows):
 
 @given(several, st.floats(0.01, 100))
 def test_weights_have_no_scale(rows, scale):
-    assert score(SITE, many(rows), NOW).score == pytest.approx(score(SITE, many(rows, scale=scale), NOW).score)
+    assert score(SITE, many(rows), NOW).score == pytest.approx(
+        score(SITE, many(rows, scale=scale), NOW).score
+    )
 
 
 @given(several, st.integers(0, 7), percents)

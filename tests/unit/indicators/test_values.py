@@ -73,7 +73,10 @@ def test_a_file_is_taken_whole_or_not_at_all(measured):
     measured.add("funds_paid")
     measured.add("satisfaction")
     good = "指标,日期,数值,备注\nfunds_paid,2026-03-31,30,第三期\nsatisfaction,2026/3/31,88.5%,\n"
-    bad = good + "funds_paid,2026-03-31,31\nfunds_paid,2026-04-31,31\nfund,2026-03-01,1\nfunds_paid,2026-03-02,101\n"
+    bad = (
+        good
+        + "funds_paid,2026-03-31,31\nfunds_paid,2026-04-31,31\nfund,2026-03-01,1\nfunds_paid,2026-03-02,101\n"
+    )
 
     def import_(text, **how):
         content = text.encode("gbk")
@@ -92,6 +95,8 @@ def test_a_file_of_one_indicator_needs_no_column_for_it(measured):
     measured.add("funds_paid")
     content = b"date,value\n2026-03-31,30\n"
 
-    assert measured.book.import_values_file(SITE, content, "v.csv", "li", day(400), indicator="funds_paid") == 1
+    assert (
+        measured.book.import_values_file(SITE, content, "v.csv", "li", day(400), indicator="funds_paid") == 1
+    )
     with pytest.raises(FaultyFile, match="the header indicator,date,value"):
         measured.book.import_values_file(SITE, content, "v.csv", "li", day(400))

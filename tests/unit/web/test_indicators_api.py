@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from plumbline_central.api import models_indicators
+
 V1 = "/api/v1"
 SITE = f"{V1}/sites/east-lake"
 CSV = {"Content-Type": "text/csv"}
@@ -34,7 +36,9 @@ async def test_the_library_is_there_in_both_languages(client):
 
 
 async def test_an_indicator_is_added_changed_retired_and_every_change_is_kept(funds, client):
-    changed = await client.put(f"{SITE}/indicators/funds_paid", json={"by": "wang", "owner": "Zhao", "budget": None})
+    changed = await client.put(
+        f"{SITE}/indicators/funds_paid", json={"by": "wang", "owner": "Zhao", "budget": None}
+    )
     retired = await client.post(f"{SITE}/indicators/funds_paid/retire", json={"by": "wang"})
     history = (await client.get(f"{SITE}/indicators/funds_paid/history")).json()
 
@@ -54,7 +58,11 @@ async def test_an_indicator_is_added_changed_retired_and_every_change_is_kept(fu
         ({"by": "li", "template": "fund"}, 404, "no template"),
         ({"by": "", "template": "funds_paid"}, 422, "by"),
         ({"by": "li", "template": "funds_paid", "weight": -1, "unit": "kg"}, 422, "weight"),
-        ({"by": "li", "template": "energy", "source": {"kind": "meters", "metric": "volts"}}, 422, "source.metric"),
+        (
+            {"by": "li", "template": "energy", "source": {"kind": "meters", "metric": "volts"}},
+            422,
+            "source.metric",
+        ),
     ],
 )
 async def test_what_cannot_be_an_indicator_is_refused_with_every_reason(client, body, status, said):
@@ -91,13 +99,21 @@ async def test_a_faulty_plan_is_told_row_by_row_and_nothing_is_kept(funds, clien
     answer = await imported(client, "日期,计划完成百分比\n2026-03-01,0\n2026-02-01,101\n2026-13-01,5\n")
 
     assert answer.status_code == 422
-    assert [line.split(": ")[1] for line in answer.json()["detail"].splitlines()] == ["row 3", "row 3", "row 4"]
+    assert [line.split(": ")[1] for line in answer.json()["detail"].splitlines()] == [
+        "row 3",
+        "row 3",
+        "row 4",
+    ]
     assert (await client.get(f"{SITE}/indicators/funds_paid/plans")).json() == []
     unreadable = await client.post(
         f"{SITE}/indicators/funds_paid/plans/import?by=li", content=b"\xff\xfed\0", headers=CSV
     )
     assert (unreadable.status_code, "UTF-16" in unreadable.json()["detail"]) == (422, True)
-    falling = {"by": "li", "source": "ERP", "points": [["2026-03-01T00:00:00Z", 5], ["2026-03-02T00:00:00Z", 4]]}
+    falling = {
+        "by": "li",
+        "source": "ERP",
+        "points": [["2026-03-01T00:00:00Z", 5], ["2026-03-02T00:00:00Z", 4]],
+    }
     assert (await client.post(f"{SITE}/indicators/funds_paid/plans", json=falling)).status_code == 409
 
 
@@ -119,7 +135,10 @@ async def test_values_are_corrected_and_both_are_kept(funds, world, client):
 
     assert [(one["value"], one["current"]) for one in kept] == [(32.0, True), (30.0, False)]
     assert [one["value"] for one in points] == [32.0]
-    wrong = {"by": "li", "values": [{"indicator": "funds", "at": at, "value": 1}, {"indicator": "x", "at": at, "value": 2}]}
+    wrong = {
+        "by": "li",
+        "values": [{"indicator": "funds", "at": at, "value": 1}, {"indicator": "x", "at": at, "value": 2}],
+    }
     answer = await client.post(f"{SITE}/values", json=wrong)
     assert (answer.status_code, len(answer.json()["detail"].splitlines())) == (422, 2)
 
@@ -170,12 +189,12 @@ async def test_a_score_falls_apart_into_its_inputs_again(funds, world, client):
 
 
 async def test_every_shape_of_these_has_an_example_that_fits_it(world):
-    from plumbline_central.api import models_indicators
-
     shapes = [
         shape
         for name, shape in vars(models_indicators).items()
-        if isinstance(shape, type) and shape.__module__ == models_indicators.__name__ and hasattr(shape, "model_fields")
+        if isinstance(shape, type)
+        and shape.__module__ == models_indicators.__name__
+        and hasattr(shape, "model_fields")
     ]
 
     assert len(shapes) > 15
