@@ -50,6 +50,7 @@ _PARTS: Final = {
             "plumbline_central.cli",
             "plumbline_central.ledger.cli",
             "plumbline_central.proof.cli",
+            "plumbline_central.indicators.plan_cli",
             "plumbline_central.indicators.cli",
         ),
         extra="central",

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Path, Query
 
 from plumbline.errors import ConfigError
-from plumbline_central.api import models_indicators as models
+from plumbline_central.api import models_plans as models
 from plumbline_central.api.depends import ServicesDep, SiteDep
 from plumbline_central.api.errors import Missing
+from plumbline_central.api.models_indicators import KeptOut
 from plumbline_central.api.routes_indicators import (
     By,
     DryRun,
@@ -169,7 +170,7 @@ def import_milestones(
     by: By,
     source: SourceName = "milestones.csv",
     dry_run: DryRun = False,
-) -> models.KeptOut:
+) -> KeptOut:
     """Take all milestones of a CSV or XLSX file as the current ones, or none."""
     try:
         found = read_milestones(content, source)
@@ -177,7 +178,7 @@ def import_milestones(
         raise readable(error) from None
     if not dry_run:
         services.indicator_book.milestones.put(site.id, found, source, by, services.clock.wall())
-    return models.KeptOut(values=len(found), dry_run=dry_run)
+    return KeptOut(values=len(found), dry_run=dry_run)
 
 
 @router.post("/sites/{site}/milestones/{milestone}/done")

@@ -1,11 +1,13 @@
 """Indicators, values, plans, milestones and scores over HTTP."""
 
+import io
 import json
 from datetime import timedelta
 
+import openpyxl
 import pytest
 
-from plumbline_central.api import models_indicators
+from plumbline_central.api import models_indicators, models_plans
 
 V1 = "/api/v1"
 SITE = f"{V1}/sites/east-lake"
@@ -117,6 +119,21 @@ async def test_a_faulty_plan_is_told_row_by_row_and_nothing_is_kept(funds, clien
     assert (await client.post(f"{SITE}/indicators/funds_paid/plans", json=falling)).status_code == 409
 
 
+async def test_a_workbook_is_read_over_http_too(funds, client):
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in (["日期", "计划完成百分比"], ["2026-03-01", 0], ["2026-09-01", 100]):
+        book.active.append(row)
+    book.save(file)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer = await client.post(
+        f"{SITE}/indicators/funds_paid/plans/import?by=li&source=plan.xlsx&scope=visible",
+        content=file.getvalue(),
+        headers={"Content-Type": kind},
+    )
+
+    assert (answer.json()["points"], answer.json()["scope"]) == (2, "visible")
+
+
 async def test_a_table_may_be_large_and_other_bodies_may_not(funds, client):
     rows = "".join(f"2026-03-01T{i // 3600:02}:{i // 60 % 60:02}:{i % 60:02}Z,50\n" for i in range(9_000))
 
@@ -191,10 +208,9 @@ async def test_a_score_falls_apart_into_its_inputs_again(funds, world, client):
 async def test_every_shape_of_these_has_an_example_that_fits_it(world):
     shapes = [
         shape
-        for name, shape in vars(models_indicators).items()
-        if isinstance(shape, type)
-        and shape.__module__ == models_indicators.__name__
-        and hasattr(shape, "model_fields")
+        for module in (models_indicators, models_plans)
+        for shape in vars(module).values()
+        if isinstance(shape, type) and shape.__module__ == module.__name__ and hasattr(shape, "model_fields")
     ]
 
     assert len(shapes) > 15
