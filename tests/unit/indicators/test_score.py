@@ -142,10 +142,10 @@ def test_equal_scores_share_a_place_and_the_unknown_come_last():
 def test_earned_value_holds_its_equations(value, planned):
     found = earned_value(measured(value, planned, budget=2_000.0), NOW)
 
-    assert found.sv == pytest.approx(found.ev - found.pv)
+    assert found.sv == pytest.approx(found.ev - found.pv, abs=1e-8)
     assert (found.spi is None) == (planned < 1e-6)
     assert found.spi is None or found.spi * found.pv == pytest.approx(found.ev)
-    assert found.sv_money == pytest.approx(2_000 * (value - planned) / 100)
+    assert found.sv_money == pytest.approx(2_000 * (value - planned) / 100, abs=1e-6)
     assert (found.ev, found.pv) == (value, planned)
 
 
