@@ -284,7 +284,7 @@ class ScoreOut(BaseModel):
     model_config = like(
         {
             "site": "a12", "at": AT, "score": 81.5, "rests_on": 0.85, "parts": [], "earned_value": [],
-            "explained": ["a12 at 2026-03-31 16:00: score 81.50 of 100, on 85% of the weights"],
+            "explained": ["a12 at 2026-03-31 16:00 UTC: score 81.50 of 100, on 85% of the weights"],
         }
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query
 
@@ -15,8 +15,9 @@ from plumbline_central.api.errors import Missing, Unreadable
 from plumbline_central.api.models import PersonIn
 from plumbline_central.api.models_indicators import Time
 from plumbline_central.api.services import Services
+from plumbline_central.indicators.explain import explain
 from plumbline_central.indicators.indicator import Indicator, Source, Threshold, from_template
-from plumbline_central.indicators.score import Part, earned_value, explain, ranking
+from plumbline_central.indicators.score import Part, earned_value, ranking
 from plumbline_central.indicators.store import NoSuch
 from plumbline_central.indicators.templates import templates
 from plumbline_central.indicators.values import Pushed
@@ -160,7 +161,9 @@ def import_values(
 
 
 @router.get("/sites/{site}/score")
-def site_score(services: ServicesDep, site: SiteDep, at: Time | None = None) -> models.ScoreOut:
+def site_score(
+    services: ServicesDep, site: SiteDep, at: Time | None = None, language: Literal["zh", "en"] | None = None
+) -> models.ScoreOut:
     """How the site keeps its plans, down to each observation, plan version and weight; values after `at` are not known."""
     book, when = services.indicator_book, at or services.clock.wall()
     scored = book.score(site.id, when)
@@ -172,7 +175,7 @@ def site_score(services: ServicesDep, site: SiteDep, at: Time | None = None) -> 
         rests_on=scored.rests_on,
         parts=[_part(part) for part in scored.parts],
         earned_value=[models.EarnedValueOut(indicator=id_, **asdict(one)) for id_, one in earned if one],
-        explained=explain(scored),
+        explained=explain(scored, language or services.language),
     )
 
 

@@ -10,8 +10,9 @@ import typer
 
 from plumbline.clock import clock_from_environment
 from plumbline.errors import Refused
+from plumbline_central.indicators.explain import explain
 from plumbline_central.indicators.indicator import from_template
-from plumbline_central.indicators.score import explain, ranking
+from plumbline_central.indicators.score import ranking
 from plumbline_central.indicators.templates import templates
 from plumbline_central.indicators.terminal import (
     FILE,

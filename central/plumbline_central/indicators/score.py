@@ -154,31 +154,6 @@ def earned_value(measured: IndicatorPoints, at: datetime) -> EarnedValue | None:
     )
 
 
-def explain(scored: Score) -> list[str]:
-    """The score as a sum that can be done by hand: for each indicator its observation, plan version, weight."""
-    whole = "no score: nothing is known" if scored.score is None else f"score {scored.score:.2f} of 100"
-    lines = [f"{scored.site} at {scored.at:%Y-%m-%d %H:%M}: {whole}, on {scored.rests_on:.0%} of the weights"]
-    for part in scored.parts:
-        one, point = part.indicator, part.point
-        seen = (
-            "no value"
-            if point is None
-            else f"{point.value:g} {one.unit} at {point.at:%Y-%m-%d %H:%M} [{point.ref}]"
-        )
-        planned = (
-            "nothing planned"
-            if point is None or point.planned is None
-            else f"planned {point.planned:g} {one.unit} [{part.scope} plan, version {part.plan_version}]"
-        )
-        result = (
-            f"left out: {part.left_out}"
-            if part.left_out
-            else f"attainment {part.attainment:.2f} x share {part.share:.4f} = {part.contribution:.2f}"
-        )
-        lines.append(f"  {one.id} (weight {one.weight:g}): {seen}, {planned}; {result}")
-    return lines
-
-
 def _standing(measured: IndicatorPoints, at: datetime) -> tuple[IndicatorPoint | None, LeftOut | None]:
     """The newest point that counts at `at`, and why it has no part in a score."""
     point = next((one for one in reversed(measured.points) if one.valid and one.at <= at), None)

@@ -55,7 +55,7 @@ def test_values_are_handed_in_and_the_score_is_a_sum_by_hand(central, tmp_path):
     assert central("indicator", "push", "a12", "funds_paid", "30")[1] == "kept\n"
 
     score = central("indicator", "score", "a12")[1]
-    assert "attainment 75.00 x share 1.0000 = 75.00" in score
+    assert "attainment 75.00 × share 1.0000 = 75.00" in score
     assert "75.00" in central("indicator", "ranking")[1]
     assert central("indicator", "push", "a12", "nonsense", "30")[0] == 2
 

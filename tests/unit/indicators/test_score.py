@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plumbline_central.indicators.explain import _WORDS, explain
 from plumbline_central.indicators.indicator import from_template
 from plumbline_central.indicators.points import IndicatorPoint, IndicatorPoints
-from plumbline_central.indicators.score import attainment, deviation, earned_value, explain, ranking, score
+from plumbline_central.indicators.score import LeftOut, attainment, deviation, earned_value, ranking, score
 from plumbline_central.indicators.templates import templates
 from plumbline_central.plan import PlanCurve
 from plumbline_central.plan_store import Baseline
@@ -114,7 +116,7 @@ def test_a_part_that_is_left_out_says_why_and_a_site_without_parts_has_no_score(
 
     assert (found.score, found.rests_on, found.parts[0].left_out) == (None, 0.0, why)
     assert "no score" in explain(found)[0]
-    assert why in explain(found)[1]
+    assert "left out" in explain(found)[1]
 
 
 def test_a_score_is_explained_down_to_observation_plan_version_and_weight():
@@ -122,9 +124,21 @@ def test_a_score_is_explained_down_to_observation_plan_version_and_weight():
 
     assert lines[0].endswith("score 81.25 of 100, on 100% of the weights")
     assert lines[1] == (
-        "  funds_paid (weight 3): 30 % at 2026-03-30 00:00 [r], planned 40 % [total plan, version 7];"
-        " attainment 75.00 x share 0.7500 = 56.25"
+        "  Funds paid (weight 3): 30 % at 2026-03-30 00:00 UTC [r], planned 40 % [total works plan, version 7];"
+        " attainment 75.00 × share 0.7500 = 56.25"
     )
+
+
+def test_a_score_is_explained_in_chinese_with_the_same_numbers():
+    found = score(SITE, [measured(30.0, 40.0, weight=3), measured(None, 50.0)], NOW)
+
+    assert explain(found, "zh") == [
+        "a12，2026-03-31 00:00 UTC：得分 75.00（满分 100），依据全部权重的 75%",
+        "  资金支付率（权重 3）：30 %，2026-03-30 00:00 UTC [r]，计划 40 % [全部工程计划，第 7 版]；达成度 75.00 × 份额 1.0000 = 75.00",
+        "  资金支付率（权重 1）：没有有效数值，没有计划值；未计入：没有有效数值",
+    ]
+    assert set(_WORDS["zh"]) == set(_WORDS["en"])
+    assert {f"why.{why}" for why in get_args(LeftOut)} <= set(_WORDS["zh"])
 
 
 def test_equal_scores_share_a_place_and_the_unknown_come_last():
