@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_central.deviation import Band, Point, Seen, Verdict, Watch, replan, step, tick
+from plumbline_central.deviation import Band, Point, Seen, Verdict, Watch, off_plan, replan, revise, step, tick
 
 DAY = datetime(2026, 3, 1, 4, tzinfo=UTC)
 BAND = Band()
@@ -212,9 +212,7 @@ def test_a_new_baseline_judges_the_last_photos_anew():
 
 
 def test_floating_point_makes_no_deviation():
-    point = Point(ref="o", at=DAY, percent=0.3, low=None, high=None, planned=5.3)
-
-    assert point.beyond(5.0) is None
+    assert off_plan(0.3, 5.3, "percent") == -5.0
 
 
 @pytest.mark.parametrize(
