@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from plumbline.clock import Trust, from_us
-from plumbline.messages import DeviceHealth, Event, GatewayState, Health
+from plumbline.messages import DeviceHealth, Event, GatewayState, Health, Record
 from plumbline_central.live import LiveHub
 from plumbline_central.project import LedgerRow, Tally
 from plumbline_central.schema import Database, Migrations
@@ -48,6 +48,7 @@ MIGRATIONS: Final[Migrations] = (
         """,
     ),
 )
+_AHEAD_US: Final = 600 * 1_000_000
 _decode_health = msgspec.msgpack.Decoder(Health).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -167,9 +168,7 @@ class GatewayStore:
         for row in rows:
             seen[row.gateway] = (row.site, row.received_us)
             for record in row.records:
-                # a clock that was never set says 1970, older than all that is known; one that is ahead says a time
-                # that would be the newest for long
-                at_us = row.received_us if record.clock == "unset" else min(record.at_us, row.received_us)
+                at_us = _counts_from(record, row.received_us)
                 match record.body:
                     case Health() as body:
                         reported = _Reported(at_us, body, record.at_us, record.clock, row.received_us)
@@ -199,6 +198,12 @@ class GatewayStore:
     def _tell(self, site: str, said: dict[str, Any]) -> None:
         if self._live is not None:
             self._live.publish("gateway", site, said)
+
+
+def _counts_from(record: Record, received_us: int) -> int:
+    """When it was so. A clock that was never set says 1970, and one that is far ahead would have the last word for long."""
+    trusted = record.clock != "unset" and record.at_us <= received_us + _AHEAD_US
+    return record.at_us if trusted else received_us
 
 
 @dataclass(frozen=True, slots=True)
