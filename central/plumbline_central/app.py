@@ -8,7 +8,7 @@ import fcntl
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -39,6 +39,9 @@ from plumbline_central.project import Follower, Projection
 from plumbline_central.proof import folder as proof_folder
 from plumbline_central.proof.heads import DailyHeads, HeadBook
 from plumbline_central.proof.treelog import TreeLog
+from plumbline_central.rules.built import built
+from plumbline_central.rules.limits import Limits
+from plumbline_central.rules.metering import EnergyBook
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
 from plumbline_central.stores import cursors, fixes, gateways, owner, photos, series, sqlite
@@ -84,6 +87,7 @@ class Parts:
     band: Band
     book: AlertBook
     evaluator: Evaluator
+    energy: EnergyBook
     progress: ProgressProjection
 
     @classmethod
@@ -97,6 +101,8 @@ class Parts:
         archive_dir: Path | None = None,
         store: Callable[[Database], Store] = sqlite_store,
         handling: Handling | None = None,
+        limits: Limits | None = None,
+        certificates: Mapping[str, Path] | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -119,8 +125,20 @@ class Parts:
         plans = PlanStore(control)
         band = band or Band()
         book = AlertBook(control, channels=channels, live=hub, handling=handling)
-        evaluator = Evaluator(book, plans, band)
         opened = store(series_db)
+        gateway_store = gateways.GatewayStore(series_db, hub)
+        indicator_book = IndicatorBook.on(control, plans)
+        judge, energy = built(
+            control,
+            indicator_book,
+            gateway_store,
+            opened.telemetry,
+            band=band,
+            limits=limits or Limits(),
+            store_faults=opened.faults.standing,
+            certificates=certificates or {},
+        )
+        evaluator = Evaluator(book, plans, band, judge)
         ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
         return cls(
             control=control,
@@ -130,19 +148,20 @@ class Parts:
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
-            indicator_book=IndicatorBook.on(control, plans),
+            indicator_book=indicator_book,
             deliveries=Deliveries(control),
             feed=Feed(control),
             store=opened,
             series=series.SeriesProjection(opened.telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
-            gateways=gateways.GatewayStore(series_db, hub),
+            gateways=gateway_store,
             gaps=gap_store.GapStore(series_db),
             live=hub,
             plans=plans,
             band=band,
             book=book,
             evaluator=evaluator,
+            energy=energy,
             progress=ProgressProjection(control, evaluator, hub),
         )
 
@@ -211,6 +230,8 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
             archive_dir=settings.archive_dir,
             store=store_of(settings.store, clock),
             handling=settings.alerts.handling,
+            limits=settings.rules,
+            certificates=settings.certificate_files,
         )
         try:
             owner.check(parts.series_db, settings.store.name, projection=parts.series.name)
@@ -247,6 +268,12 @@ async def _serve(
         newest = parts.ledger.last_id()
         return {follower.name: max(newest - follower.position, 0) for follower in followers}
 
+    loop = asyncio.get_running_loop()
+    timer = EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s)
+
+    def judge_soon() -> None:
+        loop.call_soon_threadsafe(timer.wake)
+
     services = Services(
         registry=parts.registry,
         telemetry=parts.telemetry,
@@ -265,6 +292,7 @@ async def _serve(
         stale_after_s=settings.stale_after_s,
         behind=behind,
         faults=parts.store.faults.standing,
+        judge_soon=judge_soon,
     )
     deliverer = Deliverer(parts.deliveries, outlets.channels, clock=clock)
     parts.book.on_change(deliverer.wake)
@@ -297,11 +325,9 @@ async def _serve(
                 tasks.create_task(follower.run(), name=f"projection {follower.name}")
                 for follower in followers
             ),
-            tasks.create_task(
-                EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s).run(),
-                name="evaluation",
-            ),
+            tasks.create_task(timer.run(), name="evaluation"),
             tasks.create_task(parts.meterer.run(clock), name="indicators from meters"),
+            tasks.create_task(parts.energy.run(clock), name="energy by the hour"),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(MqttChannel.name), name="reminders"),
             *(

@@ -40,6 +40,8 @@ def _sense(folder: Path, raw: Raw) -> Iterator[Found]:
     yield from _pair_faults("http", http, "tls_cert_file", "tls_key_file")
     yield from _band_faults(alerts)
     yield from _escalation_faults(alerts)
+    if isinstance(rules := raw.get("rules"), dict):
+        yield from prefixed("rules", _hours_faults(rules))
     yield from prefixed("ledger", folder_faults(folder, ledger, "archive_dir"))
     if isinstance(store := raw.get("store"), dict):
         yield from prefixed("store", _store_faults(store))
@@ -65,6 +67,17 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
     rises, clears = alerts.get("raise_over_pp", 5.0), alerts.get("clear_below_pp", 4.0)
     if isinstance(rises, (int, float)) and isinstance(clears, (int, float)) and clears > rises:
         yield "alerts.clear_below_pp", clears, f"at most raise_over_pp, which is {rises:g}"
+
+
+def _hours_faults(rules: Raw) -> Iterator[Found]:
+    sites = table if isinstance(table := rules.get("site_hours"), dict) else {}
+    named = {"working_hours": rules.get("working_hours"), **{f"site_hours.{k}": v for k, v in sites.items()}}
+    for key, hours in named.items():
+        if not isinstance(hours, dict):
+            continue
+        begins, ends = hours.get("from_h", 6), hours.get("until_h", 22)
+        if isinstance(begins, int) and isinstance(ends, int) and ends <= begins:
+            yield f"{key}.until_h", ends, f"an hour after from_h, which is {begins}"
 
 
 def _store_faults(store: Raw) -> Iterator[Found]:

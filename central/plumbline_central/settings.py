@@ -16,6 +16,7 @@ from plumbline.strictfile import is_loopback
 from plumbline_central.alerts.alert import Rule, What
 from plumbline_central.alerts.escalation import LADDERS, Handling, Rung
 from plumbline_central.deviation import Band, Severity
+from plumbline_central.rules.limits import Limits
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 
@@ -265,12 +266,24 @@ class CentralSettings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    rules: Limits = field(default_factory=Limits)
     webhooks: tuple[WebhookSettings, ...] = ()
     alertmanagers: tuple[AlertmanagerSettings, ...] = ()
     chats: tuple[ChatSettings, ...] = ()
     mails: tuple[MailSettings, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
     """Without any, every chat and mail is told of every alert."""
+
+    @property
+    def certificate_files(self) -> dict[str, Path]:
+        """What central presents or trusts, by what it is for."""
+        files = {
+            "broker": self.broker.cert_file,
+            "broker-ca": self.broker.ca_file,
+            "page": self.http.tls_cert_file,
+            "store-ca": self.store.ca_file,
+        }
+        return {subject: Path(file) for subject, file in files.items() if file is not None}
 
     @property
     def archive_dir(self) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from plumbline_central import plan_store
 from plumbline_central.indicators import tables as indicator_tables
+from plumbline_central.rules import tables as rule_tables
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import fixes
 
@@ -105,5 +106,12 @@ MIGRATIONS: Final[Migrations] = (
 def open_control(path: Path) -> Database:
     """control.db with the tables of plans, indicators, alerts and deliveries in it. Raises ConfigError."""
     return Database.open(
-        path, (*plan_store.MIGRATIONS, *indicator_tables.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS)
+        path,
+        (
+            *plan_store.MIGRATIONS,
+            *indicator_tables.MIGRATIONS,
+            *fixes.MIGRATIONS,
+            *MIGRATIONS,
+            *rule_tables.MIGRATIONS,
+        ),
     )

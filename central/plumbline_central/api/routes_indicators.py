@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query
 
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_central.api import models_indicators as models
-from plumbline_central.api.depends import ServicesDep, SiteDep
+from plumbline_central.api.depends import ServicesDep, SiteDep, judged_soon
 from plumbline_central.api.errors import Missing, Unreadable
 from plumbline_central.api.models import PersonIn
 from plumbline_central.api.models_indicators import Time
@@ -22,7 +22,7 @@ from plumbline_central.indicators.store import NoSuch
 from plumbline_central.indicators.templates import templates
 from plumbline_central.indicators.values import Pushed
 
-router = APIRouter(tags=["indicators"])
+router = APIRouter(tags=["indicators"], dependencies=[Depends(judged_soon)])
 
 IndicatorId = Annotated[str, Path(max_length=64)]
 By = Annotated[str, Query(min_length=1, max_length=80, description="Who does it; the name is kept.")]

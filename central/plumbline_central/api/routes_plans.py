@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query
 
 from plumbline.errors import ConfigError
 from plumbline_central.api import models_plans as models
-from plumbline_central.api.depends import ServicesDep, SiteDep
+from plumbline_central.api.depends import ServicesDep, SiteDep, judged_soon
 from plumbline_central.api.errors import Missing
 from plumbline_central.api.models_indicators import KeptOut
 from plumbline_central.api.routes_indicators import (
@@ -26,7 +26,7 @@ from plumbline_central.indicators.milestones import read_milestones
 from plumbline_central.plan import diff
 from plumbline_central.plan_store import Baseline
 
-router = APIRouter(tags=["plans"])
+router = APIRouter(tags=["plans"], dependencies=[Depends(judged_soon)])
 
 Version = Annotated[int, Path(ge=1, lt=2**31)]
 Scope = Annotated[

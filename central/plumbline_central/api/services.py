@@ -158,6 +158,8 @@ class Services:
     """For each projection, how many ledger rows it has yet to apply."""
     faults: Callable[[], Mapping[str, str]] = dict
     """What keeps the time-series store from its work: subject -> why."""
+    judge_soon: Callable[[], None] = lambda: None
+    """Something changed that alerts are judged by: it need not wait for the timer. From any thread."""
     band: Band = field(default_factory=Band)
     language: Language = "zh"
     """For those whose browser names neither of ours."""
