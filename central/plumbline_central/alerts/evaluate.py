@@ -76,7 +76,7 @@ class Evaluator:
         """Judge everything as time passes. Raises Unreachable where the disk does not take it."""
         with self._looking:
             found = self._judge.gather(now) if self._judge else None
-            plans = self._plans.all_current()
+            plans = found.plans if found else self._plans.all_current()
             try:
                 with self.book.write() as writer:
                     self._tick_cameras(writer, plans, now)

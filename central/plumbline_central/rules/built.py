@@ -41,5 +41,5 @@ def built(
         certificates=CertificateFiles(certificates).known,
         store_faults=store_faults,
     )
-    reader = SnapshotReader(control, indicators.plans, sources, earlier_days=limits.stalled_days)
-    return Judge(reader, indicators.points, band, limits), energy
+    reader = SnapshotReader(control, sources, earlier_days=limits.stalled_days)
+    return Judge(reader, indicators.plans, indicators.points, band, limits), energy

@@ -50,7 +50,8 @@ def judged(points: IndicatorPoints) -> Judged:
 
 def follow(watch: Watch, values: Judged, band: Band, *, version: int = 0) -> Watch:
     """The watch after `values`: what was corrected or planned anew is judged anew, what is late changes nothing."""
-    watch = replace(watch, plan_version=version)
+    if version != watch.plan_version:
+        watch = replace(watch, plan_version=version)
     if not values:
         return watch
     known = {seen.at: (seen, planned) for seen, planned in values}
@@ -61,6 +62,8 @@ def follow(watch: Watch, values: Judged, band: Band, *, version: int = 0) -> Wat
         seen, planned = known.get(point.at, (None, None))
         if seen is None or not seen.valid or seen.percent is None or planned is None:
             return None
+        if (seen.ref, seen.percent, planned) == (point.ref, point.percent, point.planned):
+            return point
         return replace(point, ref=seen.ref, percent=seen.percent, planned=planned)
 
     watch, _ = revise(watch, as_known, band)

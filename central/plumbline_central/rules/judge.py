@@ -15,14 +15,17 @@ from plumbline_central.alerts.condition import Condition
 from plumbline_central.deviation import Band, Watch
 from plumbline_central.indicators.points import IndicatorPoints, PointReader
 from plumbline_central.indicators.store import effective
+from plumbline_central.plan_store import PlanStore
 from plumbline_central.rules import indicators
 from plumbline_central.rules.indicators import Judged
 from plumbline_central.rules.limits import Limits
-from plumbline_central.rules.reader import SnapshotReader
+from plumbline_central.rules.reader import Plans, SnapshotReader
 from plumbline_central.rules.snapshot import Metered, Snapshot
 
 _decode: Final = msgspec.json.Decoder(Watch).decode
 _Key = tuple[str, str]
+_NEWEST: Final = 4
+"""Points of an indicator that a look takes with it: more than two looks apart come, or are corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Gathered:
     """What one look rests on."""
 
     now: datetime
+    plans: Plans
     snapshot: Snapshot
     points: Sequence[IndicatorPoints]
 
@@ -37,8 +41,11 @@ class Gathered:
 class Judge:
     """Keeps one watch for each indicator and each meter in control.db. Usable from one thread at a time."""
 
-    def __init__(self, reader: SnapshotReader, points: PointReader, band: Band, limits: Limits) -> None:
+    def __init__(
+        self, reader: SnapshotReader, plans: PlanStore, points: PointReader, band: Band, limits: Limits
+    ) -> None:
         self._reader = reader
+        self._plans = plans
         self._points = points
         self._band = band
         self._limits = limits
@@ -47,8 +54,9 @@ class Judge:
 
     def gather(self, now: datetime) -> Gathered:
         """Read all that is looked at, before any transaction. Raises Unreachable."""
-        points = self._points.all_points()
-        return Gathered(now=now, snapshot=self._reader.read(now), points=points)
+        plans = self._plans.all_current()
+        snapshot = self._reader.read(now, plans)
+        return Gathered(now=now, plans=plans, snapshot=snapshot, points=self._points.all_points(_NEWEST))
 
     def settle(self, writer: BookWriter, found: Gathered) -> None:
         """Tell the book, in the writer's transaction. What was gathered is judged once, however often it is told."""

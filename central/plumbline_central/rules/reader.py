@@ -11,7 +11,8 @@ from typing import Final
 from plumbline import codec
 from plumbline.clock import from_us, to_us
 from plumbline.messages import Progress
-from plumbline_central.plan_store import PROGRESS, PlanStore
+from plumbline_central.plan import Scope
+from plumbline_central.plan_store import PROGRESS, Baseline
 from plumbline_central.rules.metering import Meter
 from plumbline_central.rules.snapshot import (
     Camera,
@@ -46,6 +47,7 @@ _BEFORE: Final = (
 )
 _Row = tuple[str, int, float | None, str, str, bytes]
 _Key = tuple[str, str]
+Plans = Mapping[tuple[str, str, Scope], Baseline]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,26 +74,24 @@ class _Known:
 class SnapshotReader:
     """Reads control.db, and asks `sources`. Usable from one thread at a time."""
 
-    def __init__(self, db: Database, plans: PlanStore, sources: Sources, *, earlier_days: float) -> None:
+    def __init__(self, db: Database, sources: Sources, *, earlier_days: float) -> None:
         self._db = db
-        self._plans = plans
         self._sources = sources
         self._earlier = timedelta(days=earlier_days)
         self._known: dict[_Key, _Known] = {}
 
-    def read(self, now: datetime) -> Snapshot:
-        """How everything is. Raises Unreachable."""
+    def read(self, now: datetime, plans: Plans) -> Snapshot:
+        """How everything is, beside the current `plans`. Raises Unreachable."""
         return Snapshot(
             gateways=[_gateway(status) for status in self._sources.gateways()],
-            cameras=self._cameras(),
+            cameras=self._cameras(plans),
             milestones=self._sources.milestones(),
             metered=self._sources.metered(),
             certificates=self._sources.certificates(now),
             store_faults=self._sources.store_faults(),
         )
 
-    def _cameras(self) -> list[Camera]:
-        plans = self._plans.all_current()
+    def _cameras(self, plans: Plans) -> list[Camera]:
         rows: defaultdict[_Key, list[_Row]] = defaultdict(list)
         with self._db.read() as db:
             for site, camera, *row in db.execute(_NEWEST, (_LOOKS,)):
@@ -115,9 +115,11 @@ class SnapshotReader:
 
     def _again(self, key: _Key, rows: list[_Row]) -> _Known:
         known = self._known.get(key)
-        if known is not None and known.rows == rows:
+        if known is not None and known.rows == rows[-_LOOKS:]:
             return known
-        looks = tuple(_look(row) for row in rows)[-_LOOKS:]
+        decoded = dict(zip(known.rows, known.looks, strict=True)) if known else {}
+        rows = rows[-_LOOKS:]
+        looks = tuple(decoded.get(row) or _look(row) for row in rows)
         valid = tuple(look for look in looks if look.valid)[-_VALID:]
         if len(valid) < _VALID:
             valid = self._before(key, looks[-1].at)
