@@ -142,7 +142,11 @@ class PointReader:
             and known.indicator == indicator
         ):
             return known
-        found = _together(indicator, baseline, rows)
+        told: dict[_Row, IndicatorPoint] = {}
+        if known is not None and known_rows is not None and known.baseline is baseline:
+            told = dict(zip(known_rows, known.points, strict=True))
+        points = tuple(told.get(row) or _point(baseline, row) for row in rows)
+        found = IndicatorPoints(indicator=indicator, baseline=baseline, points=points)
         self._answered[key] = (rows, found)
         return found
 

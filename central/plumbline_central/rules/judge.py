@@ -13,6 +13,7 @@ from plumbline_central import rules
 from plumbline_central.alerts.book import BookWriter
 from plumbline_central.alerts.condition import Condition
 from plumbline_central.deviation import Band, Watch
+from plumbline_central.indicators.indicator import Indicator
 from plumbline_central.indicators.points import IndicatorPoints, PointReader
 from plumbline_central.indicators.store import effective
 from plumbline_central.plan_store import PlanStore
@@ -51,6 +52,7 @@ class Judge:
         self._limits = limits
         self._judged: dict[_Key, tuple[object, Condition | None]] = {}
         """What each indicator or meter was judged by the last time, and what came of it."""
+        self._bands: dict[_Key, tuple[Indicator, Band]] = {}
 
     def gather(self, now: datetime) -> Gathered:
         """Read all that is looked at, before any transaction. Raises Unreachable."""
@@ -87,12 +89,22 @@ class Judge:
         key = (points.indicator.site, points.indicator.id)
         known = self._judged.get(key)
         if known is None or known[0] is not points:
-            band = indicators.band_of(effective(points.indicator), self._band)
+            band = self._band_of(points.indicator)
             version = points.baseline.version if points.baseline else 0
             watch = self._follow(writer, key, indicators.judged(points), band, version)
             known = self._judged[key] = (points, indicators.off_its_plan(points, watch))
         if known[1] is not None:
             yield known[1]
+
+    def _band_of(self, indicator: Indicator) -> Band:
+        key = (indicator.site, indicator.id)
+        known = self._bands.get(key)
+        if known is None or known[0] is not indicator:
+            known = self._bands[key] = (
+                indicator,
+                indicators.band_of(effective(indicator), self._band),
+            )
+        return known[1]
 
     def _meter(self, writer: BookWriter, meter: Metered) -> Iterator[Condition]:
         key = (meter.site, f"meter/{meter.device}")
