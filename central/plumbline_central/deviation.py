@@ -3,7 +3,9 @@
 Deviation = actual - planned against the plan at the time of capture: of a percent in percentage points, of a quantity
 in percent of what was planned, and nothing where that is 0. A band, not a line: raised when the last
 `hold_observations` valid observations are all strictly more than `raise_over_pp` off on the same side; cleared when as
-many are all less than `clear_below_pp` off on that side.
+many are all less than `clear_below_pp` off on that side. Observations with wide intervals say
+less: of these three must be there, and their mean `wide_margin_pp` further off (tests/bench/deviation.py: without this every sixth
+alert of a photo model that errs by 2 points is false).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Final, Literal
 
 from plumbline_central.plan import Kind, is_value
@@ -18,6 +21,7 @@ from plumbline_central.plan import Kind, is_value
 Severity = Literal["amber", "red"]
 Side = Literal["behind", "ahead"]
 
+_WIDE_OF: Final = 3
 _DECIMALS: Final = 6  # the plan's line is floating point; five points are five points
 
 
@@ -36,6 +40,9 @@ class Band:
     kind: Kind = "percent"
     side: Side | None = None
     """The side that is one too many; None: both are."""
+    wide_pp: float = 2.5
+    """An observation is wide whose 90 % interval reaches further than this from it, in its own unit."""
+    wide_margin_pp: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.clear_below_pp <= self.raise_over_pp:
@@ -91,7 +98,7 @@ class Watch:
 
     newest_at: datetime | None = None
     recent: tuple[Point, ...] = ()
-    """The last valid observations, at most `hold_observations`."""
+    """The last valid observations, as many as a judgement rests on at most."""
     firing: Side | None = None
     severity: Severity | None = None
     silent: bool = False
@@ -137,7 +144,7 @@ def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[W
         planned=planned,
         photo=seen.photo,
     )
-    recent = (*watch.recent, point)[-band.hold_observations :]
+    recent = (*watch.recent, point)[-max(band.hold_observations, _WIDE_OF) :]
     return _settle(replace(watch, recent=recent), band)
 
 
@@ -188,8 +195,9 @@ def revise(watch: Watch, known: Callable[[Point], Point | None], band: Band) -> 
 
 def is_back(watch: Watch, band: Band, firing: Side | None = None) -> bool:
     """Enough valid observations, all nearer than `clear_below_pp`: on the side of `firing`, or on both."""
-    return len(watch.recent) >= band.hold_observations and all(
-        _off(point, firing, band) < band.clear_below_pp for point in watch.recent
+    held = watch.recent[-band.hold_observations :]
+    return len(held) == band.hold_observations and all(
+        _off(point, firing, band) < band.clear_below_pp for point in held
     )
 
 
@@ -213,24 +221,28 @@ def tick(watch: Watch, now: datetime, planned_now: float | None, band: Band) -> 
         return watch, None
     overtaken = replace(last, planned=planned_now)
     side = _wholly_beyond(overtaken, band.raise_over_pp, band)
-    held = len(watch.recent) >= band.hold_observations
-    if side is None or not held or _agreed(watch.recent, band.clear_below_pp, band) != side:
+    held = watch.recent[-band.hold_observations :]
+    if side is None or len(held) < band.hold_observations or _agreed(held, band.clear_below_pp, band) != side:
         return watch, None
-    points = (*watch.recent[:-1], overtaken)
+    points = (*held[:-1], overtaken)
     return replace(watch, firing=side, severity="amber"), Verdict(change="raise", points=points)
 
 
 def _settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
     """What the last valid observations say together."""
-    points = watch.recent
+    points = watch.recent[-band.hold_observations :]
     if len(points) < band.hold_observations:
         return watch, None
     red = _agreed(points, band.raise_over_pp, band, wholly=True)
     if watch.firing is None:
-        side = _agreed(points, band.raise_over_pp, band)
+        if any(_is_wide(point, band) for point in points):
+            points = watch.recent[-max(band.hold_observations, _WIDE_OF) :]
+            side = _on_the_mean(points, band)
+        else:
+            side = _agreed(points, band.raise_over_pp, band)
         if side is None:
             return watch, None
-        severity: Severity = "red" if red else "amber"
+        severity: Severity = "red" if red == side else "amber"
         return replace(watch, firing=side, severity=severity), Verdict(
             change="raise", points=points, severity=severity
         )
@@ -239,6 +251,23 @@ def _settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
     if watch.severity == "amber" and red == watch.firing:
         return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
     return watch, None
+
+
+def _is_wide(point: Point, band: Band) -> bool:
+    if point.low is None or point.high is None:
+        return False
+    return max(point.percent - point.low, point.high - point.percent) > band.wide_pp
+
+
+def _on_the_mean(points: tuple[Point, ...], band: Band) -> Side | None:
+    """The side on which enough points are together beyond the limit and the margin, the newest among them."""
+    if len(points) < _WIDE_OF:
+        return None
+    actual, planned = (
+        fmean(values) for values in zip(*((p.percent, p.planned) for p in points), strict=True)
+    )
+    side = _side(actual, planned, band.raise_over_pp + band.wide_margin_pp, band)
+    return side if _beyond(points[-1], band.raise_over_pp, band) == side else None
 
 
 def _agreed(points: tuple[Point, ...], limit: float, band: Band, *, wholly: bool = False) -> Side | None:
