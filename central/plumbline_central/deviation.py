@@ -145,7 +145,7 @@ def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[W
         photo=seen.photo,
     )
     recent = (*watch.recent, point)[-max(band.hold_observations, _WIDE_OF) :]
-    return _settle(replace(watch, recent=recent), band)
+    return settle(replace(watch, recent=recent), band)
 
 
 def redate(
@@ -165,7 +165,7 @@ def redate(
     watch = replace(watch, newest_at=newest_at, recent=tuple(recent))
     if moved is None or moved.planned == planned:
         return watch, None
-    return _settle(watch, band)
+    return settle(watch, band)
 
 
 def replan(
@@ -190,7 +190,32 @@ def revise(watch: Watch, known: Callable[[Point], Point | None], band: Band) -> 
     if not recent and watch.recent and watch.firing is not None:
         gone = replace(watch, recent=(), firing=None, severity=None)
         return gone, Verdict(change="clear", points=watch.recent)
-    return _settle(replace(watch, recent=recent), band)
+    return settle(replace(watch, recent=recent), band)
+
+
+def settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
+    """What the last valid observations say together. Call again until nothing changes: who was behind may be ahead."""
+    points = watch.recent[-band.hold_observations :]
+    if len(points) < band.hold_observations:
+        return watch, None
+    red = _agreed(points, band.raise_over_pp, band, wholly=True)
+    if watch.firing is None:
+        if any(_is_wide(point, band) for point in points):
+            points = watch.recent[-max(band.hold_observations, _WIDE_OF) :]
+            side = _on_the_mean(points, band)
+        else:
+            side = _agreed(points, band.raise_over_pp, band)
+        if side is None:
+            return watch, None
+        severity: Severity = "red" if red == side else "amber"
+        return replace(watch, firing=side, severity=severity), Verdict(
+            change="raise", points=points, severity=severity
+        )
+    if is_back(watch, band, watch.firing):
+        return replace(watch, firing=None, severity=None), Verdict(change="clear", points=points)
+    if watch.severity == "amber" and red == watch.firing:
+        return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
+    return watch, None
 
 
 def is_back(watch: Watch, band: Band, firing: Side | None = None) -> bool:
@@ -226,31 +251,6 @@ def tick(watch: Watch, now: datetime, planned_now: float | None, band: Band) -> 
         return watch, None
     points = (*held[:-1], overtaken)
     return replace(watch, firing=side, severity="amber"), Verdict(change="raise", points=points)
-
-
-def _settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
-    """What the last valid observations say together."""
-    points = watch.recent[-band.hold_observations :]
-    if len(points) < band.hold_observations:
-        return watch, None
-    red = _agreed(points, band.raise_over_pp, band, wholly=True)
-    if watch.firing is None:
-        if any(_is_wide(point, band) for point in points):
-            points = watch.recent[-max(band.hold_observations, _WIDE_OF) :]
-            side = _on_the_mean(points, band)
-        else:
-            side = _agreed(points, band.raise_over_pp, band)
-        if side is None:
-            return watch, None
-        severity: Severity = "red" if red == side else "amber"
-        return replace(watch, firing=side, severity=severity), Verdict(
-            change="raise", points=points, severity=severity
-        )
-    if is_back(watch, band, watch.firing):
-        return replace(watch, firing=None, severity=None), Verdict(change="clear", points=points)
-    if watch.severity == "amber" and red == watch.firing:
-        return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
-    return watch, None
 
 
 def _is_wide(point: Point, band: Band) -> bool:

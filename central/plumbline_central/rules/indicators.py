@@ -8,7 +8,18 @@ from typing import Final
 
 from plumbline_central.alerts.alert import Fact, Slot
 from plumbline_central.alerts.condition import Condition
-from plumbline_central.deviation import Band, Point, Seen, Side, Watch, off_plan, revise, step
+from plumbline_central.deviation import (
+    Band,
+    Point,
+    Seen,
+    Side,
+    Verdict,
+    Watch,
+    off_plan,
+    revise,
+    settle,
+    step,
+)
 from plumbline_central.indicators.indicator import Indicator
 from plumbline_central.indicators.points import IndicatorPoints
 from plumbline_central.rules.limits import Limits
@@ -66,9 +77,16 @@ def follow(watch: Watch, values: Judged, band: Band, *, version: int = 0) -> Wat
             return point
         return replace(point, ref=seen.ref, percent=seen.percent, planned=planned)
 
-    watch, _ = revise(watch, as_known, band)
+    watch = _settled(revise(watch, as_known, band), band)
     for seen, planned in values:
-        watch, _ = step(watch, seen, planned, band)
+        watch = _settled(step(watch, seen, planned, band), band)
+    return watch
+
+
+def _settled(after: tuple[Watch, Verdict | None], band: Band) -> Watch:
+    watch, verdict = after
+    while verdict is not None:
+        watch, verdict = settle(watch, band)
     return watch
 
 
