@@ -70,11 +70,12 @@ def _band_faults(alerts: Raw) -> Iterator[Found]:
 
 
 def _hours_faults(rules: Raw) -> Iterator[Found]:
-    sites = table if isinstance(table := rules.get("site_hours"), dict) else {}
-    named = {"working_hours": rules.get("working_hours"), **{f"site_hours.{k}": v for k, v in sites.items()}}
-    for key, hours in named.items():
-        if not isinstance(hours, dict):
-            continue
+    sites = tables(rules.get("site_hours"))
+    yield from name_faults("site_hours", sites)
+    named = [(f"site_hours.{where}", hours) for where, hours in sites]
+    if isinstance(working := rules.get("working_hours"), dict):
+        named.append(("working_hours", working))
+    for key, hours in named:
         begins, ends = hours.get("from_h", 6), hours.get("until_h", 22)
         if isinstance(begins, int) and isinstance(ends, int) and ends <= begins:
             yield f"{key}.until_h", ends, f"an hour after from_h, which is {begins}"

@@ -32,6 +32,13 @@ class WorkingHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHours(WorkingHours):
+    """Those of one site."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The table [rules] of CENTRAL.toml; docs/rules.md says what each is for."""
 
@@ -74,11 +81,11 @@ class Limits:
     night_over_percent: Annotated[float, Gt(0), Le(10_000)] = 50.0
     night_over_kwh: Annotated[float, Gt(0), Le(1e6)] = 5.0
     working_hours: WorkingHours = field(default_factory=WorkingHours)
-    site_hours: dict[str, WorkingHours] = field(default_factory=dict)
+    site_hours: tuple[SiteHours, ...] = ()
     """Of sites that work at other hours."""
 
     def hours_of(self, site: str) -> WorkingHours:
-        return self.site_hours.get(site, self.working_hours)
+        return next((hours for hours in self.site_hours if hours.name == site), self.working_hours)
 
     @property
     def delays(self) -> Mapping[Rule, Delays]:

@@ -90,6 +90,8 @@ def write_central(
         ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": 6 * 3600, "fresh_for_s": 4 * DAY_S}),
+        # a busy machine's second is an hour of the demo
+        ("[rules]", {"gateway_silent_s": 4 * DAY_S, "meter_after_s": 2 * DAY_S}),
         *([("[store]", dict(store))] if store else []),
     ]
     path.write_text(toml_text(tables), encoding="utf-8")

@@ -25,6 +25,33 @@ def test_a_short_file_is_enough_and_its_paths_are_its_own(write, tmp_path):
     assert settings.webhooks == ()
 
 
+def test_the_limits_of_the_rules_are_set_in_a_table_of_their_own(write):
+    rules = load_central(
+        write(
+            'data_dir = "data"\n[rules]\nstalled_days = 21\n[[rules.site_hours]]\nname = "a12"\nuntil_h = 19\n'
+        )
+    ).rules
+
+    assert (rules.stalled_days, rules.gateway_silent_s) == (21, 900.0)
+    assert (rules.hours_of("a12").until_h, rules.hours_of("b7").until_h) == (19, 22)
+
+
+def test_limits_that_make_no_sense_are_all_said(write):
+    path = write(
+        'data_dir = "data"\n[rules]\nstaled_days = 21\ncamera_photos = 1\n'
+        '[rules.working_hours]\nfrom_h = 22\nuntil_h = 6\n[[rules.site_hours]]\nname = "a12"\nweekdays = [0]\n'
+    )
+    with pytest.raises(FaultyFile) as raised:
+        load_central(path)
+
+    assert {fault.key for fault in raised.value.faults} >= {
+        "rules.staled_days",
+        "rules.camera_photos",
+        "rules.working_hours.until_h",
+    }
+    assert len(raised.value.faults) == 4
+
+
 def test_five_mistakes_are_five_lines_with_file_key_value_and_expectation(write):
     path = write(
         """

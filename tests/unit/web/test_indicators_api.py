@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import openpyxl
@@ -217,3 +218,18 @@ async def test_every_shape_of_these_has_an_example_that_fits_it(world):
     for shape in shapes:
         (example,) = shape.model_config["json_schema_extra"]["examples"]
         shape.model_validate_json(json.dumps(example))
+
+
+async def test_alerts_are_judged_soon_after_a_change_and_not_after_a_look(funds, world, client):
+    wanted = []
+    world.api.state.services = replace(world.services, judge_soon=lambda: wanted.append(1))
+    await imported(client, "date,value\n2026-04-01,10\n")
+    value = {"indicator": "funds_paid", "at": world.clock.wall().isoformat(), "value": 30.0}
+    await client.post(f"{SITE}/values", json={"by": "li", "values": [value]})
+    await client.get(f"{SITE}/indicators")
+    refused = await client.post(
+        f"{SITE}/values", json={"by": "li", "values": [value | {"indicator": "none"}]}
+    )
+
+    assert len(wanted) == 2
+    assert refused.status_code == 422
