@@ -15,6 +15,7 @@ from plumbline.strictfile import (
     folder_faults,
     is_loopback,
     missing_files,
+    name_faults,
     prefixed,
     tables,
 )
