@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise, zip_longest
+from math import sqrt
 from statistics import median
 from typing import Final
 
@@ -55,22 +56,27 @@ def hourly(readings: Sequence[tuple[datetime, float]], start: datetime, end: dat
 
 
 def learn(hours: Sequence[Hour], tz: tzinfo, least_weeks: int) -> Mapping[Slot, Usual]:
-    """By hour of the week; those that were seen in fewer than `least_weeks` weeks have nothing usual."""
+    """By hour of the week; those that were seen in fewer than `least_weeks` weeks have nothing usual.
+
+    A few weeks say little of how far an hour strays, so all weekdays together say it of an hour of the day.
+    """
     seen: defaultdict[Slot, list[float]] = defaultdict(list)
     for at, kwh in hours:
         seen[slot(at, tz)].append(kwh)
-    return {key: _usual(values) for key, values in seen.items() if len(values) >= least_weeks}
+    middles = {key: median(values) for key, values in seen.items() if len(values) >= least_weeks}
+    strays: defaultdict[int, list[float]] = defaultdict(list)
+    for key, middle in middles.items():
+        count = len(seen[key])
+        strays[key[1]] += [sqrt(count / (count - 1)) * abs(value - middle) for value in seen[key]]
+    spreads = {hour: _MAD_TO_SIGMA * median(values) for hour, values in strays.items()}
+    return {
+        key: Usual(middle, max(spreads[key[1]], _LEAST_SPREAD * middle)) for key, middle in middles.items()
+    }
 
 
 def slot(at: datetime, tz: tzinfo) -> Slot:
     local = at.astimezone(tz)
     return local.isoweekday(), local.hour
-
-
-def _usual(values: list[float]) -> Usual:
-    middle = median(values)
-    spread = _MAD_TO_SIGMA * median(abs(value - middle) for value in values)
-    return Usual(middle, max(spread, _LEAST_SPREAD * middle))
 
 
 def _sound(readings: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, float]]:

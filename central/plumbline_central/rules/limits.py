@@ -73,7 +73,7 @@ class Limits:
     certificate_days: Days = 30.0
     certificate_red_days: Days = 7.0
     store_after_s: Seconds = 120.0
-    energy_weeks: Annotated[int, Ge(2), Le(26)] = 3
+    energy_weeks: Annotated[int, Ge(2), Le(8)] = 4
     """So many weeks must have been seen of an hour of the week before anything is usual then."""
     energy_over_percent: Annotated[float, Gt(0), Le(10_000)] = 30.0
     """A day's energy against what is usual."""

@@ -31,7 +31,10 @@ def conditions(snapshot: Snapshot, now: datetime, limits: Limits) -> Iterator[Co
 
 
 def _stalled(camera: Camera, limits: Limits) -> Iterator[Condition]:
-    """Medians of three photos, so that the noise of one neither makes nor hides a standstill."""
+    """Medians of three photos, so that the noise of one neither makes nor hides a standstill.
+
+    Photos that are less sure of themselves than what was due in the time cannot tell.
+    """
     newest, earlier = camera.valid[-_MEDIAN_OF:], camera.earlier[-_MEDIAN_OF:]
     if len(newest) < _MEDIAN_OF or len(earlier) < _MEDIAN_OF:
         return
@@ -39,10 +42,13 @@ def _stalled(camera: Camera, limits: Limits) -> Iterator[Condition]:
     if not limits.started_pp < stands < _DONE or stands - stood >= limits.stalled_pp:
         return
     until, since = newest[-1].at, earlier[-1].at
-    if camera.plan is not None:
-        due = camera.plan.planned_at(until)
-        paused = due - camera.plan.planned_at(until - timedelta(days=limits.stalled_days))
-        if paused < limits.stalled_due_pp or stands >= due:
+    wanted = max(limits.stalled_due_pp, median(look.reach for look in newest))
+    due = camera.plan.planned_at(until) if camera.plan else None
+    if due is None and wanted > limits.stalled_due_pp:
+        return
+    if camera.plan is not None and due is not None:
+        risen = due - camera.plan.planned_at(until - timedelta(days=limits.stalled_days))
+        if risen < wanted or stands >= due:
             return
     facts: dict[str, Fact] = {
         "days": float(round((until - since) / _DAY)),

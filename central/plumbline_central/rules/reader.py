@@ -30,7 +30,7 @@ from plumbline_central.stores.gateways import Silence as KeptSilence
 
 _LOOKS: Final = 6
 _VALID: Final = 3
-_OF: Final = "ref, at_us, percent, gate, photo, body"
+_OF: Final = "ref, at_us, percent, low, high, gate, photo, body"
 _VALID_ONES: Final = "standing IN ('judged', 'late', 'no_plan')"
 _NEWEST: Final = (
     f"SELECT o.site, o.camera, {_OF} FROM alert_watch w CROSS JOIN alert_observation o"  # noqa: S608 - our own names
@@ -45,7 +45,7 @@ _BEFORE: Final = (
     f"SELECT {_OF} FROM alert_observation INDEXED BY alert_observation_valid"  # noqa: S608 - our own names
     f" WHERE site = ? AND camera = ? AND {_VALID_ONES} AND at_us <= ? ORDER BY at_us DESC LIMIT ?"
 )
-_Row = tuple[str, int, float | None, str, str, bytes]
+_Row = tuple[str, int, float | None, float | None, float | None, str, str, bytes]
 _Key = tuple[str, str]
 Plans = Mapping[tuple[str, str, Scope], Baseline]
 
@@ -144,13 +144,15 @@ def meters_of(gateways: Iterable[GatewayStatus]) -> list[Meter]:
 
 
 def _look(row: _Row) -> Look:
-    ref, at_us, percent, gate, photo, body = row
+    ref, at_us, percent, low, high, gate, photo, body = row
     progress = codec.decode_body(body)
     assert isinstance(progress, Progress)
     return Look(
         ref=ref,
         at=from_us(at_us),
         percent=percent,
+        low=low,
+        high=high,
         gate=tuple(gate.split()),
         photo=photo,
         shift_px=progress.shift_px,

@@ -44,6 +44,8 @@ class Look:
     ref: str
     at: datetime
     percent: float | None
+    low: float | None = None
+    high: float | None = None
     gate: tuple[str, ...] = ()
     photo: str = ""
     shift_px: float | None = None
@@ -53,6 +55,13 @@ class Look:
     @property
     def valid(self) -> bool:
         return self.percent is not None and not self.gate
+
+    @property
+    def reach(self) -> float:
+        """How far its 90 % interval reaches from it; 0 where it has none."""
+        if self.percent is None or self.low is None or self.high is None:
+            return 0.0
+        return max(self.percent - self.low, self.high - self.percent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,18 @@ def test_nobody_stands_still_who_was_not_to_move_or_has_done_more_than_is_due():
     assert seen(standing(*(80.0,) * 3, earlier=tuple(replace(one, percent=80.0) for one in BEFORE))) == {}
 
 
+def test_photos_less_sure_than_what_was_due_cannot_tell_a_standstill():
+    def sure(reach, the_plan=STEADY):
+        one = standing(30.0, 30.0, 30.0, the_plan=the_plan)
+        valid = tuple(replace(look, low=30 - reach, high=30 + reach) for look in one.valid)
+        return seen(replace(one, valid=valid))
+
+    assert "stalled" in sure(13.9)  # 14 points were due in 14 days
+    assert "stalled" not in sure(14.1)
+    assert "stalled" in sure(2.9, None)
+    assert "stalled" not in sure(3.1, None)
+
+
 def test_finished_works_rest_and_so_do_those_not_begun():
     for percent in (98.0, 0.5):
         earlier = tuple(replace(one, percent=percent) for one in BEFORE)
