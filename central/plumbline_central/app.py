@@ -29,6 +29,8 @@ from plumbline_central.channels.deliver import Deliverer, Deliveries
 from plumbline_central.channels.remind import Reminders
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
+from plumbline_central.indicators.book import IndicatorBook
+from plumbline_central.indicators.metered import Meterer
 from plumbline_central.ledger import Ledger
 from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
@@ -69,6 +71,7 @@ class Parts:
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
+    indicator_book: IndicatorBook
     deliveries: Deliveries
     feed: Feed
     store: Store
@@ -127,6 +130,7 @@ class Parts:
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
+            indicator_book=IndicatorBook.on(control, plans),
             deliveries=Deliveries(control),
             feed=Feed(control),
             store=opened,
@@ -155,6 +159,11 @@ class Parts:
         own = (self.photos, self.gateways, self.gaps, self.progress)
         counted = (self.series, *self.store.projections, *own)
         return Books(self.ledger, counted, self.gaps)
+
+    @property
+    def meterer(self) -> Meterer:
+        book = self.indicator_book
+        return Meterer(self.control, book.indicators, book.plans, self.telemetry)
 
     def daily_heads(self, clock: Clock) -> DailyHeads:
         return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
@@ -244,6 +253,7 @@ async def _serve(
         photos=parts.photos,
         gateways=parts.gateways,
         indicators=parts.indicators,
+        indicator_book=parts.indicator_book,
         alerts=parts.book,
         feed=parts.feed,
         books=parts.books,
@@ -291,6 +301,7 @@ async def _serve(
                 EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s).run(),
                 name="evaluation",
             ),
+            tasks.create_task(parts.meterer.run(clock), name="indicators from meters"),
             tasks.create_task(deliverer.run(), name="delivery"),
             tasks.create_task(reminders.run(MqttChannel.name), name="reminders"),
             *(

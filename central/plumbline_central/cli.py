@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,43 +148,6 @@ def enroll(
     with _registry(file) as registry:
         enrolled = registry.enroll(gateway, at, key)
     print(f"gateway {enrolled.id} speaks for site {enrolled.site}")
-
-
-@app.command(epilog="Example: plumbline central plan a12 plan.csv --by 'Li Wei'")
-def plan(
-    id_: Annotated[str, typer.Argument(metavar="SITE", help="The site that the plan is for.")],
-    csv: Annotated[Path, typer.Argument(metavar="PLAN.csv", help="Rows `date,percent`, cumulative.")],
-    *,
-    by: Annotated[str, typer.Option(help="Who imports it; the name is kept with the plan.")] = "",
-    file: FileOption = _FILE,
-) -> None:
-    """Import a plan as the site's new baseline. A running service compares with it from then on."""
-    from plumbline_central.alerts.tables import open_control  # noqa: PLC0415
-    from plumbline_central.plan import parse_plan_csv, remarks  # noqa: PLC0415
-    from plumbline_central.plan_store import PROGRESS, PlanStore  # noqa: PLC0415
-
-    with _registry(file) as registry:
-        if registry.site(id_) is None:
-            raise ConfigError(
-                f"there is no site {id_!r}", hint=f"plumbline central site {id_} --config {file}"
-            )
-    try:
-        text = csv.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{csv}: {error}", hint="Name a CSV file in UTF-8.") from None
-    curve = parse_plan_csv(text, file=str(csv))
-    control = open_control(_data_dir(file) / "control.db")
-    try:
-        version = PlanStore(control).import_plan(
-            id_, PROGRESS, curve, csv.name, by or getpass.getuser(), clock_from_environment().wall()
-        )
-    finally:
-        control.close()
-    print(
-        f"plan of {id_}: version {version}, {len(curve.points)} points, {curve.start:%Y-%m-%d} to {curve.end:%Y-%m-%d}"
-    )
-    for remark in remarks(curve):
-        print(f"  note: {remark}")
 
 
 def _data_dir(file: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from plumbline_central import plan_store
+from plumbline_central.indicators import tables as indicator_tables
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import fixes
 
@@ -102,5 +103,7 @@ MIGRATIONS: Final[Migrations] = (
 
 
 def open_control(path: Path) -> Database:
-    """control.db with the tables of plans, alerts and deliveries in it. Raises ConfigError."""
-    return Database.open(path, (*plan_store.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS))
+    """control.db with the tables of plans, indicators, alerts and deliveries in it. Raises ConfigError."""
+    return Database.open(
+        path, (*plan_store.MIGRATIONS, *indicator_tables.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS)
+    )

@@ -19,6 +19,8 @@ from plumbline_central.api import (
     alert_stream,
     models,
     routes_alerts,
+    routes_indicators,
+    routes_plans,
     routes_silences,
     routes_sites,
     routes_system,
@@ -55,7 +57,16 @@ def create_api(services: Services) -> FastAPI:
     api.state.services = services
     routes = APIRouter(prefix=API, responses=_PROBLEMS)
     # routes_silences and alert_stream before routes_alerts: /alerts/stream is no alert's number
-    for part in (routes_sites, routes_silences, alert_stream, routes_alerts, routes_system, sse):
+    for part in (
+        routes_sites,
+        routes_silences,
+        alert_stream,
+        routes_alerts,
+        routes_indicators,
+        routes_plans,
+        routes_system,
+        sse,
+    ):
         routes.include_router(part.router)
     api.include_router(routes)
     api.include_router(pages.router)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from plumbline.errors import PlumblineError, Refused, Unreachable
+from plumbline.errors import FaultyFile, PlumblineError, Refused, Unreachable
 from plumbline_central.alerts.book import NotInTheBook
+from plumbline_central.indicators.store import NoSuch
 
 
 class Missing(Refused):
     """There is nothing of that name."""
 
 
+class Unreadable(Refused):
+    """What was sent is no table that can be read."""
+
+
 def status_of(error: PlumblineError) -> HTTPStatus:
     """The HTTP status that says the same as `error`."""
-    if isinstance(error, Missing | NotInTheBook):
+    if isinstance(error, Missing | NotInTheBook | NoSuch):
         return HTTPStatus.NOT_FOUND
+    if isinstance(error, FaultyFile | Unreadable):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
     if isinstance(error, Refused):
         return HTTPStatus.CONFLICT
     if isinstance(error, Unreachable):

@@ -18,6 +18,7 @@ from plumbline_central.alerts.silence import Kind, Silence
 from plumbline_central.deviation import Band
 from plumbline_central.gaps import Gap
 from plumbline_central.indicators import Curve
+from plumbline_central.indicators.book import IndicatorBook
 from plumbline_central.live import LiveEvent
 from plumbline_central.registry import Site
 from plumbline_central.stores.gateways import GatewayEvent, GatewayStatus
@@ -147,6 +148,7 @@ class Services:
     photos: Photos
     gateways: Gateways
     indicators: Indicators
+    indicator_book: IndicatorBook
     alerts: Alerts
     feed: Feed
     books: Books

@@ -44,6 +44,7 @@ class World:
             photos=self.parts.photos,
             gateways=self.parts.gateways,
             indicators=self.parts.indicators,
+            indicator_book=self.parts.indicator_book,
             alerts=self.parts.book,
             feed=self.parts.feed,
             books=self.parts.books,
