@@ -26,7 +26,7 @@ from plumbline_central.api import (
     routes_system,
     sse,
 )
-from plumbline_central.api.errors import status_of
+from plumbline_central.api.errors import PROBLEM, problem, status_of
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
 from plumbline_central.web import pages
@@ -80,16 +80,18 @@ def create_api(services: Services) -> FastAPI:
     return api
 
 
-def _answer(request: Request, status: int, detail: str, hint: str) -> Response:
+def _answer(
+    request: Request, status: int, detail: str, hint: str, error: PlumblineError | None = None
+) -> Response:
     headers = {"Retry-After": "5"} if status == 503 else {}
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": detail, "hint": hint}, status, headers)
+        return JSONResponse(problem(status, detail, hint, error), status, headers, media_type=PROBLEM)
     return pages.error_page(request, status, detail, hint, headers)
 
 
 async def _plumbline_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlumblineError)
-    return _answer(request, status_of(error), str(error), error.hint)
+    return _answer(request, status_of(error), str(error), error.hint, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

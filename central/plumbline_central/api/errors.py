@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
 
 from plumbline.errors import FaultyFile, PlumblineError, Refused, Unreachable
 from plumbline_central.alerts.book import NotInTheBook
@@ -28,3 +29,18 @@ def status_of(error: PlumblineError) -> HTTPStatus:
     if isinstance(error, Unreachable):
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+PROBLEM: Final = "application/problem+json"
+
+
+def problem(status: int, detail: str, hint: str = "", error: PlumblineError | None = None) -> dict[str, Any]:
+    """The body after RFC 9457; `hint` says what to do, `faults` names each fault of a file for programs."""
+    said: dict[str, Any] = {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "hint": hint,
+    }  # fmt: skip
+    if isinstance(error, FaultyFile):
+        said["faults"] = [
+            {"at": fault.key, "value": str(fault.value), "expected": fault.expected} for fault in error.faults
+        ]
+    return said

@@ -12,11 +12,23 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-class Problem(_Answer):
-    """Why something was not done, and what to do instead."""
+class FaultOut(_Answer):
+    """One thing wrong with a file: where, what stood there, what was expected."""
 
-    detail: str
-    hint: str
+    at: str
+    value: str
+    expected: str
+
+
+class Problem(_Answer):
+    """Why something was not done (RFC 9457, application/problem+json), and what to do instead."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: Annotated[str, Field(examples=["Conflict"])]
+    status: Annotated[int, Field(examples=[409])]
+    detail: Annotated[str, Field(examples=["an alert that is acknowledged cannot take 'acknowledge'"])]
+    hint: Annotated[str, Field(examples=["Someone was quicker; add a comment instead."])]
+    faults: Annotated[list[FaultOut] | None, Field(description="Of a file with faults, each one.")] = None
 
 
 class SiteOut(_Answer):

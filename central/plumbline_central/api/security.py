@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline_central.api.errors import PROBLEM, problem
+
 OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 _POLICY: Final = (
@@ -89,4 +91,4 @@ def _why_not(headers: Headers, path: str) -> JSONResponse | None:
 
 
 def _problem(status: int, detail: str, hint: str) -> JSONResponse:
-    return JSONResponse({"detail": detail, "hint": hint}, status)
+    return JSONResponse(problem(status, detail, hint), status, media_type=PROBLEM)

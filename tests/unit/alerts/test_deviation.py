@@ -169,8 +169,9 @@ def test_the_timer_clears_nothing_and_raises_only_what_photos_had_near_the_edge(
     else:
         assert verdict.change == "raise"
         assert watch.firing is None
-        assert len(watch.recent) == BAND.hold_observations
-        assert all(abs(point.deviation_pp) > BAND.clear_below_pp for point in watch.recent)
+        held = watch.recent[-BAND.hold_observations :]
+        assert len(held) == len(verdict.points) == BAND.hold_observations
+        assert all(abs(point.deviation_pp) > BAND.clear_below_pp for point in held)
 
 
 def test_the_plan_moving_on_past_a_fresh_photo_raises_a_site_that_was_already_near_the_edge():

@@ -202,7 +202,8 @@ async def test_what_makes_no_sense_is_refused_with_what_to_do(look, client, meth
     answer = await client.request(method, f"{V1}{path}", json=body)
 
     assert answer.status_code == status
-    assert set(answer.json()) == {"detail", "hint"}
+    assert set(answer.json()) == {"type", "title", "status", "detail", "hint"}
+    assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["hint"]
 
 

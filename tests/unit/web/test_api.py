@@ -120,7 +120,10 @@ async def test_a_store_that_is_away_is_a_503_that_says_so(world, browse):
     health = await browse().get(f"{V1}/health")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json() == {"detail": "the store does not answer", "hint": "Start it."}
+    assert answer.json() == {
+        "type": "about:blank", "title": "Service Unavailable", "status": 503,
+        "detail": "the store does not answer", "hint": "Start it.",
+    }  # fmt: skip
     assert health.json()["faults"] == faults
 
 
@@ -191,7 +194,8 @@ async def test_what_is_not_there_is_said_the_same_way_everywhere(client, method,
     )
 
     assert answer.status_code == status
-    assert set(answer.json()) == {"detail", "hint"}
+    assert set(answer.json()) == {"type", "title", "status", "detail", "hint"}
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("body", [{}, {"by": " "}, {"by": "x" * 81}, {"by": "a", "else": 1}, [], "a"])
