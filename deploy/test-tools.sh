@@ -1,9 +1,11 @@
 #!/bin/sh
-# Install what only apt has and the system tests need: a real broker, a browser, a Chinese font, a foreign Modbus client.
+# Install what only apt has and the system tests need: a real broker, a real InfluxDB, a browser, a Chinese font, a foreign Modbus client.
 # Where that is not possible the tests say themselves what they skip.
 set -eu
 wanted=""
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
+command -v influxd >/dev/null 2>&1 || wanted="$wanted influxdb"
+command -v victoria-metrics >/dev/null 2>&1 || wanted="$wanted victoria-metrics"
 command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 [ -d /usr/share/fonts/opentype/noto ] || wanted="$wanted fonts-noto-cjk"
 command -v mbpoll >/dev/null 2>&1 || wanted="$wanted mbpoll"

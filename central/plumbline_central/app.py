@@ -8,7 +8,7 @@ import fcntl
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,13 +19,18 @@ from plumbline.signing import DeviceKey
 from plumbline_central import registry
 from plumbline_central.account import Books
 from plumbline_central.alerts.book import AlertBook
+from plumbline_central.alerts.escalation import Handling
 from plumbline_central.alerts.evaluate import Evaluator
+from plumbline_central.alerts.feed import Feed
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
 from plumbline_central.alerts.timer import EvaluationTimer
 from plumbline_central.channels.deliver import Deliverer, Deliveries
+from plumbline_central.channels.remind import Reminders
 from plumbline_central.deviation import Band
 from plumbline_central.indicators import Indicators
+from plumbline_central.indicators.book import IndicatorBook
+from plumbline_central.indicators.metered import Meterer
 from plumbline_central.ledger import Ledger
 from plumbline_central.ledger.keeper import ArchiveKeeper
 from plumbline_central.live import LiveHub
@@ -34,15 +39,22 @@ from plumbline_central.project import Follower, Projection
 from plumbline_central.proof import folder as proof_folder
 from plumbline_central.proof.heads import DailyHeads, HeadBook
 from plumbline_central.proof.treelog import TreeLog
+from plumbline_central.rules.built import built
+from plumbline_central.rules.limits import Limits
+from plumbline_central.rules.metering import EnergyBook
 from plumbline_central.schema import Database, migrate
 from plumbline_central.settings import CentralSettings, HttpSettings
-from plumbline_central.stores import cursors, fixes, gateways, photos, series, sqlite
+from plumbline_central.stores import cursors, fixes, gateways, owner, photos, series, sqlite
 from plumbline_central.stores import gaps as gap_store
+from plumbline_central.stores.choice import Store, sqlite_store, store_of
+from plumbline_central.stores.influx import builder as influx
+from plumbline_central.stores.port import TelemetryStore
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from plumbline_central.channels.port import Channel
+    from plumbline_central.channels.built import Outlets
+    from plumbline_central.channels.wording import Language
     from plumbline_central.mqtt import MqttLink
 
 log = logging.getLogger(__name__)
@@ -62,8 +74,10 @@ class Parts:
     registry: registry.Registry
     ledger: Ledger
     indicators: Indicators
+    indicator_book: IndicatorBook
     deliveries: Deliveries
-    telemetry: sqlite.SqliteTelemetryStore
+    feed: Feed
+    store: Store
     series: series.SeriesProjection
     photos: photos.PhotoStore
     gateways: gateways.GatewayStore
@@ -73,6 +87,7 @@ class Parts:
     band: Band
     book: AlertBook
     evaluator: Evaluator
+    energy: EnergyBook
     progress: ProgressProjection
 
     @classmethod
@@ -84,6 +99,10 @@ class Parts:
         channels: Sequence[str] = (),
         live: LiveHub | None = None,
         archive_dir: Path | None = None,
+        store: Callable[[Database], Store] = sqlite_store,
+        handling: Handling | None = None,
+        limits: Limits | None = None,
+        certificates: Mapping[str, Path] | None = None,
     ) -> Self:
         """The parts kept in `data_dir`, made where they are not there. Raises ConfigError."""
         hub = live or LiveHub()
@@ -99,13 +118,27 @@ class Parts:
                 *photos.MIGRATIONS,
                 *gateways.MIGRATIONS,
                 *gap_store.MIGRATIONS,
+                *influx.MIGRATIONS,
+                *owner.MIGRATIONS,
             ),
         )
         plans = PlanStore(control)
         band = band or Band()
-        book = AlertBook(control, channels=channels, live=hub)
-        evaluator = Evaluator(book, plans, band)
-        telemetry = sqlite.SqliteTelemetryStore(series_db)
+        book = AlertBook(control, channels=channels, live=hub, handling=handling)
+        opened = store(series_db)
+        gateway_store = gateways.GatewayStore(series_db, hub)
+        indicator_book = IndicatorBook.on(control, plans)
+        judge, energy = built(
+            control,
+            indicator_book,
+            gateway_store,
+            opened.telemetry,
+            band=band,
+            limits=limits or Limits(),
+            store_faults=opened.faults.standing,
+            certificates=certificates or {},
+        )
+        evaluator = Evaluator(book, plans, band, judge)
         ledger = Ledger.open(data_dir / "ledger.db", archive_dir)
         return cls(
             control=control,
@@ -115,28 +148,41 @@ class Parts:
             registry=registry.Registry(control),
             ledger=ledger,
             indicators=Indicators(control, plans),
+            indicator_book=indicator_book,
             deliveries=Deliveries(control),
-            telemetry=telemetry,
-            series=series.SeriesProjection(telemetry, series_db, ledger, hub),
+            feed=Feed(control),
+            store=opened,
+            series=series.SeriesProjection(opened.telemetry, series_db, ledger, hub),
             photos=photos.PhotoStore(series_db, hub),
-            gateways=gateways.GatewayStore(series_db, hub),
+            gateways=gateway_store,
             gaps=gap_store.GapStore(series_db),
             live=hub,
             plans=plans,
             band=band,
             book=book,
             evaluator=evaluator,
+            energy=energy,
             progress=ProgressProjection(control, evaluator, hub),
         )
 
     @property
+    def telemetry(self) -> TelemetryStore:
+        return self.store.telemetry
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
-        return (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        return (self.series, *self.store.projections, self.photos, self.gateways, self.gaps, self.progress)
 
     @property
     def books(self) -> Books:
-        counted = (self.series, self.photos, self.gateways, self.gaps, self.progress)
+        own = (self.photos, self.gateways, self.gaps, self.progress)
+        counted = (self.series, *self.store.projections, *own)
         return Books(self.ledger, counted, self.gaps)
+
+    @property
+    def meterer(self) -> Meterer:
+        book = self.indicator_book
+        return Meterer(self.control, book.indicators, book.plans, self.telemetry)
 
     def daily_heads(self, clock: Clock) -> DailyHeads:
         return DailyHeads(TreeLog(self.proof_db, self.ledger), HeadBook(self.proof_db), self.key, clock)
@@ -144,6 +190,7 @@ class Parts:
     def close(self) -> None:
         self.proof_db.close()
         self.ledger.close()
+        self.store.close()
         self.series_db.close()
         self.control.close()
 
@@ -176,16 +223,21 @@ async def run(settings: CentralSettings, clock: Clock) -> None:
     Raises ConfigError where a file, the folder or the port cannot be had; nothing is started then.
     """
     with sole_user(Path(settings.data_dir)), _listen(settings.http) as listener:
-        link, channels = _outside(settings, clock)
         parts = Parts.open(
             Path(settings.data_dir),
             band=settings.alerts.band,
-            channels=[channel.name for channel in channels],
             live=LiveHub(first_id=to_us(clock.wall())),
             archive_dir=settings.archive_dir,
+            store=store_of(settings.store, clock),
+            handling=settings.alerts.handling,
+            limits=settings.rules,
+            certificates=settings.certificate_files,
         )
         try:
-            await _serve(settings, clock, parts, link, channels, listener)
+            owner.check(parts.series_db, settings.store.name, projection=parts.series.name)
+            link, outlets = _outside(settings, clock, parts.registry)
+            parts.book.tell_by(outlets.router.channels)
+            await _serve(settings, clock, parts, link, outlets, listener)
         except BaseExceptionGroup as group:
             ours, others = group.split(PlumblineError)
             if ours is None or others is not None:
@@ -202,11 +254,12 @@ async def _serve(
     clock: Clock,
     parts: Parts,
     link: MqttLink,
-    channels: Sequence[Channel],
+    outlets: Outlets,
     listener: socket.socket,
 ) -> None:
     from plumbline_central.api.app import create_api  # noqa: PLC0415 - rebuild and verify need no web server
     from plumbline_central.api.services import Services  # noqa: PLC0415
+    from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
     from plumbline_central.receive import Receiver  # noqa: PLC0415
 
     followers = [Follower(parts.ledger, projection) for projection in parts.projections]
@@ -215,13 +268,21 @@ async def _serve(
         newest = parts.ledger.last_id()
         return {follower.name: max(newest - follower.position, 0) for follower in followers}
 
+    loop = asyncio.get_running_loop()
+    timer = EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s)
+
+    def judge_soon() -> None:
+        loop.call_soon_threadsafe(timer.wake)
+
     services = Services(
         registry=parts.registry,
         telemetry=parts.telemetry,
         photos=parts.photos,
         gateways=parts.gateways,
         indicators=parts.indicators,
+        indicator_book=parts.indicator_book,
         alerts=parts.book,
+        feed=parts.feed,
         books=parts.books,
         live=parts.live,
         clock=clock,
@@ -230,8 +291,10 @@ async def _serve(
         names=settings.http.names,
         stale_after_s=settings.stale_after_s,
         behind=behind,
+        faults=parts.store.faults.standing,
+        judge_soon=judge_soon,
     )
-    deliverer = Deliverer(parts.deliveries, channels, clock=clock)
+    deliverer = Deliverer(parts.deliveries, outlets.channels, clock=clock)
     parts.book.on_change(deliverer.wake)
 
     def wake_followers() -> None:
@@ -249,7 +312,7 @@ async def _serve(
     server = _web_server(create_api(services), settings.http)
     stop = _stop_on_signals()
     async with asyncio.TaskGroup() as tasks:
-        reminders = _Reminders(parts.book, clock)
+        reminders = Reminders(parts.book, clock)
 
         def connected() -> None:
             receiver.reconnected()
@@ -262,15 +325,19 @@ async def _serve(
                 tasks.create_task(follower.run(), name=f"projection {follower.name}")
                 for follower in followers
             ),
-            tasks.create_task(
-                EvaluationTimer(parts.evaluator, clock, settings.alerts.evaluate_every_s).run(),
-                name="evaluation",
-            ),
+            tasks.create_task(timer.run(), name="evaluation"),
+            tasks.create_task(parts.meterer.run(clock), name="indicators from meters"),
+            tasks.create_task(parts.energy.run(clock), name="energy by the hour"),
             tasks.create_task(deliverer.run(), name="delivery"),
-            tasks.create_task(reminders.run(), name="reminders"),
+            tasks.create_task(reminders.run(MqttChannel.name), name="reminders"),
+            *(
+                tasks.create_task(Reminders(parts.book, clock).every(name, seconds), name=f"repeat {name}")
+                for name, seconds in outlets.repeating.items()
+            ),
             tasks.create_task(
                 ArchiveKeeper(parts.ledger, clock, settings.ledger.archive_after_s).run(), name="archive"
             ),
+            tasks.create_task(parts.store.keep(clock), name="store"),
             tasks.create_task(parts.daily_heads(clock).run(), name="tree heads"),
         ]
         serving = tasks.create_task(server.serve([listener]), name="web")
@@ -291,38 +358,18 @@ def address(http: HttpSettings) -> str:
     return f"{'https' if http.tls_cert_file else 'http'}://{shown}:{http.port}/"
 
 
-class _Reminders:
-    """After each new connection the broker is told of the open alerts again: it may have lost what it retained."""
-
-    def __init__(self, book: AlertBook, clock: Clock) -> None:
-        self._book = book
-        self._clock = clock
-        self.due = asyncio.Event()
-
-    async def run(self) -> None:
-        from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
-
-        while True:
-            await self.due.wait()
-            self.due.clear()
-            try:
-                await asyncio.to_thread(self._book.remind, MqttChannel.name, self._clock.wall())
-            except PlumblineError as why:
-                log.warning("open alerts not repeated to the broker: %s", why)
-
-
-def _outside(settings: CentralSettings, clock: Clock) -> tuple[MqttLink, list[Channel]]:
+def _outside(settings: CentralSettings, clock: Clock, sites: registry.Registry) -> tuple[MqttLink, Outlets]:
     """The link to the broker, and the channels that alerts leave by. Raises ConfigError for an unreadable file."""
-    from plumbline_central.channels.mqtt import MqttChannel  # noqa: PLC0415
-    from plumbline_central.channels.webhook import WebhookChannel, load_secret  # noqa: PLC0415
+    from plumbline_central.channels.built import outlets  # noqa: PLC0415
     from plumbline_central.mqtt import MqttLink  # noqa: PLC0415
 
     link = MqttLink(settings.broker)
-    hooks = [
-        WebhookChannel(hook.name, hook.url, load_secret(Path(hook.secret_file)), clock=clock)
-        for hook in settings.webhooks
-    ]
-    return link, [MqttChannel(link.publish), *hooks]
+
+    def name_of(site: str, language: Language) -> str:
+        known = sites.site(site)
+        return site if known is None else (known.name_zh if language == "zh" else known.name_en)
+
+    return link, outlets(settings, link.publish, clock, name_of)
 
 
 def _listen(http: HttpSettings) -> socket.socket:

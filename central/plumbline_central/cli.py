@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from plumbline.clock import clock_from_environment
 from plumbline.errors import ConfigError
 from plumbline_central.config import load_central
 from plumbline_central.registry import Registry
+from plumbline_central.settings import CentralSettings
 
 app = typer.Typer()
 
@@ -54,6 +54,13 @@ fresh_for_s = 129600       # how long the last usable photo speaks for its site
 archive_after_s = 15552000 # 180 days; older batches move to archive files, 0 keeps all in one
 # archive_dir = "/mnt/archive/plumbline"
 
+# [store]                  # readings as time series for your own tools: docs/influxdb.md; then run init again
+# kind = "influx1"         # "influx2" for 2.x, with org, bucket and token_file
+# url = "http://127.0.0.1:8086"
+# database = "plumbline"
+# retention_days = 3650    # 0: for ever
+# downsample = [{{ after_days = 90, step_s = 900 }}]
+
 # [[webhooks]]
 # name = "site-office"
 # url = "https://example.org/plumbline"
@@ -63,9 +70,19 @@ archive_after_s = 15552000 # 180 days; older batches move to archive files, 0 ke
 
 @app.command(epilog="Example: plumbline central init central.toml")
 def init(file: File = _FILE) -> None:
-    """Write a settings file to start from, and make its data folder."""
+    """Write a settings file to start from, and make its data folder; where the file names an InfluxDB, set that up.
+
+    As often as you like: it says what was there, what it made and what must be done by hand.
+    """
     if file.exists():
-        raise ConfigError(f"{file} is already there", hint="Edit it, or name another file.")
+        settings = load_central(file)
+        if settings.store.kind == "sqlite":
+            raise ConfigError(
+                f"{file} is already there, and SQLite needs no setting up",
+                hint="Edit it, or name another file.",
+            )
+        _prepare(settings)
+        return
     data_dir = file.parent / "plumbline-data"
     try:
         data_dir.mkdir(exist_ok=True, mode=0o750)
@@ -77,6 +94,21 @@ def init(file: File = _FILE) -> None:
     load_central(file)
     print(f"{file} written, data goes to {data_dir}")
     print(f"next: plumbline central site ID --zh NAME --config {file}; then plumbline central run {file}")
+
+
+def _prepare(settings: CentralSettings) -> None:
+    """Set up the server of the settings, saying what was done."""
+    from plumbline_central.stores.faults import StandingFaults  # noqa: PLC0415
+    from plumbline_central.stores.influx.builder import Influx  # noqa: PLC0415
+
+    folder = Path(settings.data_dir)
+    folder.mkdir(exist_ok=True, mode=0o750)
+    influx = Influx.open(settings.store, folder / "series.db", StandingFaults(), clock_from_environment())
+    try:
+        for done in influx.prepare():
+            print(done)
+    finally:
+        influx.close()
 
 
 @app.command(epilog="Example: plumbline central run central.toml")
@@ -116,43 +148,6 @@ def enroll(
     with _registry(file) as registry:
         enrolled = registry.enroll(gateway, at, key)
     print(f"gateway {enrolled.id} speaks for site {enrolled.site}")
-
-
-@app.command(epilog="Example: plumbline central plan a12 plan.csv --by 'Li Wei'")
-def plan(
-    id_: Annotated[str, typer.Argument(metavar="SITE", help="The site that the plan is for.")],
-    csv: Annotated[Path, typer.Argument(metavar="PLAN.csv", help="Rows `date,percent`, cumulative.")],
-    *,
-    by: Annotated[str, typer.Option(help="Who imports it; the name is kept with the plan.")] = "",
-    file: FileOption = _FILE,
-) -> None:
-    """Import a plan as the site's new baseline. A running service compares with it from then on."""
-    from plumbline_central.alerts.tables import open_control  # noqa: PLC0415
-    from plumbline_central.plan import parse_plan_csv, remarks  # noqa: PLC0415
-    from plumbline_central.plan_store import PROGRESS, PlanStore  # noqa: PLC0415
-
-    with _registry(file) as registry:
-        if registry.site(id_) is None:
-            raise ConfigError(
-                f"there is no site {id_!r}", hint=f"plumbline central site {id_} --config {file}"
-            )
-    try:
-        text = csv.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{csv}: {error}", hint="Name a CSV file in UTF-8.") from None
-    curve = parse_plan_csv(text, file=str(csv))
-    control = open_control(_data_dir(file) / "control.db")
-    try:
-        version = PlanStore(control).import_plan(
-            id_, PROGRESS, curve, csv.name, by or getpass.getuser(), clock_from_environment().wall()
-        )
-    finally:
-        control.close()
-    print(
-        f"plan of {id_}: version {version}, {len(curve.points)} points, {curve.start:%Y-%m-%d} to {curve.end:%Y-%m-%d}"
-    )
-    for remark in remarks(curve):
-        print(f"  note: {remark}")
 
 
 def _data_dir(file: Path) -> Path:

@@ -1,8 +1,11 @@
-"""When a site has left its plan: a judgement that goes one observation at a time, with time as an argument.
+"""When something has left its plan: a judgement that goes one observation at a time, with time as an argument.
 
-Deviation = actual - planned in percentage points, against the plan at the time of capture. A band, not a line:
-raised when the last `hold_observations` valid observations are all strictly more than `raise_over_pp` off on the
-same side; cleared when as many are all less than `clear_below_pp` off on that side.
+Deviation = actual - planned against the plan at the time of capture: of a percent in percentage points, of a quantity
+in percent of what was planned, and nothing where that is 0. A band, not a line: raised when the last
+`hold_observations` valid observations are all strictly more than `raise_over_pp` off on the same side; cleared when as
+many are all less than `clear_below_pp` off on that side. Observations with wide intervals say
+less: of these three must be there, and their mean `wide_margin_pp` further off (tests/bench/deviation.py: without this every sixth
+alert of a photo model that errs by 2 points is false).
 """
 
 from __future__ import annotations
@@ -10,23 +13,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Final, Literal
+
+from plumbline_central.plan import Kind, is_value
 
 Severity = Literal["amber", "red"]
 Side = Literal["behind", "ahead"]
 
+_WIDE_OF: Final = 3
 _DECIMALS: Final = 6  # the plan's line is floating point; five points are five points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """How far is too far, how near is near again, and how much must be seen before anyone is told."""
+    """How far is too far, how near is near again, and how much must be seen before anyone is told.
+
+    The two limits are points for a percent, and percent of the plan for a quantity.
+    """
 
     raise_over_pp: float = 5.0
     clear_below_pp: float = 4.0
     hold_observations: int = 2
     fresh_for_s: float = 36 * 3600.0
     """How long the last valid observation speaks for the site."""
+    kind: Kind = "percent"
+    side: Side | None = None
+    """The side that is one too many; None: both are."""
+    wide_pp: float = 2.5
+    """An observation is wide whose 90 % interval reaches further than this from it, in its own unit."""
+    wide_margin_pp: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.clear_below_pp <= self.raise_over_pp:
@@ -37,7 +53,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One photo's word on the visible works: percent 0..100 with its 90 % interval, at the time of capture."""
+    """One word on what was done, such as a photo's: a value with its 90 % interval, at the time of capture.
+
+    `percent` is 0..100 for what has no `kind` of its own, and in its own unit for a quantity.
+    """
 
     ref: str
     """Names the observation for ever."""
@@ -47,11 +66,12 @@ class Seen:
     high: float | None = None
     gate: tuple[str, ...] = ()
     photo: str = ""
+    kind: Kind = "percent"
 
     @property
     def valid(self) -> bool:
         """It may be judged: there is a value, and nothing was wrong with the photo."""
-        return self.percent is not None and 0 <= self.percent <= 100 and not self.gate
+        return self.percent is not None and is_value(self.percent, self.kind) and not self.gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +91,6 @@ class Point:
         """Signed: negative is behind plan."""
         return deviation_pp(self.percent, self.planned)
 
-    def beyond(self, limit_pp: float) -> Side | None:
-        """The side on which it is strictly more than `limit_pp` off plan."""
-        return _side(self.deviation_pp, limit_pp)
-
-    def wholly_beyond(self, limit_pp: float) -> Side | None:
-        """The side on which even the far end of its interval is strictly more than `limit_pp` off plan."""
-        side = self.beyond(limit_pp)
-        if side is None or self.low is None or self.high is None:
-            return None
-        nearest = self.high if side == "behind" else self.low
-        return side if _side(deviation_pp(nearest, self.planned), limit_pp) == side else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -90,7 +98,7 @@ class Watch:
 
     newest_at: datetime | None = None
     recent: tuple[Point, ...] = ()
-    """The last valid observations, at most `hold_observations`."""
+    """The last valid observations, as many as a judgement rests on at most."""
     firing: Side | None = None
     severity: Severity | None = None
     silent: bool = False
@@ -111,12 +119,21 @@ def deviation_pp(actual: float, planned: float) -> float:
     return round(actual - planned, _DECIMALS)
 
 
+def off_plan(actual: float, planned: float, kind: Kind) -> float | None:
+    """Points off plan, or of a quantity percent of the plan; negative is below it. None: there is no plan to be off."""
+    if kind == "percent":
+        return deviation_pp(actual, planned)
+    return None if planned == 0 else round(100 * (actual - planned) / planned, _DECIMALS)
+
+
 def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[Watch, Verdict | None]:
     """One observation further. An older one than the newest known changes nothing; an invalid one never counts."""
     if watch.newest_at is not None and seen.at <= watch.newest_at:
         return watch, None
     watch = replace(watch, newest_at=seen.at)
     if not seen.valid or seen.percent is None or planned is None:
+        return watch, None
+    if off_plan(seen.percent, planned, band.kind) is None:
         return watch, None
     point = Point(
         ref=seen.ref,
@@ -127,8 +144,8 @@ def step(watch: Watch, seen: Seen, planned: float | None, band: Band) -> tuple[W
         planned=planned,
         photo=seen.photo,
     )
-    recent = (*watch.recent, point)[-band.hold_observations :]
-    return _settle(replace(watch, recent=recent), band)
+    recent = (*watch.recent, point)[-max(band.hold_observations, _WIDE_OF) :]
+    return settle(replace(watch, recent=recent), band)
 
 
 def redate(
@@ -148,21 +165,64 @@ def redate(
     watch = replace(watch, newest_at=newest_at, recent=tuple(recent))
     if moved is None or moved.planned == planned:
         return watch, None
-    return _settle(watch, band)
+    return settle(watch, band)
 
 
 def replan(
     watch: Watch, planned_at: Callable[[datetime], float], band: Band, *, version: int
 ) -> tuple[Watch, Verdict | None]:
     """The same observations beside a new baseline, each at its own time of capture."""
-    recent = tuple(replace(point, planned=planned_at(point.at)) for point in watch.recent)
-    return _settle(replace(watch, recent=recent, plan_version=version), band)
+    watch = replace(watch, plan_version=version)
+    return revise(watch, lambda point: replace(point, planned=planned_at(point.at)), band)
+
+
+def revise(watch: Watch, known: Callable[[Point], Point | None], band: Band) -> tuple[Watch, Verdict | None]:
+    """The same observations as they are known now; None: it does not count any more.
+
+    What was raised by observations that all do not count any more is cleared.
+    """
+    now_known = (known(point) for point in watch.recent)
+    recent = tuple(
+        point
+        for point in now_known
+        if point is not None and off_plan(point.percent, point.planned, band.kind) is not None
+    )
+    if not recent and watch.recent and watch.firing is not None:
+        gone = replace(watch, recent=(), firing=None, severity=None)
+        return gone, Verdict(change="clear", points=watch.recent)
+    return settle(replace(watch, recent=recent), band)
+
+
+def settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
+    """What the last valid observations say together. Call again until nothing changes: who was behind may be ahead."""
+    points = watch.recent[-band.hold_observations :]
+    if len(points) < band.hold_observations:
+        return watch, None
+    red = _agreed(points, band.raise_over_pp, band, wholly=True)
+    if watch.firing is None:
+        if any(_is_wide(point, band) for point in points):
+            points = watch.recent[-max(band.hold_observations, _WIDE_OF) :]
+            side = _on_the_mean(points, band)
+        else:
+            side = _agreed(points, band.raise_over_pp, band)
+        if side is None:
+            return watch, None
+        severity: Severity = "red" if red == side else "amber"
+        return replace(watch, firing=side, severity=severity), Verdict(
+            change="raise", points=points, severity=severity
+        )
+    if is_back(watch, band, watch.firing):
+        return replace(watch, firing=None, severity=None), Verdict(change="clear", points=points)
+    if watch.severity == "amber" and red == watch.firing:
+        return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
+    return watch, None
 
 
 def is_back(watch: Watch, band: Band, firing: Side | None = None) -> bool:
     """Enough valid observations, all nearer than `clear_below_pp`: on the side of `firing`, or on both."""
-    return len(watch.recent) >= band.hold_observations and all(
-        _off(point, firing) < band.clear_below_pp for point in watch.recent
+    held = watch.recent[-band.hold_observations :]
+    return len(held) == band.hold_observations and all(
+        _off(point, firing, band) < band.clear_below_pp for point in held
     )
 
 
@@ -185,48 +245,63 @@ def tick(watch: Watch, now: datetime, planned_now: float | None, band: Band) -> 
     if stale or watch.firing is not None or planned_now is None:
         return watch, None
     overtaken = replace(last, planned=planned_now)
-    side = overtaken.wholly_beyond(band.raise_over_pp)
-    held = len(watch.recent) >= band.hold_observations
-    if side is None or not held or _agreed(watch.recent, band.clear_below_pp) != side:
+    side = _wholly_beyond(overtaken, band.raise_over_pp, band)
+    held = watch.recent[-band.hold_observations :]
+    if side is None or len(held) < band.hold_observations or _agreed(held, band.clear_below_pp, band) != side:
         return watch, None
-    points = (*watch.recent[:-1], overtaken)
+    points = (*held[:-1], overtaken)
     return replace(watch, firing=side, severity="amber"), Verdict(change="raise", points=points)
 
 
-def _settle(watch: Watch, band: Band) -> tuple[Watch, Verdict | None]:
-    """What the last valid observations say together."""
-    points = watch.recent
-    if len(points) < band.hold_observations:
-        return watch, None
-    red = _agreed(points, band.raise_over_pp, wholly=True)
-    if watch.firing is None:
-        side = _agreed(points, band.raise_over_pp)
-        if side is None:
-            return watch, None
-        severity: Severity = "red" if red else "amber"
-        return replace(watch, firing=side, severity=severity), Verdict(
-            change="raise", points=points, severity=severity
-        )
-    if is_back(watch, band, watch.firing):
-        return replace(watch, firing=None, severity=None), Verdict(change="clear", points=points)
-    if watch.severity == "amber" and red == watch.firing:
-        return replace(watch, severity="red"), Verdict(change="severity", points=points, severity="red")
-    return watch, None
+def _is_wide(point: Point, band: Band) -> bool:
+    if point.low is None or point.high is None:
+        return False
+    return max(point.percent - point.low, point.high - point.percent) > band.wide_pp
 
 
-def _agreed(points: tuple[Point, ...], limit_pp: float, *, wholly: bool = False) -> Side | None:
+def _on_the_mean(points: tuple[Point, ...], band: Band) -> Side | None:
+    """The side on which enough points are together beyond the limit and the margin, the newest among them."""
+    if len(points) < _WIDE_OF:
+        return None
+    actual, planned = (
+        fmean(values) for values in zip(*((p.percent, p.planned) for p in points), strict=True)
+    )
+    side = _side(actual, planned, band.raise_over_pp + band.wide_margin_pp, band)
+    return side if _beyond(points[-1], band.raise_over_pp, band) == side else None
+
+
+def _agreed(points: tuple[Point, ...], limit: float, band: Band, *, wholly: bool = False) -> Side | None:
     """The side on which all points are beyond the limit."""
-    sides = {point.wholly_beyond(limit_pp) if wholly else point.beyond(limit_pp) for point in points}
+    beyond = _wholly_beyond if wholly else _beyond
+    sides = {beyond(point, limit, band) for point in points}
     return sides.pop() if len(sides) == 1 else None
 
 
-def _off(point: Point, firing: Side | None) -> float:
+def _beyond(point: Point, limit: float, band: Band) -> Side | None:
+    """The side on which it is strictly more than `limit` off plan."""
+    return _side(point.percent, point.planned, limit, band)
+
+
+def _wholly_beyond(point: Point, limit: float, band: Band) -> Side | None:
+    """The side on which even the far end of its interval is strictly more than `limit` off plan."""
+    side = _beyond(point, limit, band)
+    if side is None or point.low is None or point.high is None:
+        return None
+    nearest = point.high if side == "behind" else point.low
+    return side if _side(nearest, point.planned, limit, band) == side else None
+
+
+def _off(point: Point, firing: Side | None, band: Band) -> float:
+    """How far, towards `firing`; where nothing was planned it is not off at all."""
+    off = off_plan(point.percent, point.planned, band.kind) or 0.0
     if firing is None:
-        return abs(point.deviation_pp)
-    return -point.deviation_pp if firing == "behind" else point.deviation_pp
+        return abs(off)
+    return -off if firing == "behind" else off
 
 
-def _side(deviation: float, limit_pp: float) -> Side | None:
-    if deviation < -limit_pp:
-        return "behind"
-    return "ahead" if deviation > limit_pp else None
+def _side(actual: float, planned: float, limit: float, band: Band) -> Side | None:
+    off = off_plan(actual, planned, band.kind)
+    if off is None or abs(off) <= limit:
+        return None
+    side: Side = "behind" if off < 0 else "ahead"
+    return side if band.side in (None, side) else None

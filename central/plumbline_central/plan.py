@@ -1,46 +1,50 @@
-"""What was planned when: dated percentages and the line between them."""
+"""What was planned when: dated values and the line between them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import Final
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from plumbline.errors import Fault, FaultyFile
-
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
-HEADER: Final = ("date", "percent")
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MAX_ROWS: Final = 10_000
-_YEARS: Final = (1970, 2100)
+Kind = Literal["percent", "quantity"]
+"""percent: 0..100, compared in points; quantity: 0 or more in a unit of its own, compared in percent of the plan."""
+Scope = Literal["visible", "total"]
+"""visible: what the cameras can see of the works; total: all of them. The two are never mixed."""
+
+MOST: Final = 1e15
+"""No quantity of any works is larger, in any unit."""
+_GAPS_SAID: Final = 3
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanCurve:
-    """Cumulative percent of the visible works due at dates; dates increase, percent never falls.
+    """What is due at dates; dates increase, and what accumulates never falls.
 
-    Raises ValueError for anything else: `parse_plan_csv` is where a person's mistakes are told.
+    Raises ValueError for anything else: `plan_table` is where a person's mistakes are told.
     """
 
     points: tuple[tuple[datetime, float], ...]
+    kind: Kind = "percent"
+    cumulative: bool = True
+    """False: a level to be held, such as a satisfaction of 85 %, that may fall again."""
 
     def __post_init__(self) -> None:
         if not self.points:
             raise ValueError("a plan has at least one point")
         before: tuple[datetime, float] | None = None
-        for at, percent in self.points:
-            if at.tzinfo is None or not 0 <= percent <= 100:
-                raise ValueError(f"({at}, {percent}) cannot be planned")
-            if before is not None and not (before[0] < at and before[1] <= percent):
-                raise ValueError(f"{at}: dates must increase and percent must not fall")
-            before = (at, percent)
+        for at, value in self.points:
+            if at.tzinfo is None or not is_value(value, self.kind):
+                raise ValueError(f"({at}, {value}) cannot be planned")
+            if before is not None and not (before[0] < at and (not self.cumulative or before[1] <= value)):
+                raise ValueError(f"{at}: dates must increase and what is done must not fall")
+            before = (at, value)
 
     @property
     def start(self) -> datetime:
@@ -55,10 +59,13 @@ class PlanCurve:
         return None if at < self.start else self.planned_at(at)
 
     def planned_at(self, at: datetime) -> float:
-        """Percent due at `at`: linear between points, 0 before the first, the last one's after it."""
+        """What is due at `at`: linear between points, the last one's after it.
+
+        Before the first point nothing of what accumulates is due; a level to be held is the first point's.
+        """
         index = bisect_right(self.points, at, key=lambda point: point[0])
         if index == 0:
-            return 0.0
+            return 0.0 if self.cumulative else self.points[0][1]
         left_at, left = self.points[index - 1]
         if index == len(self.points):
             return left
@@ -66,98 +73,75 @@ class PlanCurve:
         return left + (right - left) * ((at - left_at) / (right_at - left_at))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One date at which two plans differ; None: that plan has no such point."""
+
+    at: datetime
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDiff:
+    """What the later of two plans changed."""
+
+    changes: tuple[Change, ...]
+    start_moved: timedelta
+    end_moved: timedelta
+    furthest: float
+    """The largest difference of what is due, later plan minus earlier, at any time."""
+    furthest_at: datetime
+
+
+def is_value(value: float, kind: Kind) -> bool:
+    """Whether an indicator of `kind` can have this value at all."""
+    return 0 <= value <= (100 if kind == "percent" else MOST)
+
+
+def diff(before: PlanCurve, after: PlanCurve) -> PlanDiff:
+    """From `before` to `after`. Both are straight between their points, so the furthest apart is at one of them."""
+    old, new = dict(before.points), dict(after.points)
+    times = sorted(old | new)
+    apart = [(after.planned_at(at) - before.planned_at(at), at) for at in times]
+    furthest, at = max(apart, key=lambda one: abs(one[0]))
+    return PlanDiff(
+        changes=tuple(
+            Change(at=at, before=old.get(at), after=new.get(at)) for at in times if old.get(at) != new.get(at)
+        ),
+        start_moved=after.start - before.start,
+        end_moved=after.end - before.end,
+        furthest=furthest,
+        furthest_at=at,
+    )
+
+
 def remarks(curve: PlanCurve) -> list[str]:
     """What is allowed in a plan and still worth a word to whoever imports it."""
     said = []
-    if len(curve.points) == 1:
-        at, percent = curve.points[0]
-        said.append(f"only one point: 0 % is due before {at:%Y-%m-%d}, {percent:g} % from then on")
-    if curve.points[-1][1] < 100:
-        said.append(f"ends at {curve.points[-1][1]:g} %, not at 100 %")
+    unit = " %" if curve.kind == "percent" else ""
+    if len(curve.points) == 1 and curve.cumulative:
+        at, value = curve.points[0]
+        said.append(f"only one point: 0{unit} is due before {at:%Y-%m-%d}, {value:g}{unit} from then on")
+    last = curve.points[-1][1]
+    if curve.kind == "percent" and curve.cumulative and last < 100:
+        shares = " - are these shares of 1? Percent goes from 0 to 100" if last == 1 else ""
+        said.append(f"ends at {last:g} %, not at 100 %{shares}")
+    gaps = list(_gaps(curve))
+    said += gaps[:_GAPS_SAID]
+    if len(gaps) > _GAPS_SAID:
+        said.append(f"and {len(gaps) - _GAPS_SAID} more gaps")
     return said
 
 
-def parse_plan_csv(text: str, tz: tzinfo = SHANGHAI, *, file: str = "plan.csv") -> PlanCurve:
-    """The plan in a table with header `date,percent`, one row per point.
-
-    A date is YYYY-MM-DD (its midnight in `tz`) or an RFC 3339 time with its zone; percent is 0 to 100.
-    Raises FaultyFile with every bad row, by its number in the file.
-    """
-    rows = _rows(text)
-    number, header = next(rows, (1, []))
-    if tuple(cell.lower() for cell in header) != HEADER:
-        raise FaultyFile(
-            [
-                Fault(
-                    file=file, key=f"row {number}", value=",".join(header), expected="the header date,percent"
-                )
-            ]
-        )
-    faults: list[Fault] = []
-    points: list[tuple[datetime, float]] = []
-    for number, row in rows:
-        if number > _MAX_ROWS:
-            faults.append(Fault(file=file, key="rows", value=number, expected=f"at most {_MAX_ROWS} rows"))
-            break
-        found = _check(row, points[-1] if points else None, tz)
-        if isinstance(found, tuple):
-            points.append(found)
-        else:
-            faults += [Fault(file=file, key=f"row {number}", value=value, expected=e) for value, e in found]
-    if not points and not faults:
-        faults.append(Fault(file=file, key="rows", value=0, expected="at least one row below the header"))
-    if faults:
-        raise FaultyFile(faults)
-    return PlanCurve(points=tuple(points))
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that hold something, each with the line it ends on."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        while cells and not cells[-1]:
-            cells.pop()  # spreadsheets export empty columns
-        if cells:
-            yield reader.line_num, cells
-
-
-def _check(
-    row: Sequence[str], before: tuple[datetime, float] | None, tz: tzinfo
-) -> tuple[datetime, float] | list[tuple[str, str]]:
-    """The row's point, or (value, expectation) for each thing wrong with it."""
-    if len(row) != len(HEADER):
-        return [(",".join(row), "two cells, date and percent")]
-    wrong: list[tuple[str, str]] = []
-    at, percent = _date(row[0], tz), _percent(row[1])
-    if at is None:
-        wrong.append((row[0], "a date YYYY-MM-DD from 1970 to 2099, or a time with its zone (RFC 3339)"))
-    elif before is not None and at <= before[0]:
-        wrong.append((row[0], f"a date after {before[0].isoformat(sep=' ', timespec='minutes')}"))
-    if percent is None:
-        wrong.append((row[1], "a number from 0 to 100"))
-    elif before is not None and percent < before[1]:
-        wrong.append((row[1], f"not less than {before[1]:g}: what was done stays done"))
-    if at is None or percent is None or wrong:
-        return wrong
-    return at, percent
-
-
-def _date(text: str, tz: tzinfo) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if not _YEARS[0] <= at.year < _YEARS[1]:
-        return None
-    if at.tzinfo is None:
-        return at.replace(tzinfo=tz) if _DATE.fullmatch(text) else None
-    return at
-
-
-def _percent(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and 0 <= value <= 100 else None
+def _gaps(curve: PlanCurve) -> Iterator[str]:
+    """Where rows seem to lack, against the usual distance of this plan's dates."""
+    dates = [at for at, _ in curve.points]
+    apart = [(right - left) / _DAY for left, right in pairwise(dates)]
+    if len(apart) < 3:
+        return
+    usual = median(apart)
+    for left, right in pairwise(dates):
+        days = (right - left) / _DAY
+        if days > usual * 1.5:
+            yield f"no date from {left:%Y-%m-%d} to {right:%Y-%m-%d} ({days:g} days): a straight line is taken"

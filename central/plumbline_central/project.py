@@ -6,12 +6,13 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import msgspec
 
-from plumbline.errors import PlumblineError, Unreachable
+from plumbline.errors import Busy, PlumblineError, Unreachable
 from plumbline.messages import Lane, Record
 
 log = logging.getLogger(__name__)
@@ -179,7 +180,8 @@ class Follower:
             )
         else:
             log.error("projection %s failed", self.name, exc_info=error)
-        await asyncio.sleep(min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S))
+        pause_s = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT_S)
+        await asyncio.sleep(max(pause_s, error.after_s) if isinstance(error, Busy) else pause_s)
 
 
 def catch_up(
@@ -190,10 +192,15 @@ def catch_up(
 ) -> int:
     """Apply all the rows there are; the new cursor. `cursor` None asks the projection where it stands."""
     at = projection.cursor() if cursor is None else cursor
-    while rows := ledger.read(at, _ROWS_AT_ONCE):
-        _apply(projection, rows)
-        at = rows[-1].id
-        on_step(at)
+    rows = ledger.read(at, _ROWS_AT_ONCE)
+    with ThreadPoolExecutor(1, "ledger") as ahead:
+        while rows:
+            at = rows[-1].id
+            whole = len(rows) == _ROWS_AT_ONCE  # then more follows, and is read while the store is at work
+            coming = ahead.submit(ledger.read, at, _ROWS_AT_ONCE) if whole else None
+            _apply(projection, rows)
+            on_step(at)
+            rows = coming.result() if coming is not None else ledger.read(at, _ROWS_AT_ONCE)
     return at
 
 

@@ -44,9 +44,15 @@ _PARTS: Final = {
         extra="edge",
     ),
     "central": _Part(
-        about="The central service: run, init, site, enroll, plan, status, gaps, verify, rebuild, archive, head, stamp,"
+        about="The central service: run, init, site, enroll, plan, indicator, status, gaps, verify, rebuild, archive, head, stamp,"
         " export.",
-        modules=("plumbline_central.cli", "plumbline_central.ledger.cli", "plumbline_central.proof.cli"),
+        modules=(
+            "plumbline_central.cli",
+            "plumbline_central.ledger.cli",
+            "plumbline_central.proof.cli",
+            "plumbline_central.indicators.plan_cli",
+            "plumbline_central.indicators.cli",
+        ),
         extra="central",
     ),
     "sim": _Part(

@@ -22,6 +22,14 @@ class Unreachable(PlumblineError):
     """The far side is away; the same call may work in a minute."""
 
 
+class Busy(Unreachable):
+    """The far side asks to be left alone for a while."""
+
+    def __init__(self, message: str, *, after_s: float) -> None:
+        super().__init__(message, hint="It is tried again by itself.")
+        self.after_s = after_s
+
+
 class Refused(PlumblineError):
     """The far side, or a check, said no and will say no again."""
 

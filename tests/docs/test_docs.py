@@ -70,6 +70,8 @@ def test_every_command_that_a_page_shows_exists(page):
         (word, command.name or command.callback.__name__.replace("_", "-"))
         for word in {word for word, _ in shown}
         for command in _load(word).registered_commands
+    } | {
+        (word, group.name) for word in {word for word, _ in shown} for group in _load(word).registered_groups
     }
 
     assert shown - commands == set()

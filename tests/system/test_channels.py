@@ -7,12 +7,11 @@ import base64
 import json
 import logging
 import re
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from http_receiver import Receiver, status
 
 from plumbline.clock import ManualClock
 from plumbline.errors import ConfigError, Refused, Unreachable
@@ -31,68 +30,6 @@ NOW = datetime(2026, 3, 3, 5, tzinfo=UTC)
 SECRET = b"sixteen bytes or more"
 POINT = Point(ref="g/e/data/1", at=NOW, percent=42.0, low=41.0, high=43.0, planned=50.0, photo="p1")
 SLOT = Slot(site="demo", rule="deviation", subject="cam1")
-
-
-class Receiver:
-    """A web server that answers as told, each answer once, then 204 for ever."""
-
-    def __init__(self):
-        self.answers = []
-        self.got = []
-        self.leave = threading.Event()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.got.append((self.path, dict(self.headers.items()), body))
-                (receiver.answers.pop(0) if receiver.answers else status(204))(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def hang(self, _handler):
-        self.leave.wait(30)
-
-    def drip(self, handler):
-        """Keeps the connection busy for ever, a byte at a time."""
-        handler.send_response(500)
-        handler.end_headers()
-        while not self.leave.wait(0.02):
-            handler.wfile.write(b".")
-            handler.wfile.flush()
-
-    def flood(self, handler):
-        handler.send_response(410)
-        handler.end_headers()
-        try:
-            while not self.leave.is_set():
-                handler.wfile.write(b"x" * 65536)
-        except OSError:
-            pass  # the sender had heard enough
-
-    def stop(self):
-        self.leave.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-def status(code, text=b"", **headers):
-    def answer(handler):
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
-
-    return answer
 
 
 @pytest.fixture

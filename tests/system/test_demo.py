@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -43,6 +44,30 @@ async def test_a_simulated_project_loses_nothing(tmp_path):
     assert readings["produced"] == readings["stored"] > 20 * records["produced"]
     assert found["verify"] == "ok"
     assert {"site", "camera", "at", "percent", "low", "high", "truth", "planned"} == set(found["progress"][0])
+
+
+@pytest.mark.skipif(shutil.which("influxd") is None, reason="influxd is not installed: apt install influxdb")
+async def test_in_influxdb_is_every_reading_that_the_meters_gave(tmp_path):
+    report, data = tmp_path / "report.json", tmp_path / "kept"
+    code, said = await demo(*UNHURRIED, "--store", "influx1", "--report", str(report), "--data", str(data))
+    assert code == 0, said
+    found = json.loads(report.read_text(encoding="utf-8"))
+
+    assert found["store"] == "influx1"
+    assert found["readings"]["produced"] == found["readings"]["stored"] > 0
+    assert (data / "influxdb" / "data" / "plumbline").is_dir()
+    assert still_running(data) == []
+
+
+async def test_without_influxd_its_store_is_a_sentence_and_nothing_is_started(tmp_path):
+    process = await asyncio.create_subprocess_exec(
+        *PLUMBLINE, "demo", "--store", "influx1", stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"PATH": str(tmp_path)},
+    )  # fmt: skip
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert "influxd is not on the PATH" in " ".join(said.decode().split())
 
 
 async def test_the_slip_of_a_simulated_project_becomes_an_alert_that_clears(tmp_path):
@@ -146,7 +171,7 @@ async def test_a_killed_demo_takes_its_children_with_it(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--store", "influx2"), "writes to SQLite only"),
+        (("--store", "influx2"), "PLUMBLINE_INFLUX2_TOKEN"),
         (("--data", "/no/such/folder/here"), "is not there"),
         (("--days", "1"), "greater than or equal to 5"),
     ],

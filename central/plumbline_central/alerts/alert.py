@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-from plumbline_central.alerts.states import State
+from plumbline_central.alerts.states import PRESENT, Shown, State, shown
 from plumbline_central.deviation import Point, Severity
 
-Rule = Literal["deviation", "no_data"]
-What = Literal["raised", "returned", "severity", "acknowledged", "closed", "reminder"]
+Rule = Literal[
+    "deviation", "no_data", "regress", "stalled", "overdue_start", "milestone_overdue", "out_of_hours_energy",
+    "gateway_offline", "meter_fault", "camera_blind", "camera_moved", "clock", "buffer_filling",
+    "certificate_expiring", "store_fault",
+]  # fmt: skip
+"""What can be wrong; docs/alerts.md says of each when it is raised, when it clears, and what to do."""
+What = Literal[
+    "raised", "returned", "severity", "acknowledged", "assigned", "rectified", "reopened", "escalated", "shelved",
+    "unshelved", "suppressed", "unsuppressed", "out_of_service", "in_service", "closed", "reminder",
+]  # fmt: skip
+Fact = float | str
+"""One thing that a rule found and that a sentence may say; numbers carry their unit in their name."""
+
+
+SYSTEM: Literal["system"] = "system"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What can have one open alert at a time; `subject` is the camera."""
+    """What can have one open alert at a time.
+
+    `subject` is what the rule is about: a camera, a device, a gateway, an indicator, a milestone; a name that can stand
+    in a topic. Site `SYSTEM` is central itself.
+    """
 
     site: str
     rule: Rule
@@ -54,6 +72,28 @@ class Alert:
     acknowledged_at: datetime | None = None
     cleared_at: datetime | None = None
     closed_at: datetime | None = None
+    gateway: str = ""
+    """Through which gateway the subject is known; while that one is offline, its other alerts are suppressed."""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    """What the rule found when it was raised: the numbers of its sentence."""
+    assigned_to: str | None = None
+    assigned_at: datetime | None = None
+    rectified_by: str | None = None
+    """Who says that the cause is put right; the condition itself has the last word."""
+    rectified_at: datetime | None = None
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    suppressed_by: str | None = None
+    """Why nobody is told: the key of the alert that explains it, or the maintenance window."""
+    out_of_service: bool = False
+    escalation: int = 0
+    """How many steps it has gone up because nobody acted."""
+    since: datetime | None = None
+    """When the condition began, as far as its rule knows."""
+    waiting_since: datetime | None = None
+    """Since when a person is wanted: raised, come back, or no longer withheld; None: since `raised_at`."""
+    told: Severity | Literal["returned"] | None = None
+    """What receivers know of it: how grave it is, or that it is gone; None: they never heard of it."""
 
     @property
     def key(self) -> str:
@@ -77,6 +117,26 @@ class Alert:
         return self.latest_at or self.raised_at
 
     @property
+    def present(self) -> bool:
+        """The condition is there."""
+        return self.state in PRESENT
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody is to hear of it for now."""
+        return self.out_of_service or self.shelved_until is not None or self.suppressed_by is not None
+
+    @property
+    def shown(self) -> Shown:
+        """What people see."""
+        return shown(
+            self.state,
+            out_of_service=self.out_of_service,
+            shelved=self.shelved_until is not None,
+            suppressed=self.suppressed_by is not None,
+        )
+
+    @property
     def open(self) -> bool:
         """The condition is there, or nobody has acknowledged it yet."""
         return self.state != State.NORMAL
@@ -84,7 +144,8 @@ class Alert:
     def as_json(self) -> dict[str, Any]:
         """Flat, with times in RFC 3339: what channels, the live page and the API's readers get."""
         flat: dict[str, Any] = msgspec.to_builtins(self)
-        del flat["slot"]
+        for ours in ("slot", "told", "waiting_since"):
+            del flat[ours]
         for point, own in zip(flat["evidence"], self.evidence, strict=True):
             point["deviation_pp"] = own.deviation_pp
         return {
@@ -93,6 +154,7 @@ class Alert:
             "site": self.site,
             "rule": self.rule,
             "subject": self.subject,
+            "shown": self.shown,
             **flat,
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -10,18 +12,22 @@ import msgspec
 from plumbline_central.alerts.alert import Rule, Slot
 from plumbline_central.alerts.book import AlertBook, BookWriter
 from plumbline_central.deviation import Band, Seen, Verdict, Watch, is_back, redate, replan, step, tick
-from plumbline_central.plan_store import Baseline, PlanStore
+from plumbline_central.plan import Scope
+from plumbline_central.plan_store import PROGRESS, Baseline, PlanStore
+from plumbline_central.rules.judge import Judge
 
 _decode: Final = msgspec.json.Decoder(Watch).decode
 
 
 class Evaluator:
-    """Keeps one watch per camera in control.db, beside the book it writes to."""
+    """Keeps one watch per camera in control.db, beside the book it writes to. `judge` looks at all the rest."""
 
-    def __init__(self, book: AlertBook, plans: PlanStore, band: Band) -> None:
+    def __init__(self, book: AlertBook, plans: PlanStore, band: Band, judge: Judge | None = None) -> None:
         self.book = book
         self._plans = plans
         self._band = band
+        self._judge = judge
+        self._looking = threading.Lock()
 
     def baseline(self, site: str) -> Baseline | None:
         """What the site is judged against."""
@@ -67,16 +73,33 @@ class Evaluator:
         _save(writer, site, camera, watch)
 
     def tick(self, now: datetime) -> None:
-        """Judge every camera as time passes. Raises Unreachable where the disk does not take it."""
-        with self.book.write() as writer:
-            rows = writer.db.execute("SELECT site, camera, watch FROM alert_watch").fetchall()
-            for site, camera, text in rows:
-                before = _decode(text)
-                baseline = self.baseline(site)
-                watch = self._follow_plan(writer, site, camera, before, baseline, now)
-                watch = self._pass_time(writer, site, camera, watch, baseline, now)
-                if watch != before:
-                    _save(writer, site, camera, watch)
+        """Judge everything as time passes. Raises Unreachable where the disk does not take it."""
+        with self._looking:
+            found = self._judge.gather(now) if self._judge else None
+            plans = found.plans if found else self._plans.all_current()
+            try:
+                with self.book.write() as writer:
+                    self._tick_cameras(writer, plans, now)
+                    if self._judge and found:
+                        self._judge.settle(writer, found)
+                    else:
+                        writer.settle((), (), now)
+            except BaseException:
+                if self._judge:
+                    self._judge.forget()
+                raise
+
+    def _tick_cameras(
+        self, writer: BookWriter, plans: Mapping[tuple[str, str, Scope], Baseline], now: datetime
+    ) -> None:
+        rows = writer.db.execute("SELECT site, camera, watch FROM alert_watch").fetchall()
+        for site, camera, text in rows:
+            before = _decode(text)
+            baseline = plans.get((site, PROGRESS, "visible"))
+            watch = self._follow_plan(writer, site, camera, before, baseline, now)
+            watch = self._pass_time(writer, site, camera, watch, baseline, now)
+            if watch != before:
+                _save(writer, site, camera, watch)
 
     def _mend(self, writer: BookWriter, site: str, camera: str, watch: Watch, now: datetime) -> None:
         """After a rebuild the watch knows nothing of what the timer had raised: the photos have the last word."""
@@ -126,7 +149,8 @@ def _tell(writer: BookWriter, slot: Slot, verdict: Verdict, watch: Watch, now: d
     cause = _cause(slot, verdict.change, watch)
     match verdict.change:
         case "raise" | "silent":
-            writer.raise_(slot, verdict.severity, verdict.points, now, cause)
+            gateway = verdict.points[-1].ref.partition("/")[0]
+            writer.raise_(slot, verdict.severity, verdict.points, now, cause, gateway=gateway)
         case "clear" | "heard":
             writer.returned(slot, now, cause)
         case "severity":

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from plumbline_central import plan_store
+from plumbline_central.indicators import tables as indicator_tables
+from plumbline_central.rules import tables as rule_tables
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores import fixes
 
@@ -67,9 +69,49 @@ MIGRATIONS: Final[Migrations] = (
         ALTER TABLE alert_cursor ADD COLUMN passed_over INTEGER NOT NULL DEFAULT 0;
         """,
     ),
+    (
+        "alerts_book_1",
+        """
+        CREATE TABLE alert_latch (
+            site TEXT NOT NULL, rule TEXT NOT NULL, subject TEXT NOT NULL, is_on INTEGER NOT NULL,
+            since_us INTEGER, off_us INTEGER, PRIMARY KEY (site, rule, subject)
+        ) WITHOUT ROWID;
+        CREATE TABLE alert_silence (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, site TEXT NOT NULL, rule TEXT, subject TEXT,
+            start_us INTEGER NOT NULL, until_us INTEGER, by TEXT NOT NULL, why TEXT NOT NULL, at_us INTEGER NOT NULL,
+            ended_us INTEGER, ended_by TEXT, ended_why TEXT NOT NULL DEFAULT ''
+        );
+        CREATE TRIGGER alert_silence_is_never_cut BEFORE DELETE ON alert_silence
+        BEGIN SELECT RAISE(ABORT, 'silences are kept'); END;
+        -- told: as what receivers heard of the step; empty: not at all; ?: from before anybody noted it
+        ALTER TABLE alert_audit ADD COLUMN told TEXT NOT NULL DEFAULT '?';
+        CREATE INDEX alert_audit_by_time ON alert_audit (at_us);
+        CREATE INDEX alert_entry_open ON alert_entry (site, id) WHERE state != 'normal';
+        ALTER TABLE alert_entry ADD COLUMN shown TEXT NOT NULL DEFAULT 'normal';
+        UPDATE alert_entry SET shown = state, alert = json_set(alert, '$.told',
+            CASE state WHEN 'returned_unacknowledged' THEN 'returned' ELSE alert ->> 'severity' END)
+        WHERE state != 'normal';
+        """,
+    ),
+    (
+        "alerts_feed_1",
+        """
+        -- what receivers were told, for those that come back and ask what they missed; id is that of the audit's line
+        CREATE TABLE alert_notice (id INTEGER PRIMARY KEY, site TEXT NOT NULL, notice TEXT NOT NULL);
+        """,
+    ),
 )
 
 
 def open_control(path: Path) -> Database:
-    """control.db with the tables of plans, alerts and deliveries in it. Raises ConfigError."""
-    return Database.open(path, (*plan_store.MIGRATIONS, *fixes.MIGRATIONS, *MIGRATIONS))
+    """control.db with the tables of plans, indicators, alerts and deliveries in it. Raises ConfigError."""
+    return Database.open(
+        path,
+        (
+            *plan_store.MIGRATIONS,
+            *indicator_tables.MIGRATIONS,
+            *fixes.MIGRATIONS,
+            *MIGRATIONS,
+            *rule_tables.MIGRATIONS,
+        ),
+    )

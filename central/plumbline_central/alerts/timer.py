@@ -16,7 +16,7 @@ _LEAST_REAL_S: Final = 0.25  # a clock at thousands of times real time shall not
 
 
 class EvaluationTimer:
-    """Evaluates every `every_s` of the clock's time."""
+    """Evaluates every `every_s` of the clock's time, and soon after each `wake`."""
 
     def __init__(
         self, evaluator: Evaluator, clock: Clock, every_s: float, *, least_real_s: float = _LEAST_REAL_S
@@ -26,11 +26,17 @@ class EvaluationTimer:
         self._every_s = every_s
         self._least_real_s = least_real_s
         self._failures = 0
+        self._wanted = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something changed: do not wait for the next time. Call it in the loop."""
+        self._wanted.set()
 
     async def run(self) -> None:
         """Evaluate for ever; a failure is said and the next time tried again."""
         while True:
-            await asyncio.gather(self._clock.sleep(self._every_s), asyncio.sleep(self._least_real_s))
+            await asyncio.gather(self._next(), asyncio.sleep(self._least_real_s))
+            self._wanted.clear()
             try:
                 await asyncio.to_thread(self._evaluator.tick, self._clock.wall())
             except PlumblineError as error:
@@ -43,3 +49,15 @@ class EvaluationTimer:
                 if self._failures:
                     log.warning("evaluation works again after %d failures", self._failures)
                 self._failures = 0
+
+    async def _next(self) -> None:
+        """Return when it is time, or somebody wants it."""
+        waits = [
+            asyncio.ensure_future(one) for one in (self._clock.sleep(self._every_s), self._wanted.wait())
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

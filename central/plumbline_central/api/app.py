@@ -15,8 +15,18 @@ from starlette.staticfiles import StaticFiles
 
 from plumbline import __version__
 from plumbline.errors import PlumblineError
-from plumbline_central.api import models, routes_alerts, routes_sites, routes_system, sse
-from plumbline_central.api.errors import status_of
+from plumbline_central.api import (
+    alert_stream,
+    models,
+    routes_alerts,
+    routes_indicators,
+    routes_plans,
+    routes_silences,
+    routes_sites,
+    routes_system,
+    sse,
+)
+from plumbline_central.api.errors import PROBLEM, problem, status_of
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
 from plumbline_central.web import pages
@@ -46,7 +56,17 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     routes = APIRouter(prefix=API, responses=_PROBLEMS)
-    for part in (routes_sites, routes_alerts, routes_system, sse):
+    # routes_silences and alert_stream before routes_alerts: /alerts/stream is no alert's number
+    for part in (
+        routes_sites,
+        routes_silences,
+        alert_stream,
+        routes_alerts,
+        routes_indicators,
+        routes_plans,
+        routes_system,
+        sse,
+    ):
         routes.include_router(part.router)
     api.include_router(routes)
     api.include_router(pages.router)
@@ -60,16 +80,18 @@ def create_api(services: Services) -> FastAPI:
     return api
 
 
-def _answer(request: Request, status: int, detail: str, hint: str) -> Response:
+def _answer(
+    request: Request, status: int, detail: str, hint: str, error: PlumblineError | None = None
+) -> Response:
     headers = {"Retry-After": "5"} if status == 503 else {}
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": detail, "hint": hint}, status, headers)
+        return JSONResponse(problem(status, detail, hint, error), status, headers, media_type=PROBLEM)
     return pages.error_page(request, status, detail, hint, headers)
 
 
 async def _plumbline_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlumblineError)
-    return _answer(request, status_of(error), str(error), error.hint)
+    return _answer(request, status_of(error), str(error), error.hint, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Request
@@ -24,6 +25,13 @@ def known_site(services: ServicesDep, site: Annotated[str, Path(max_length=64)])
     if found is None:
         raise Missing(f"there is no site {site!r}", hint="See the list of sites.")
     return found
+
+
+def judged_soon(services: ServicesDep, request: Request) -> Iterator[None]:
+    """After a change by this request has been kept, alerts are judged by it."""
+    yield
+    if request.method not in ("GET", "HEAD"):
+        services.judge_soon()
 
 
 SiteDep = Annotated[Site, Depends(known_site)]

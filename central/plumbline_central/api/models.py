@@ -12,11 +12,23 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-class Problem(_Answer):
-    """Why something was not done, and what to do instead."""
+class FaultOut(_Answer):
+    """One thing wrong with a file: where, what stood there, what was expected."""
 
-    detail: str
-    hint: str
+    at: str
+    value: str
+    expected: str
+
+
+class Problem(_Answer):
+    """Why something was not done (RFC 9457, application/problem+json), and what to do instead."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: Annotated[str, Field(examples=["Conflict"])]
+    status: Annotated[int, Field(examples=[409])]
+    detail: Annotated[str, Field(examples=["an alert that is acknowledged cannot take 'acknowledge'"])]
+    hint: Annotated[str, Field(examples=["Someone was quicker; add a comment instead."])]
+    faults: Annotated[list[FaultOut] | None, Field(description="Of a file with faults, each one.")] = None
 
 
 class SiteOut(_Answer):
@@ -117,7 +129,7 @@ class EvidenceOut(_Answer):
 
 
 class AlertOut(_Answer):
-    """Numbers are those at the raise; `latest_pp` goes on."""
+    """Numbers are those at the raise; `latest_pp` goes on. `shown` is `state`, unless the alert is withheld."""
 
     id: int
     key: str
@@ -126,6 +138,10 @@ class AlertOut(_Answer):
     subject: str
     severity: str
     state: str
+    shown: Annotated[str, Field(description="As `state`, or shelved, suppressed or out_of_service.")]
+    since: Annotated[
+        datetime | None, Field(description="When the condition began, as far as its rule knows.")
+    ]
     raised_at: datetime
     deviation_pp: float | None
     planned: float | None
@@ -139,6 +155,19 @@ class AlertOut(_Answer):
     cleared_at: datetime | None
     closed_at: datetime | None
     evidence: list[EvidenceOut]
+    gateway: Annotated[str, Field(description="Through which gateway it is known; empty: through none.")]
+    facts: Annotated[dict[str, float | str], Field(description="What its rule found.")]
+    assigned_to: str | None
+    assigned_at: datetime | None
+    rectified_by: str | None
+    rectified_at: datetime | None
+    shelved_until: datetime | None
+    shelved_by: str | None
+    suppressed_by: Annotated[
+        str | None, Field(description="The key of what explains it, or maintenance-{id}.")
+    ]
+    out_of_service: bool
+    escalation: Annotated[int, Field(description="How many steps it went up because nobody acted.")]
 
 
 class StepOut(_Answer):
@@ -226,6 +255,9 @@ class HealthOut(_Answer):
     counters: dict[str, int]
     projections: dict[str, ProjectedOut]
     behind: dict[str, int]
+    faults: Annotated[
+        dict[str, str], Field(description="What keeps the time-series store from its work, in its own words.")
+    ]
     missing_records: Annotated[int, Field(description="Lacking without a word; maybe still on their way.")]
     declared_missing_records: Annotated[int, Field(description="Gone, as their gateways declared.")]
     ledger_bytes: int

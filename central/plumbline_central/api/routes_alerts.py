@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import TypeAdapter
 
-from plumbline_central.api import models
+from plumbline.errors import Refused
+from plumbline_central.alerts.alert import SYSTEM, Rule
+from plumbline_central.alerts.book import Wanted
+from plumbline_central.alerts.states import Shown
+from plumbline_central.api import models, models_alerts
 from plumbline_central.api.depends import ServicesDep
 from plumbline_central.api.errors import Missing
+from plumbline_central.api.etag import UNCHANGED, IfNoneMatch, tagged
+from plumbline_central.api.models_alerts import Moment
+from plumbline_central.api.services import Services
+from plumbline_central.deviation import Severity
 
 router = APIRouter(tags=["alerts"])
 
 AlertId = Annotated[int, Path(ge=1, lt=2**63)]
+_SITE = Query(max_length=64, description="`system` is central itself.")
+_ALERTS = TypeAdapter(list[models.AlertOut])
+_RATES = TypeAdapter(models_alerts.RatesOut)
 
 
-@router.get("/alerts")
+@router.get("/alerts", response_model=list[models.AlertOut], responses=UNCHANGED)
 def alerts(
     services: ServicesDep,
-    site: Annotated[str | None, Query(max_length=64)] = None,
-    state: Literal["open", "all"] = "open",
+    *,
+    site: Annotated[str | None, _SITE] = None,
+    rule: Rule | None = None,
+    severity: Severity | None = None,
+    state: Annotated[
+        Literal["open", "all"] | Shown, Query(description="As in `shown`; open: all but normal.")
+    ] = "open",
+    assigned_to: Annotated[str | None, Query(max_length=80)] = None,
+    since: Annotated[Moment | None, Query(description="Raised then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Raised before.")] = None,
+    after: Annotated[int | None, Query(ge=1, lt=2**63, description="The last id of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[models.AlertOut]:
-    """The newest first."""
-    if site is not None and services.registry.site(site) is None:
-        raise Missing(f"there is no site {site!r}", hint="See /api/v1/sites.")
-    book = services.alerts
-    found = book.open(site)[:limit] if state == "open" else book.recent(site, limit)
-    return [models.AlertOut.model_validate(alert) for alert in found]
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """The newest first. Where there may be more, the next page is asked for with `after` = the last id."""
+    require_site(services, site)
+    wanted = Wanted(
+        site=site,
+        rule=rule,
+        severity=severity,
+        shown=state,
+        assigned_to=assigned_to,
+        since=since,
+        until=until,
+        after=after,
+        limit=limit,
+    )
+    found = [models.AlertOut.model_validate(alert) for alert in services.alerts.find(wanted)]
+    return tagged(_ALERTS, found, if_none_match)
+
+
+@router.get("/alerts/rates", response_model=models_alerts.RatesOut, responses=UNCHANGED)
+def rates(
+    services: ServicesDep,
+    site: Annotated[str | None, _SITE] = None,
+    since: Annotated[
+        Moment | None, Query(description="Where the range begins; 7 days ago if left out.")
+    ] = None,
+    chatter_s: Annotated[float, Query(gt=0, le=31 * 86_400)] = 86_400.0,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """How many alerts people have to bear: rates from `since` to now, what stands, and what is raised too often."""
+    require_site(services, site)
+    now = services.clock.wall()
+    start = since or now - timedelta(days=7)
+    if start >= now:
+        raise Refused("the range has not begun yet", hint="Give a `since` in the past.")
+    found = services.alerts.rates(site, start, now, chatter_within=timedelta(seconds=chatter_s))
+    return tagged(_RATES, models_alerts.RatesOut.model_validate(found), if_none_match)
 
 
 @router.get("/alerts/{alert}")
@@ -57,8 +109,42 @@ def comment(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> m
     return models.AlertOut.model_validate(done)
 
 
+@router.post("/alerts/{alert}/assign")
+def assign(services: ServicesDep, alert: AlertId, order: models_alerts.AssignIn) -> models.AlertOut:
+    """Give it to somebody."""
+    done = services.alerts.assign(alert, order.to, order.by, order.comment, services.clock.wall())
+    return models.AlertOut.model_validate(done)
+
+
+@router.post("/alerts/{alert}/rectify")
+def rectify(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
+    """The cause is put right, somebody says; if the condition stays, the alert comes back unacknowledged."""
+    done = services.alerts.rectify(alert, person.by, person.comment, services.clock.wall())
+    return models.AlertOut.model_validate(done)
+
+
+@router.post("/alerts/{alert}/shelve")
+def shelve(services: ServicesDep, alert: AlertId, order: models_alerts.ShelveIn) -> models.AlertOut:
+    """Nobody is to hear of it until then, at most 30 days; it wakes by itself."""
+    done = services.alerts.shelve(alert, order.until, order.by, order.comment, services.clock.wall())
+    return models.AlertOut.model_validate(done)
+
+
+@router.post("/alerts/{alert}/unshelve")
+def unshelve(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
+    """Wake it now."""
+    done = services.alerts.unshelve(alert, person.by, person.comment, services.clock.wall())
+    return models.AlertOut.model_validate(done)
+
+
 @router.post("/alerts/{alert}/close")
 def close(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
     """Put an alert to rest whose condition is gone."""
     done = services.alerts.close(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
+
+
+def require_site(services: Services, site: str | None) -> None:
+    """Raises Missing where a site is named that there is not."""
+    if site not in (None, SYSTEM) and services.registry.site(site) is None:
+        raise Missing(f"there is no site {site!r}", hint="See /api/v1/sites.")

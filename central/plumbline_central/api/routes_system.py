@@ -52,6 +52,7 @@ def health(services: ServicesDep) -> models.HealthOut:
             name: models.ProjectedOut.model_validate(one) for name, one in standing.projections.items()
         },
         behind=dict(services.behind()),
+        faults=dict(services.faults()),
         missing_records=standing.missing,
         declared_missing_records=standing.declared_missing,
         ledger_bytes=standing.ledger_bytes,

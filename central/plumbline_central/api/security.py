@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline_central.api.errors import PROBLEM, problem
+
 OWN_NAMES: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 _POLICY: Final = (
@@ -27,6 +29,8 @@ _HEADERS: Final = {
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_NUMBER: Final = 18
 _LARGEST_BODY: Final = 64 * 1024
+_LARGEST_TABLE: Final = 4_000_000
+"""What a path that ends in /import takes: a planner's table."""
 
 
 class Guard:
@@ -42,7 +46,7 @@ class Guard:
         headers = Headers(scope=scope)
         answer = None
         if scope["method"] not in _READING:
-            answer = _why_not(headers)
+            answer = _why_not(headers, scope["path"])
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -70,7 +74,7 @@ def is_same_origin(headers: Headers) -> bool:
         return False
 
 
-def _why_not(headers: Headers) -> JSONResponse | None:
+def _why_not(headers: Headers, path: str) -> JSONResponse | None:
     if not is_same_origin(headers):
         return _problem(403, "this request comes from another website", "Send it from Plumbline's own page.")
     size = headers.get("content-length", "")
@@ -80,10 +84,11 @@ def _why_not(headers: Headers) -> JSONResponse | None:
         return _problem(
             411, "the request comes in pieces of unknown number", "Send it whole, with Content-Length."
         )
-    if len(size) > _LONGEST_NUMBER or int(size) > _LARGEST_BODY:
-        return _problem(413, f"the request has {size} bytes", f"At most {_LARGEST_BODY}.")
+    most = _LARGEST_TABLE if path.endswith("/import") else _LARGEST_BODY
+    if len(size) > _LONGEST_NUMBER or int(size) > most:
+        return _problem(413, f"the request has {size} bytes", f"At most {most}.")
     return None
 
 
 def _problem(status: int, detail: str, hint: str) -> JSONResponse:
-    return JSONResponse({"detail": detail, "hint": hint}, status)
+    return JSONResponse(problem(status, detail, hint), status, media_type=PROBLEM)

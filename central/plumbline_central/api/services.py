@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from plumbline.clock import Clock
 from plumbline_central.account import Standing
-from plumbline_central.alerts.alert import Alert, AuditLine
+from plumbline_central.alerts.alert import Alert, AuditLine, Slot
+from plumbline_central.alerts.entries import Wanted
+from plumbline_central.alerts.feed import Feed
+from plumbline_central.alerts.rates import Rates
+from plumbline_central.alerts.silence import Kind, Silence
 from plumbline_central.deviation import Band
 from plumbline_central.gaps import Gap
 from plumbline_central.indicators import Curve
+from plumbline_central.indicators.book import IndicatorBook
 from plumbline_central.live import LiveEvent
 from plumbline_central.registry import Site
 from plumbline_central.stores.gateways import GatewayEvent, GatewayStatus
@@ -66,21 +71,52 @@ class Indicators(Protocol):
 
 
 class Alerts(Protocol):
-    """The alert book. Its verbs raise Refused where the alert's state does not take them, NoSuchAlert where there is none."""
+    """The alert book. Its verbs raise Refused where the alert's state does not take them, NotInTheBook where there is none."""
 
     def open(self, site: str | None = None) -> Sequence[Alert]: ...
 
     def recent(self, site: str | None = None, limit: int = 50) -> Sequence[Alert]: ...
 
+    def find(self, wanted: Wanted) -> Sequence[Alert]: ...
+
     def get(self, alert: int) -> Alert: ...
 
     def history(self, alert: int) -> Sequence[AuditLine]: ...
+
+    def rates(
+        self, site: str | None, start: datetime, end: datetime, *, chatter_within: timedelta
+    ) -> Rates: ...
+
+    def silences(self, kind: Kind, site: str | None, now: datetime | None = None) -> Sequence[Silence]: ...
 
     def acknowledge(self, alert: int, by: str, comment: str, at: datetime) -> Alert: ...
 
     def comment(self, alert: int, by: str, text: str, at: datetime) -> Alert: ...
 
+    def assign(self, alert: int, to: str, by: str, comment: str, at: datetime) -> Alert: ...
+
+    def rectify(self, alert: int, by: str, comment: str, at: datetime) -> Alert: ...
+
+    def shelve(self, alert: int, until: datetime, by: str, why: str, at: datetime) -> Alert: ...
+
+    def unshelve(self, alert: int, by: str, comment: str, at: datetime) -> Alert: ...
+
     def close(self, alert: int, by: str, comment: str, at: datetime) -> Alert: ...
+
+    def take_out(self, slot: Slot, by: str, why: str, at: datetime) -> Silence: ...
+
+    def plan_maintenance(
+        self,
+        site: str,
+        subject: str | None,
+        start: datetime,
+        until: datetime,
+        by: str,
+        why: str,
+        at: datetime,
+    ) -> Silence: ...
+
+    def end_silence(self, kind: Kind, silence: int, by: str, comment: str, at: datetime) -> Silence: ...
 
 
 class Books(Protocol):
@@ -112,12 +148,18 @@ class Services:
     photos: Photos
     gateways: Gateways
     indicators: Indicators
+    indicator_book: IndicatorBook
     alerts: Alerts
+    feed: Feed
     books: Books
     live: Live
     clock: Clock
     behind: Callable[[], Mapping[str, int]] = dict
     """For each projection, how many ledger rows it has yet to apply."""
+    faults: Callable[[], Mapping[str, str]] = dict
+    """What keeps the time-series store from its work: subject -> why."""
+    judge_soon: Callable[[], None] = lambda: None
+    """Something changed that alerts are judged by: it need not wait for the timer. From any thread."""
     band: Band = field(default_factory=Band)
     language: Language = "zh"
     """For those whose browser names neither of ours."""

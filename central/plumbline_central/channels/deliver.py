@@ -15,13 +15,15 @@ import msgspec
 from plumbline.clock import Clock, SystemClock, from_us, to_us
 from plumbline.errors import PlumblineError, Refused
 from plumbline_central.alerts.alert import Notice
-from plumbline_central.channels.port import Busy, Channel
+from plumbline_central.channels.port import Busy, Channel, Digesting
 from plumbline_central.schema import Database
 
 log = logging.getLogger(__name__)
 
 DeliveryState = Literal["waiting", "delivered", "parked"]
 _DELIVERED_KEPT: Final = 1000
+_MOST_TOGETHER: Final = 200
+"""Notices in one digest."""
 _decode: Final = msgspec.json.Decoder(Notice).decode
 
 
@@ -56,38 +58,44 @@ class Deliveries:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def next(self, channel: str) -> Delivery | None:
-        """The oldest that waits."""
+    def waiting(self, channel: str, limit: int) -> list[Delivery]:
+        """The oldest that wait, in order."""
         with self._db.read() as db:
-            row = db.execute(
+            rows = db.execute(
                 "SELECT id, attempts, why, notice FROM alert_delivery"
-                " WHERE channel = ? AND state = 'waiting' ORDER BY id LIMIT 1",
-                (channel,),
-            ).fetchone()
-        if row is None:
-            return None
-        number, attempts, why, notice = row
-        return Delivery(
-            id=number, channel=channel, state="waiting", attempts=attempts, why=why, notice=_decode(notice)
-        )
+                " WHERE channel = ? AND state = 'waiting' ORDER BY id LIMIT ?",
+                (channel, limit),
+            ).fetchall()
+        return [
+            Delivery(
+                id=n, channel=channel, state="waiting", attempts=attempts, why=why, notice=_decode(notice)
+            )
+            for n, attempts, why, notice in rows
+        ]
 
-    def begin(self, delivery: Delivery, now_us: int) -> int:
-        """Count one attempt; when the first one was, in microseconds since 1970."""
+    def begin(self, deliveries: Sequence[Delivery], now_us: int) -> list[int]:
+        """Count one attempt of each; when each one's first was, in microseconds since 1970."""
         with self._db.write() as db:
-            row = db.execute(
-                "UPDATE alert_delivery SET attempts = attempts + 1,"
-                " first_try_us = coalesce(first_try_us, ?) WHERE id = ? RETURNING first_try_us",
-                (now_us, delivery.id),
-            ).fetchone()
-        return int(row[0])
+            return [
+                db.execute(
+                    "UPDATE alert_delivery SET attempts = attempts + 1,"
+                    " first_try_us = coalesce(first_try_us, ?) WHERE id = ? RETURNING first_try_us",
+                    (now_us, delivery.id),
+                ).fetchone()[0]
+                for delivery in deliveries
+            ]
 
-    def end(self, delivery: Delivery, state: DeliveryState, why: str) -> None:
+    def end(self, deliveries: Sequence[Delivery], state: DeliveryState, why: str) -> None:
         """Keep how the attempt ended, and the newest of those that were delivered."""
         with self._db.write() as db:
-            db.execute("UPDATE alert_delivery SET state = ?, why = ? WHERE id = ?", (state, why, delivery.id))
+            db.executemany(
+                "UPDATE alert_delivery SET state = ?, why = ? WHERE id = ?",
+                [(state, why, delivery.id) for delivery in deliveries],
+            )
+            newest = deliveries[-1]
             db.execute(
                 "DELETE FROM alert_delivery WHERE channel = ? AND state = 'delivered' AND id < ?",
-                (delivery.channel, delivery.id - _DELIVERED_KEPT),
+                (newest.channel, newest.id - _DELIVERED_KEPT),
             )
 
     def list(self, state: DeliveryState, limit: int = 100) -> list[Delivery]:
@@ -150,11 +158,12 @@ class Deliverer:
         while True:
             fresh.clear()
             try:
-                delivery = await asyncio.to_thread(self._deliveries.next, channel.name)
-                if delivery is None:
+                limit = _MOST_TOGETHER if isinstance(channel, Digesting) else 1
+                deliveries = await asyncio.to_thread(self._deliveries.waiting, channel.name, limit)
+                if not deliveries:
                     await fresh.wait()
                     continue
-                await self._deliver(channel, delivery)
+                await self._deliver(channel, deliveries)
             except PlumblineError as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "%s lost: %s", channel.name, error)
                 failures += 1
@@ -168,24 +177,26 @@ class Deliverer:
                     log.warning("%s back after %d failures", channel.name, failures)
                 failures = 0
 
-    async def _deliver(self, channel: Channel, delivery: Delivery) -> None:
-        """One attempt. Raises Unreachable where the notice is to be offered again."""
+    async def _deliver(self, channel: Channel, deliveries: Sequence[Delivery]) -> None:
+        """One attempt. Raises Unreachable where the notices are to be offered again."""
         now_us = to_us(self._clock.wall())
-        first_us = await asyncio.to_thread(self._deliveries.begin, delivery, now_us)
-        state: DeliveryState = "delivered"
-        why = ""
+        firsts = await asyncio.to_thread(self._deliveries.begin, deliveries, now_us)
         try:
-            await channel.send(delivery.notice)
+            await _send(channel, [delivery.notice for delivery in deliveries])
         except Refused as error:
-            log.warning("notice %s parked: %s", delivery.notice.id, error)
-            state, why = "parked", str(error)
+            log.warning("%s parked: %s", _named(deliveries), error)
+            await asyncio.to_thread(self._deliveries.end, deliveries, "parked", str(error))
         except PlumblineError as error:
-            if from_us(now_us) - from_us(first_us) < self._patience.give_up_after:
-                await asyncio.to_thread(self._deliveries.end, delivery, "waiting", str(error))
+            oldest_us = to_us(from_us(now_us) - self._patience.give_up_after)
+            old = [one for one, first in zip(deliveries, firsts, strict=True) if first <= oldest_us]
+            if old:
+                log.warning("%s given up: %s", _named(old), error)
+                await asyncio.to_thread(self._deliveries.end, old, "parked", f"given up: {error}")
+            if rest := [one for one in deliveries if one not in old]:
+                await asyncio.to_thread(self._deliveries.end, rest, "waiting", str(error))
                 raise
-            log.warning("notice %s given up: %s", delivery.notice.id, error)
-            state, why = "parked", f"given up: {error}"
-        await asyncio.to_thread(self._deliveries.end, delivery, state, why)
+        else:
+            await asyncio.to_thread(self._deliveries.end, deliveries, "delivered", "")
 
     async def _pause(self, channel: Channel, seconds: float) -> None:
         back = self._back[channel.name]
@@ -200,3 +211,14 @@ class Deliverer:
     def _pause_s(self, error: PlumblineError, failures: int) -> float:
         pause_s = self._patience.wait_s(failures) * random.uniform(0.8, 1.2)
         return max(pause_s, error.after_s) if isinstance(error, Busy) else pause_s
+
+
+async def _send(channel: Channel, notices: Sequence[Notice]) -> None:
+    if len(notices) > 1 and isinstance(channel, Digesting):
+        await channel.send_together(notices)
+    else:
+        await channel.send(notices[0])
+
+
+def _named(deliveries: Sequence[Delivery]) -> str:
+    return f"notice {', '.join(delivery.notice.id for delivery in deliveries)}"

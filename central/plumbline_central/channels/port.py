@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
-from plumbline.errors import Unreachable
+from plumbline.errors import Busy
 from plumbline_central.alerts.alert import Notice
+
+__all__ = ["Busy", "Channel", "Digesting", "Publish"]
 
 
 class Channel(Protocol):
@@ -21,12 +24,22 @@ class Channel(Protocol):
         ...
 
 
-class Busy(Unreachable):
-    """The receiver asks to be left alone for a while."""
+@runtime_checkable
+class Digesting(Protocol):
+    """A channel that people read: what has gathered while it was away or full comes as one message."""
 
-    def __init__(self, message: str, *, after_s: float) -> None:
-        super().__init__(message, hint="It is tried again by itself.")
-        self.after_s = after_s
+    @property
+    def name(self) -> str:
+        """As a Channel's."""
+        ...
+
+    async def send(self, notice: Notice) -> None:
+        """As a Channel's."""
+        ...
+
+    async def send_together(self, notices: Sequence[Notice]) -> None:
+        """Raises as `send` does; then none of them counts as told."""
+        ...
 
 
 class Publish(Protocol):

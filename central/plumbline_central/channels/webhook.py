@@ -1,4 +1,4 @@
-"""Alerts over HTTPS to a program of the receiver's; the one file of central that imports httpx.
+"""Alerts over HTTPS to a program of the receiver's.
 
 The body is a CloudEvents 1.0 event in JSON, signed after the Standard Webhooks specification: HMAC-SHA256 over
 `id.timestamp.body`. docs/alerts.md shows a receiver how to check it.
@@ -6,32 +6,27 @@ The body is a CloudEvents 1.0 event in JSON, signed after the Standard Webhooks 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
-import ssl
 from pathlib import Path
 from typing import Final
 
-import httpx
 import msgspec
 
 from plumbline.clock import Clock, SystemClock
-from plumbline.errors import ConfigError, Refused, Unreachable
+from plumbline.errors import ConfigError
 from plumbline_central.alerts.alert import Notice
-from plumbline_central.channels.port import Busy
+from plumbline_central.channels.http import Poster
 
 _TIMEOUT_S: Final = 10.0
 _LONGEST_ANSWER: Final = 300
-_LONGEST_PAUSE_S: Final = 3600.0
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
 _PREFIX: Final = "whsec_"
 
 
 class WebhookChannel:
-    """Posts each notice to one URL; redirects are not followed, so that the secret's word goes nowhere else."""
+    """Posts each notice to one URL."""
 
     def __init__(
         self,
@@ -45,9 +40,8 @@ class WebhookChannel:
         self.name: Final = f"webhook:{name}"
         self._url = url
         self._secret = secret
-        self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._tls: ssl.SSLContext | None = None
+        self._poster = Poster(self.name, timeout_s=timeout_s, longest_answer=_LONGEST_ANSWER)
 
     async def send(self, notice: Notice) -> None:
         body = to_event(notice)
@@ -57,40 +51,7 @@ class WebhookChannel:
                 self._secret, f"plumbline-{notice.id}", int(self._clock.wall().timestamp()), body
             ),
         }
-        try:
-            # httpx limits each read; a receiver that drips must not hold the channel either
-            async with asyncio.timeout(self._timeout_s):
-                status, retry_after, answer = await self._post(body, headers)
-        except TimeoutError:
-            raise Unreachable(f"{self.name}: no answer within {self._timeout_s:g} s") from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Refused(f"{self.name}: {error}", hint="Correct the url of the webhook.") from None
-        except httpx.TransportError as error:
-            raise Unreachable(f"{self.name}: {str(error) or type(error).__name__}") from None
-        if 200 <= status < 300:
-            return
-        said = f"{self.name}: answered {status} {answer}".rstrip()
-        if status in _TRY_AGAIN and retry_after.isdecimal():
-            raise Busy(said, after_s=min(float(retry_after), _LONGEST_PAUSE_S))
-        if status >= 500 or status in _TRY_AGAIN:
-            raise Unreachable(said)
-        raise Refused(said, hint="Look at the receiver; the notice is parked.")
-
-    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
-        """Status, Retry-After, and the beginning of the answer."""
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(ssl.create_default_context)
-        async with (
-            httpx.AsyncClient(verify=self._tls, timeout=self._timeout_s, follow_redirects=False) as client,
-            client.stream("POST", self._url, content=body, headers=headers) as response,
-        ):
-            answer = b""
-            async for chunk in response.aiter_raw():
-                answer += chunk
-                if len(answer) >= _LONGEST_ANSWER:
-                    break
-            text = " ".join(answer[:_LONGEST_ANSWER].decode("utf-8", "replace").split())
-            return response.status_code, response.headers.get("retry-after", ""), text
+        self._poster.judge(await self._poster.post(self._url, body, headers))
 
 
 def to_event(notice: Notice) -> bytes:

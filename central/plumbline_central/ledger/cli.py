@@ -24,6 +24,8 @@ from plumbline_central.gaps import Gap
 from plumbline_central.ledger.log import Ledger
 from plumbline_central.registry import Registry
 from plumbline_central.settings import CentralSettings
+from plumbline_central.stores import owner
+from plumbline_central.stores.choice import store_of
 
 app = typer.Typer()
 
@@ -141,10 +143,16 @@ def rebuild(file: File = _FILE, *, as_json: AsJson = False) -> None:
     settings = load_central(file)
     folder = Path(settings.data_dir)
     with service.sole_user(folder):
-        parts = service.Parts.open(folder, band=settings.alerts.band, archive_dir=settings.archive_dir)
+        parts = service.Parts.open(
+            folder,
+            band=settings.alerts.band,
+            archive_dir=settings.archive_dir,
+            store=store_of(settings.store, clock_from_environment()),
+        )
         try:
             parts.ledger.need_archive()
             last = parts.ledger.last_id()
+            owner.claim(parts.series_db, settings.store.name)
             with _bar(silent=as_json) as bar:
                 for projection in parts.projections:
                     task = bar.add_task(projection.name, total=last)
@@ -253,7 +261,11 @@ def _ledger(settings: CentralSettings) -> Iterator[Ledger]:
 @contextmanager
 def _parts(settings: CentralSettings) -> Iterator[service.Parts]:
     _existing(Path(settings.data_dir) / "ledger.db")
-    parts = service.Parts.open(Path(settings.data_dir), archive_dir=settings.archive_dir)
+    parts = service.Parts.open(
+        Path(settings.data_dir),
+        archive_dir=settings.archive_dir,
+        store=store_of(settings.store, clock_from_environment()),
+    )
     try:
         yield parts
     finally:

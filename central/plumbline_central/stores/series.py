@@ -40,7 +40,7 @@ MIGRATIONS: Final[Migrations] = (
     ),
     *left_behind.MIGRATIONS,
 )
-_POINTS_AT_ONCE: Final = 2_000
+_POINTS_AT_ONCE: Final = 10_000
 _ROWS_PER_CURSOR: Final = 64
 """How many rows a restart may write a second time; it saves a commit per batch."""
 _BOOTS_REMEMBERED: Final = 1_000

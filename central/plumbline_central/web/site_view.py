@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final, get_args
 
+from plumbline.errors import Unreachable
 from plumbline.messages import Lane
 from plumbline_central.alerts.alert import Alert, AuditLine
 from plumbline_central.api.services import Services
@@ -128,12 +129,16 @@ class SiteView:
         return PhotoView(info=info, seen=seen, zones=zones)
 
     @cached_property
-    def meters(self) -> list[MeterView]:
-        readings = self._services.telemetry.latest(self.site.id)
-        return [
-            MeterView(meter=meter, spark=self._spark(meter.device))
-            for meter in meters(self._texts, readings, self.statuses)
-        ]
+    def meters(self) -> list[MeterView] | None:
+        """None: what keeps the readings does not answer now; the rest of the page does without."""
+        try:
+            readings = self._services.telemetry.latest(self.site.id)
+            return [
+                MeterView(meter=meter, spark=self._spark(meter.device))
+                for meter in meters(self._texts, readings, self.statuses)
+            ]
+        except Unreachable:
+            return None
 
     @cached_property
     def alerts(self) -> list[AlertView]:

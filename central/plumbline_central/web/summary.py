@@ -57,7 +57,7 @@ def summarise(texts: Texts, facts: Facts) -> Summary:
     """The most urgent alert if there is one, else what is missing, else that all is well."""
     latest = facts.curve.latest
     deviation = latest.deviation_pp if latest else None
-    alerts = sorted(facts.open_alerts, key=_urgency)
+    alerts = sorted((alert for alert in facts.open_alerts if not alert.quiet), key=_urgency)
     if alerts and alerts[0].state != State.RETURNED_UNACKNOWLEDGED:
         said = _of_alert(texts, alerts[0], facts, latest, deviation)
     else:
@@ -78,10 +78,21 @@ def summarise(texts: Texts, facts: Facts) -> Summary:
 
 def alert_title(texts: Texts, alert: Alert) -> str:
     """What an alert is about, with the deviation it was raised at."""
-    if alert.rule == "no_data" or alert.deviation_pp is None:
+    if alert.rule == "no_data":
         return texts("alert.no_data")
+    if alert.rule == "deviation" and alert.deviation_pp is None:
+        value, plan, unit = (alert.facts.get(name, "") for name in ("value", "plan", "unit"))
+        return texts(
+            "alert.indicator", subject=alert.subject, value=_number(value), plan=_number(plan), unit=unit
+        )
+    if alert.deviation_pp is None:
+        return texts("alert.other", what=texts(f"rule.{alert.rule}"), subject=alert.subject)
     side = "behind" if alert.deviation_pp < 0 else "ahead"
     return texts(f"alert.deviation_{side}", pp=numerals.fixed(abs(alert.deviation_pp), 1))
+
+
+def _number(value: float | str) -> str:
+    return numerals.fixed(value, 1) if isinstance(value, float) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,9 @@ def _of_alert(
     if alert.rule == "no_data":
         todo = texts("hero.todo_no_data_acknowledged", **seen) if seen else texts("hero.todo_no_data")
         return _Said(level, _no_data(texts, latest, facts.now), todo)
+    if alert.deviation_pp is None:
+        todo = texts("hero.todo_other_acknowledged", **seen) if seen else texts("hero.todo_other")
+        return _Said(level, alert_title(texts, alert), todo)
     known = (off for off in (deviation, alert.latest_pp, alert.deviation_pp) if off is not None)
     off = next(known, 0.0)
     side = "behind" if off < 0 else "ahead"

@@ -25,6 +25,8 @@ from plumbline_sim.demo.broker import free_port
 from plumbline_sim.demo.play import Look, Options, Play
 from plumbline_sim.demo.report import document, failures
 from plumbline_sim.demo.stage import SEEDS, sample_project
+from plumbline_sim.demo.store import StoreName
+from plumbline_sim.demo.store import check as check_store
 from plumbline_sim.meter.ports import who_listens
 from plumbline_sim.scene.pack import find_pack
 from plumbline_sim.scene.project import Project
@@ -43,14 +45,6 @@ class TrackName(StrEnum):
 
     NEW = "new"
     RENO = "reno"
-
-
-class StoreName(StrEnum):
-    """Where central keeps time series."""
-
-    SQLITE = "sqlite"
-    INFLUX1 = "influx1"
-    INFLUX2 = "influx2"
 
 
 @app.command(epilog="Example: plumbline demo --days 30 · plumbline demo --headless --days 60 --report r.json")
@@ -76,14 +70,13 @@ def demo(
         int, typer.Option(help="Of the page; a free one is taken where it is in use.", min=0)
     ] = 8088,
     data: Annotated[Path | None, typer.Option(help="Keep everything in this folder.")] = None,
-    store: Annotated[StoreName, typer.Option(help="Time-series store.")] = StoreName.SQLITE,
+    store: Annotated[
+        StoreName, typer.Option(help="Time-series store; influx1 starts an influxd of its own.")
+    ] = StoreName.SQLITE,
     report: Annotated[Path | None, typer.Option(help="Write what was counted, as JSON.")] = None,
 ) -> None:
     """Simulated meters and camera, a real gateway, a real broker, a real central service, and the page."""
-    if store is not StoreName.SQLITE:
-        raise ConfigError(
-            f"--store {store}: this version of Plumbline writes to SQLite only", hint="Leave --store out."
-        )
+    check_store(store)
     if report is not None and not report.absolute().parent.is_dir():
         raise ConfigError(
             f"--report {report}: {report.parent} is not there", hint=f"mkdir -p {report.parent}"
@@ -100,6 +93,7 @@ def demo(
             port=_port(port),
             folder=folder,
             supervise=headless,
+            store=store,
         )
         found = asyncio.run(_run(options, watched=not headless))
     if found is None:
@@ -130,7 +124,9 @@ async def _run(options: Options, *, watched: bool) -> dict[str, Any] | None:
     try:
         console.print("Starting broker, simulators, central and gateway …")
         async with Play(options) as running:
-            console.print(f"Page: [bold]{running.url}[/bold]   ({running.broker}, data in {options.folder})")
+            console.print(
+                f"Page: [bold]{running.url}[/bold]   ({running.broker}, {options.store}, data in {options.folder})"
+            )
             with _progress_bar(options.days) as show:
                 await play.perform(running, show)
             found = await play.count(running, asyncio.get_running_loop().time() - began)

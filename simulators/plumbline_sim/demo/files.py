@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,23 @@ def camera_table(
     }
 
 
-def write_central(path: Path, *, broker_port: int, broker_version: str, http_port: int) -> None:
-    """A file for `plumbline central run`."""
+def write_central(
+    path: Path,
+    *,
+    broker_port: int,
+    broker_version: str,
+    http_port: int,
+    store: Mapping[str, str] | None = None,
+) -> None:
+    """A file for `plumbline central run`; `store` is its table of that name."""
     tables: list[tuple[str, dict[str, Any]]] = [
         ("", {"data_dir": "central-data", "stale_after_s": 3 * _POLL_S}),
         ("[broker]", {"host": "127.0.0.1", "port": broker_port, "version": broker_version}),
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": 6 * 3600, "fresh_for_s": 4 * DAY_S}),
+        # a busy machine's second is an hour of the demo
+        ("[rules]", {"gateway_silent_s": 4 * DAY_S, "meter_after_s": 2 * DAY_S}),
+        *([("[store]", dict(store))] if store else []),
     ]
     path.write_text(toml_text(tables), encoding="utf-8")
 

@@ -17,6 +17,8 @@ from plumbline_sim.demo import broker, files
 from plumbline_sim.demo.central import PLUMBLINE, CentralClient, plumbline, plumbline_json
 from plumbline_sim.demo.report import Findings
 from plumbline_sim.demo.stage import Stage, first_midnight, raised, sample_project
+from plumbline_sim.demo.store import StoreName
+from plumbline_sim.demo.store import table as store_table
 from plumbline_sim.demo.stored import compare_polls, stored_bodies, stored_readings
 from plumbline_sim.demo.tally import compare
 from plumbline_sim.demo.tree import Child, ProcessTree
@@ -40,6 +42,7 @@ class Options:
     folder: Path
     supervise: bool
     """Whether the demo itself plays the supervisor who acknowledges alerts."""
+    store: StoreName = StoreName.SQLITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +99,16 @@ class Play:
         url = f"http://127.0.0.1:{options.port}"
         site, central, plan = (folder / name for name in ("site.toml", "central.toml", "plan.csv"))
         files.write_site(site, stage, broker_port=carrier.port, broker_version=carrier.version)
+        store = await store_table(options.store, tree, folder)
         files.write_central(
-            central, broker_port=carrier.port, broker_version=carrier.version, http_port=options.port
+            central,
+            broker_port=carrier.port,
+            broker_version=carrier.version,
+            http_port=options.port,
+            store=store,
         )
+        if store:
+            await plumbline("central", "init", central)
         files.write_plan(plan, stage)
         key = (await plumbline_json("edge", "check", site))["public_key"]
         at_central = ("--config", central)
@@ -164,7 +174,7 @@ async def count(running: Running, wall_s: float) -> Findings:
         seed=running.options.seed,
         wall_s=wall_s,
         broker=running.broker,
-        store="sqlite",
+        store=running.options.store,
         records=compare_polls(answered, stored)
         + compare(
             (shot.sha256 for shot in stage.camera.oplog.shots),
@@ -177,7 +187,9 @@ async def count(running: Running, wall_s: float) -> Findings:
                 for metric, steps in operation.values
                 if steps is not None
             ),
-            await asyncio.to_thread(lambda: list(stored_readings(data, files.SITE))),
+            await asyncio.to_thread(
+                lambda: list(stored_readings(running.options.folder / "central.toml", files.SITE))
+            ),
         ),
         dropped_declared=sum(gap["declared"] for gap in gaps),
         photos_served=len(stage.camera.oplog.shots),

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from plumbline import ranges
+from plumbline.clock import SystemClock
 from plumbline.messages import Body, Frame, Lane
 from plumbline.metrics import BY_CODE, BY_NAME
 from plumbline.ranges import Ranges
+from plumbline_central.app import Parts
+from plumbline_central.config import load_central
 from plumbline_central.ledger import Ledger
-from plumbline_central.stores.sqlite import SqliteTelemetryStore
+from plumbline_central.stores.choice import store_of
 from plumbline_edge.outbox.view import lane_states
 from plumbline_sim.demo.tally import Tally, compare
 from plumbline_sim.meter.oplog import Operation
@@ -82,10 +85,12 @@ def stored_bodies(data: Path) -> list[Body]:
         ledger.close()
 
 
-def stored_readings(data: Path, site: str) -> Iterator[tuple[str, str, int]]:
-    """Every value in the time-series store: (device, metric, steps of its resolution)."""
-    with contextlib.closing(SqliteTelemetryStore.open(data / "series.db")) as store:
-        for newest in store.latest(site):
+def stored_readings(central: Path, site: str) -> Iterator[tuple[str, str, int]]:
+    """Every value in the time-series store of a central's settings: (device, metric, steps of its resolution)."""
+    settings = load_central(central)
+    parts = Parts.open(Path(settings.data_dir), store=store_of(settings.store, SystemClock()))
+    with contextlib.closing(parts):
+        for newest in parts.telemetry.latest(site):
             metric = BY_NAME[newest.metric]
-            for _, value in store.series(site, newest.device, newest.metric, *_ALWAYS):
+            for _, value in parts.telemetry.series(site, newest.device, newest.metric, *_ALWAYS):
                 yield newest.device, newest.metric, metric.to_wire(value)

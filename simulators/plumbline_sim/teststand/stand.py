@@ -299,6 +299,7 @@ def _write_files(
         broker_table,
         ("[http]", {"host": "127.0.0.1", "port": http_port}),
         ("[alerts]", {"evaluate_every_s": min(86_400.0, max(60.0, wish.speed))}),
+        ("[rules]", {"gateway_silent_s": min(3e7, max(900.0, 60 * wish.speed))}),
     ]
     (folder / "site.toml").write_text(toml_text(site), encoding="utf-8")
     (folder / "central.toml").write_text(toml_text(central), encoding="utf-8")

@@ -1,11 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from plumbline.clock import to_us
 from plumbline.messages import Health, Progress, Record
+from plumbline_central.alerts.alert import Rule, Slot
 from plumbline_central.alerts.book import AlertBook
+from plumbline_central.alerts.condition import Condition
 from plumbline_central.alerts.evaluate import Evaluator
 from plumbline_central.alerts.projection import ProgressProjection
 from plumbline_central.alerts.tables import open_control
@@ -35,11 +38,11 @@ class Told(LiveHub):
 class Central:
     """The part of central that judges, on one file; open it again for a restart."""
 
-    def __init__(self, path: Path, *, channels=("mqtt",), band=None):
+    def __init__(self, path: Path, *, channels=("mqtt",), band=None, handling=None):
         self.db = open_control(path)
         self.live = Told()
         self.plans = PlanStore(self.db)
-        self.book = AlertBook(self.db, channels=channels, live=self.live)
+        self.book = AlertBook(self.db, channels=channels, live=self.live, handling=handling)
         self.evaluator = Evaluator(self.book, self.plans, band or Band())
         self.projection = ProgressProjection(self.db, self.evaluator, self.live)
         self.indicators = Indicators(self.db, self.plans)
@@ -57,8 +60,29 @@ class Central:
     def tick(self, day):
         self.evaluator.tick(START + timedelta(days=day))
 
+    def settle(self, at, *conditions, looked_at=None, delays=None):
+        """One look at `looked_at`, or at all the rules."""
+        with self.book.write() as writer:
+            writer.settle(conditions, looked_at or get_args(Rule), at, delays)
+
+    def told(self):
+        """What the channel was told, the first notice first, with the subject."""
+        sent = reversed(self.deliveries.list("waiting", 1_000_000))
+        return [(d.notice.what, d.notice.alert.subject) for d in sent]
+
     def close(self):
         self.db.close()
+
+
+def condition(rule="meter_fault", subject="m1", severity="amber", *, gateway="gw1", evidence="", **facts):
+    return Condition(
+        slot=Slot(site=SITE, rule=rule, subject=subject),
+        severity=severity,
+        since=START,
+        gateway=gateway,
+        facts=facts,
+        evidence=evidence,
+    )
 
 
 def row(seq, day, percent, *, half=1.0, gate=(), clock="synced", camera="cam1", received_day=None):

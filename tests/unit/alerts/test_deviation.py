@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline_central.deviation import Band, Point, Seen, Verdict, Watch, replan, step, tick
+from plumbline_central.deviation import (
+    Band,
+    Seen,
+    Verdict,
+    Watch,
+    off_plan,
+    replan,
+    revise,
+    step,
+    tick,
+)
 
 DAY = datetime(2026, 3, 1, 4, tzinfo=UTC)
 BAND = Band()
@@ -159,8 +169,9 @@ def test_the_timer_clears_nothing_and_raises_only_what_photos_had_near_the_edge(
     else:
         assert verdict.change == "raise"
         assert watch.firing is None
-        assert len(watch.recent) == BAND.hold_observations
-        assert all(abs(point.deviation_pp) > BAND.clear_below_pp for point in watch.recent)
+        held = watch.recent[-BAND.hold_observations :]
+        assert len(held) == len(verdict.points) == BAND.hold_observations
+        assert all(abs(point.deviation_pp) > BAND.clear_below_pp for point in held)
 
 
 def test_the_plan_moving_on_past_a_fresh_photo_raises_a_site_that_was_already_near_the_edge():
@@ -212,9 +223,7 @@ def test_a_new_baseline_judges_the_last_photos_anew():
 
 
 def test_floating_point_makes_no_deviation():
-    point = Point(ref="o", at=DAY, percent=0.3, low=None, high=None, planned=5.3)
-
-    assert point.beyond(5.0) is None
+    assert off_plan(0.3, 5.3, "percent") == -5.0
 
 
 @pytest.mark.parametrize(
@@ -224,3 +233,58 @@ def test_floating_point_makes_no_deviation():
 def test_a_band_that_could_flap_is_refused(wrong):
     with pytest.raises(ValueError, match="band"):
         Band(**wrong)
+
+
+QUANTITY = Band(kind="quantity", raise_over_pp=10.0, clear_below_pp=8.0, hold_observations=1)
+
+
+def amount(day, value):
+    return Seen(ref=f"q{day}", at=DAY + timedelta(days=day), percent=value, kind="quantity")
+
+
+def test_a_quantity_is_off_in_percent_of_its_plan_and_not_at_all_where_nothing_was_planned():
+    assert off_plan(1_150.0, 1_000.0, "quantity") == 15.0
+    assert off_plan(850.0, 1_000.0, "quantity") == -15.0
+    assert off_plan(3.0, 0.0, "quantity") is None
+    assert play([amount(0, 1_100.0)], planned=1_000.0, band=QUANTITY)[1] == []
+    assert play([amount(0, 1_100.1)], planned=1_000.0, band=QUANTITY)[1] == [(0, "raise", "amber")]
+    assert play([amount(0, 5.0), amount(1, 9.0)], planned=0.0, band=QUANTITY)[1] == []
+
+
+def test_where_only_one_side_is_one_too_many_the_other_is_none():
+    less_is_good = replace(QUANTITY, side="ahead")
+
+    assert play([amount(0, 10.0)], planned=1_000.0, band=less_is_good)[1] == []
+    assert play([amount(0, 2_000.0)], planned=1_000.0, band=less_is_good)[0].firing == "ahead"
+
+
+def test_wide_intervals_need_three_whose_mean_is_a_point_further_off():
+    def wide(*percents):
+        return [seen(day, percent, half=3.5) for day, percent in enumerate(percents)]
+
+    assert play(wide(43.0, 43.0))[1] == []
+    assert play(wide(43.0, 43.0, 44.5))[1] == [(2, "raise", "amber")]
+    assert play(wide(44.5, 44.5, 44.5, 44.5))[1] == []
+    assert play(wide(40.0, 40.0, 48.0))[1] == []  # the newest is back
+
+
+def test_a_correction_judges_anew_and_what_all_was_withdrawn_clears():
+    watch, _ = play([amount(0, 1_200.0)], planned=1_000.0, band=QUANTITY)
+    corrected, cleared = revise(watch, lambda point: replace(point, percent=1_010.0), QUANTITY)
+    withdrawn, gone = revise(watch, lambda _point: None, QUANTITY)
+
+    assert watch.firing == "ahead"
+    assert (corrected.firing, cleared.change) == (None, "clear")
+    assert (withdrawn.firing, gone.change, withdrawn.recent) == (None, "clear", ())
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=20), st.floats(0.001, 1e6))
+def test_a_quantity_is_judged_as_its_percent_of_the_plan_would_be(values, planned):
+    side = [off_plan(value, planned, "quantity") > 10 for value in values]
+    _, changes = play(
+        [amount(i, value) for i, value in enumerate(values)],
+        planned=planned,
+        band=replace(QUANTITY, side="ahead"),
+    )
+
+    assert ("raise" in [change for _, change, _ in changes]) == any(side)

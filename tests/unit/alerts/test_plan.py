@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import FaultyFile
-from plumbline_central.plan import PlanCurve, parse_plan_csv, remarks
+from plumbline_central.plan import PlanCurve, remarks
+from plumbline_central.plan_table import parse_plan_csv
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import Refused
-from plumbline_central.alerts.states import TRANSITIONS, Action, State, after
+from plumbline_central.alerts.states import PRESENT, TRANSITIONS, Action, Shown, State, after, shown
 
 
 @pytest.mark.parametrize(("state", "action"), list(product(State, Action)))
@@ -38,6 +38,27 @@ def test_an_alert_ends_once_it_was_seen_and_its_condition_is_gone(way):
 
     assert states[-1] == State.NORMAL
     assert State.NORMAL not in states[1:-1]
+
+
+def test_who_says_that_the_cause_is_put_right_has_seen_it_and_the_condition_has_the_last_word():
+    way = (Action.RAISE, Action.RECTIFY, Action.REOPEN, Action.ACKNOWLEDGE, Action.RECTIFY, Action.RETURN)
+    states = list(accumulate(way, after, initial=State.NORMAL))
+
+    assert [state in PRESENT for state in states] == [False, True, True, True, True, True, False]
+    assert states[2:4] == [State.ACKNOWLEDGED, State.UNACKNOWLEDGED]
+
+
+@pytest.mark.parametrize(
+    ("state", "out", "shelved", "suppressed"), list(product(State, *[(False, True)] * 3))
+)
+def test_people_see_one_state_and_an_alert_at_rest_is_never_withheld(state, out, shelved, suppressed):
+    seen = shown(state, out_of_service=out, shelved=shelved, suppressed=suppressed)
+
+    if state == State.NORMAL or not (out or shelved or suppressed):
+        assert seen == state
+    else:
+        weighty = {"out_of_service": out, "shelved": shelved, "suppressed": suppressed}
+        assert seen == Shown(next(name for name, on in weighty.items() if on))
 
 
 def test_the_documented_table_is_the_one_in_the_code():

@@ -27,6 +27,23 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
+async def test_a_change_is_judged_without_waiting_for_the_next_time():
+    clock = ManualClock(START)
+    judge = Judge()
+    timer = EvaluationTimer(judge, clock, 60.0, least_real_s=0.0)
+    task = asyncio.create_task(timer.run())
+    try:
+        await until(lambda: clock.sleeping == 1)
+        timer.wake()
+        timer.wake()
+        await until(lambda: judge.at)
+        await until(lambda: clock.sleeping == 1)
+    finally:
+        task.cancel()
+
+    assert [(at - START).total_seconds() for at in judge.at] == [0]
+
+
 async def test_time_is_let_pass_every_so_often_and_a_failure_is_said_and_survived(caplog):
     clock = ManualClock(START)
     judge = Judge([Unreachable("disk full"), Unreachable("disk full"), ValueError("a bug")])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from plumbline.errors import Unreachable
+from plumbline.errors import Busy, Unreachable
 from plumbline_central import project
 from plumbline_central.project import Follower, LedgerRow, catch_up
 
@@ -133,3 +133,20 @@ def test_only_the_record_that_cannot_be_digested_is_passed_over_and_its_row_name
     assert projection.records == ["before", "after"]
     assert projection.cursor() == 20
     assert "passes over 1 of 3 records in ledger row 7 of g" in caplog.text
+
+
+async def test_a_store_that_asks_for_a_pause_gets_it(monkeypatch):
+    """Its Retry-After, where that is longer than the Follower would have waited."""
+    waited = []
+
+    async def sleep(seconds):
+        waited.append(seconds)
+
+    monkeypatch.setattr(project.asyncio, "sleep", sleep)
+    projection = PaperProjection()
+    projection.failures = [Busy("429", after_s=7.0), Unreachable("gone"), Busy("429", after_s=0.1)]
+    async with following(PaperLedger(3), projection):
+        await projection.reached.wait()
+
+    assert waited == [7.0, 1.0, 2.0]
+    assert projection.applied == [1, 2, 3]

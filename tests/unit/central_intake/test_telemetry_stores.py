@@ -1,20 +1,76 @@
 """What every TelemetryStore promises; a new adapter joins by one line in STORES."""
 
+import itertools
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from influx_server import INFLUXD, MISSING, InfluxServer
 
-from plumbline.clock import from_us, to_us
+from plumbline.clock import SystemClock, from_us, to_us
 from plumbline.errors import Refused
 from plumbline.metrics import BY_NAME, Flaw
+from plumbline_central.settings import StoreSettings
 from plumbline_central.stores import sqlite
+from plumbline_central.stores.faults import StandingFaults
+from plumbline_central.stores.influx.builder import Influx
 from plumbline_central.stores.port import FramePoint, Reading
 from plumbline_central.stores.sqlite import SqliteTelemetryStore
 
-STORES = [pytest.param(lambda folder: SqliteTelemetryStore.open(folder / "series.db"), id="sqlite")]
+INFLUX2 = {
+    word: os.environ.get(f"PLUMBLINE_TEST_INFLUX2_{word}") for word in ("URL", "TOKEN", "ORG", "BUCKET")
+}
+_databases = itertools.count()
+
+
+def new_sqlite(folder, request):
+    return SqliteTelemetryStore.open(folder / "series.db")
+
+
+def new_influx1(folder, request):
+    if INFLUXD is None:
+        pytest.skip(MISSING)
+    url = request.getfixturevalue("influxd").url
+    return opened(StoreSettings(kind="influx1", url=url, database=f"db {next(_databases)}"), folder)
+
+
+def new_influx2(folder, request):
+    if None in INFLUX2.values():
+        pytest.skip("no InfluxDB 2 to test against: set PLUMBLINE_TEST_INFLUX2_URL, _TOKEN, _ORG and _BUCKET")
+    (folder / "token").write_text(INFLUX2["TOKEN"])
+    settings = StoreSettings(
+        kind="influx2",
+        url=INFLUX2["URL"],
+        org=INFLUX2["ORG"],
+        bucket=INFLUX2["BUCKET"],
+        token_file=str(folder / "token"),
+    )
+    store = opened(settings, folder)
+    store.reset()
+    return store
+
+
+def opened(settings, folder):
+    influx = Influx.open(settings, folder / "series.db", StandingFaults(), SystemClock())
+    list(influx.prepare())
+    return influx.telemetry
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory):
+    server = InfluxServer(tmp_path_factory.mktemp("influxd")).up()
+    yield server
+    server.down()
+
+
+STORES = [
+    pytest.param(new_sqlite, id="sqlite"),
+    pytest.param(new_influx1, id="influx1", marks=pytest.mark.system),
+    pytest.param(new_influx2, id="influx2", marks=pytest.mark.system),
+]
 NOON = datetime(2026, 5, 1, 4, tzinfo=UTC)
 VOLTAGE, POWER, ENERGY = (
     BY_NAME[name] for name in ("voltage_l1", "power_active_total", "energy_import_total")
@@ -23,9 +79,9 @@ VOLTAGE, POWER, ENERGY = (
 
 @pytest.fixture(params=STORES)
 def store(request, tmp_path):
-    opened = request.param(tmp_path)
-    yield opened
-    opened.close()
+    made = request.param(tmp_path, request)
+    yield made
+    made.close()
 
 
 def point(seconds=0.0, values=(23_000, 5_000), *, device="m1", metrics=(VOLTAGE, POWER), flaws=(), **names):
@@ -153,13 +209,18 @@ def test_reset_forgets_everything_and_takes_the_same_points_anew(store):
 @settings(deadline=None, max_examples=40)
 @given(
     samples=st.lists(
-        st.tuples(st.integers(-(10**9), 10**9), st.none() | st.integers(-(2**62), 2**62)), max_size=30
+        st.tuples(st.integers(-(10**9), 10**9), st.none() | st.integers(-(2**62), 2**62)),
+        max_size=30,
+        unique_by=lambda sample: sample[0],
     ),
+    again=st.integers(0, 30),
     step_s=st.sampled_from([None, 1.0, 7.5, 900.0]),
 )
-def test_a_series_is_what_was_written_last_for_each_time(new_store, samples, step_s, tmp_path_factory):
-    store = new_store(tmp_path_factory.mktemp("series"))
-    for at_us, value in samples:
+def test_a_series_is_what_was_written_however_often(
+    new_store, samples, again, step_s, tmp_path_factory, request
+):
+    store = new_store(tmp_path_factory.mktemp("series"), request)
+    for at_us, value in [*samples, *samples[again:]]:
         flaws = ((0, Flaw.TIMEOUT),) if value is None else ()
         store.write(
             [
@@ -174,7 +235,7 @@ def test_a_series_is_what_was_written_last_for_each_time(new_store, samples, ste
                 )
             ]
         )
-    last = {at_us: value for at_us, value in dict(samples).items() if value is not None}
+    last = {at_us: value for at_us, value in samples if value is not None}
     if step_s is None:
         expected = [(from_us(at_us), VOLTAGE.from_wire(last[at_us])) for at_us in sorted(last)]
     else:
@@ -182,7 +243,10 @@ def test_a_series_is_what_was_written_last_for_each_time(new_store, samples, ste
         steps = {}
         for at_us in sorted(last):
             steps.setdefault(at_us // step_us * step_us, []).append(last[at_us])
-        expected = [(from_us(at), pytest.approx(sum(v) / len(v) / 100)) for at, v in steps.items()]
+        expected = [
+            (from_us(at), pytest.approx(sum(v) / len(v) / 100, rel=1e-6, abs=max(map(abs, v)) * 1e-12))
+            for at, v in steps.items()
+        ]
     found = store.series("a12", "m", "voltage_l1", from_us(-(10**9)), from_us(10**9 + 1), step_s)
     store.close()
 
@@ -245,3 +309,19 @@ def test_a_gateway_that_never_sends_the_same_metrics_twice_fills_no_memory(tmp_p
     assert len(store._layouts) == 3
     assert store.count() == 10
     store.close()
+
+
+def test_of_a_stretch_only_what_is_named_is_removed(store):
+    store.write([placed(n, "b1", 100 * n) for n in range(10)])
+    store.remove([placed(n, "b1") for n in (0, 1, 2, 5, 8, 9)])
+
+    assert volts(store) == [(n, n) for n in (3, 4, 6, 7)]
+    assert store.count() == 8
+
+
+def test_a_mean_is_made_of_polls_and_of_stand_ins_where_there_is_no_poll(store):
+    store.write([placed(0, "", 100), placed(0, "", 900, thinned=True), placed(10, "", 300, thinned=True)])
+
+    found = store.series("a12", "m1", "voltage_l1", NOON, NOON + timedelta(hours=1), 60)
+
+    assert found == [(NOON, 2.0)]

@@ -10,7 +10,7 @@ import pytest
 
 from plumbline.clock import ManualClock, ScaledClock
 from plumbline_central.config import load_central
-from plumbline_central.plan import parse_plan_csv
+from plumbline_central.plan_table import parse_plan_csv
 from plumbline_edge.config import load_site
 from plumbline_sim.demo import files
 from plumbline_sim.demo.report import failures

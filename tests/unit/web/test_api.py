@@ -114,12 +114,33 @@ class Away:
 
 
 async def test_a_store_that_is_away_is_a_503_that_says_so(world, browse):
-    world.api.state.services = replace(world.services, telemetry=Away())
+    faults = {"InfluxDB": "the store does not answer"}
+    world.api.state.services = replace(world.services, telemetry=Away(), faults=lambda: faults)
     answer = await browse().get(f"{V1}/sites/east-lake/readings/latest")
-    page = await browse().get("/sites/east-lake")
+    health = await browse().get(f"{V1}/health")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json() == {"detail": "the store does not answer", "hint": "Start it."}
+    assert answer.json() == {
+        "type": "about:blank", "title": "Service Unavailable", "status": 503,
+        "detail": "the store does not answer", "hint": "Start it.",
+    }  # fmt: skip
+    assert health.json()["faults"] == faults
+
+
+async def test_while_the_readings_are_away_the_page_shows_everything_else(world, browse):
+    world.progress(11.0, half=1.0)
+    world.api.state.services = replace(world.services, telemetry=Away())
+    page = await browse().get("/sites/east-lake")
+
+    assert page.status_code == 200
+    assert "时序数据库暂时没有应答" in page.text
+    assert "11.0" in page.text
+
+
+async def test_a_page_without_its_pictures_store_is_a_503_in_the_readers_language(world, browse):
+    world.api.state.services = replace(world.services, photos=Away())
+    page = await browse().get("/sites/east-lake")
+
     assert page.status_code == 503
     assert "暂时无法读取数据" in page.text
 
@@ -173,7 +194,8 @@ async def test_what_is_not_there_is_said_the_same_way_everywhere(client, method,
     )
 
     assert answer.status_code == status
-    assert set(answer.json()) == {"detail", "hint"}
+    assert set(answer.json()) == {"type", "title", "status", "detail", "hint"}
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("body", [{}, {"by": " "}, {"by": "x" * 81}, {"by": "a", "else": 1}, [], "a"])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from plumbline.messages import DeviceHealth, EventCode
 from plumbline.metrics import METRICS, Flaw
-from plumbline_central.alerts.alert import What
-from plumbline_central.alerts.states import State
+from plumbline_central.alerts.alert import Rule, What
+from plumbline_central.alerts.states import Shown
 from plumbline_central.deviation import Severity
 from plumbline_central.web.summary import WORST_FIRST
 from plumbline_central.web.texts import LANGUAGES, pick_language, texts
@@ -59,6 +59,7 @@ def test_no_text_is_left_that_nobody_says():
         "alert_state",
         "severity",
         "step",
+        "rule",
         "state",
         "error",
         "meter",
@@ -95,9 +96,10 @@ def test_no_text_is_left_that_nobody_says():
             "device",
             get_args(DeviceHealth.__annotations__["status"]) or ["ok", "degraded", "silent", "unknown"],
         ),
-        ("alert_state", [state.value for state in State]),
+        ("alert_state", [state.value for state in Shown]),
         ("severity", get_args(Severity)),
         ("step", [what for what in (*get_args(What), "comment") if what != "reminder"]),
+        ("rule", get_args(Rule)),
         ("state", WORST_FIRST),
     ],
 )
