@@ -40,6 +40,9 @@ def train(
     shards: Annotated[int, typer.Option(help="How many shards of 96 samples to render.")] = 140,
     workers: Annotated[int, typer.Option(help="Processes that render; 0: one per core.")] = 0,
     samples: Annotated[Path | None, typer.Option(help="Folder of samples; default: OUT/samples.")] = None,
+    reno_share: Annotated[
+        float, typer.Option(help="Share of the renovations shown in a pass; a run that goes on may raise it.")
+    ] = 0.4,
 ) -> None:
     """Render samples, train, and write OUT/model.onnx. Cut off, the same command goes on where it was.
 
@@ -51,7 +54,7 @@ def train(
         from plumbline_train import train as training  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise MissingExtra("model train", "train", missing.name or "torch") from None
-    settings = training.Settings(seed=seed, minutes=minutes, steps=steps, shards=shards)
+    settings = training.Settings(seed=seed, minutes=minutes, steps=steps, shards=shards, reno_kept=reno_share)
     with _told(out) as report:
         training.train(out, settings, report, samples=samples, workers=workers)
     apart = export.export(out / "weights.pt", out / "model.onnx")

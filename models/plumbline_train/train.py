@@ -85,8 +85,8 @@ class Run:
     curve: list[list[float]] = field(default_factory=list)
     """Share done, and the smoothed loss there."""
     watched: list[dict[str, float]] = field(default_factory=list)
-    grown: list[list[int]] = field(default_factory=list)
-    """From which step on it learned from how many samples: a run may begin while more are being rendered."""
+    grown: list[list[float]] = field(default_factory=list)
+    """From which step on it learned from how many samples and from which share of the renovations: both may grow."""
 
 
 def train(
@@ -137,8 +137,9 @@ class _Trainer:
 
     def run(self) -> Run:
         self._go_on()
-        if not self._made.grown or self._made.grown[-1][1] != len(self._shards):
-            self._made.grown.append([self._made.steps, len(self._shards)])
+        shown = [len(self._shards), self._settings.reno_kept]
+        if not self._made.grown or self._made.grown[-1][1:] != shown:
+            self._made.grown.append([self._made.steps, *shown])
         run, smooth, saved, seen = self._made, 0.0, time.monotonic(), time.monotonic()
         prepared = self._batches()
         while (share := self._share()) < 1:
@@ -268,9 +269,9 @@ class _Trainer:
         self._made = Run(**kept["run"])
 
     def _alike(self) -> dict[str, Any]:
-        """What must be the same for a run to go on; how long it goes on, and from how many samples, may differ."""
+        """What must be the same for a run to go on; how long it goes on, and from which samples, may differ."""
         asked = asdict(self._settings)
-        for free in ("minutes", "steps", "shards", "watch_minutes", "checkpoint_s"):
+        for free in ("minutes", "steps", "shards", "reno_kept", "watch_minutes", "checkpoint_s"):
             del asked[free]
         return asked | {"samples": dataset.dataset_hash(self._recipe, self._photos[0])}
 

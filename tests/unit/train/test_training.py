@@ -86,7 +86,7 @@ def test_a_run_goes_on_with_what_was_rendered_meanwhile_and_says_so(tmp_path, sa
     (shards / "00001.npy").write_bytes((shards / "00000.npy").read_bytes())
     run, _ = trained(tmp_path / "run", samples, steps=4, shards=2)
 
-    assert run.grown == [[0, 8], [2, 16]]
+    assert run.grown == [[0, 8, 0.4], [2, 16, 0.4]]
 
 
 def test_a_run_says_what_it_was(tmp_path, samples):
