@@ -96,6 +96,8 @@ class Evaluator:
         for site, camera, text in rows:
             before = _decode(text)
             baseline = plans.get((site, PROGRESS, "visible"))
+            if baseline is not None and baseline.version < before.plan_version:
+                continue  # a newer one came, and a photo was judged by it, since the plans were read
             watch = self._follow_plan(writer, site, camera, before, baseline, now)
             watch = self._pass_time(writer, site, camera, watch, baseline, now)
             if watch != before:

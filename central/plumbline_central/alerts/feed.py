@@ -13,6 +13,7 @@ from plumbline_central.alerts.alert import Notice
 from plumbline_central.schema import Database
 
 _KEPT: Final = 20_000
+"""Steps of the book of which what was told is kept."""
 _decode: Final = msgspec.json.Decoder(Notice).decode
 
 
@@ -29,10 +30,7 @@ def keep(db: sqlite3.Connection, number: int, notice: Notice) -> None:
     """In the transaction of the step itself; ids grow, and the oldest are let go."""
     text = msgspec.json.encode(notice).decode()
     db.execute("INSERT INTO alert_notice VALUES (?, ?, ?)", (number, notice.alert.site, text))
-    db.execute(
-        "DELETE FROM alert_notice WHERE id <= (SELECT id FROM alert_notice ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (_KEPT,),
-    )
+    db.execute("DELETE FROM alert_notice WHERE id <= ?", (number - _KEPT,))
 
 
 class Feed:
@@ -44,20 +42,23 @@ class Feed:
     def newest(self) -> int:
         """The id of the last notice; 0 before the first."""
         with self._db.read() as db:
-            return int(db.execute("SELECT coalesce(max(id), 0) FROM alert_notice").fetchone()[0])
+            return _newest(db)
 
     def after(self, number: int, site: str | None = None, limit: int = 100) -> Page:
         """Up to `limit` notices past the id `number`, of one site or of all."""
         with self._db.read() as db:
-            oldest, newest, count = db.execute(
-                "SELECT coalesce(min(id), 0), coalesce(max(id), 0), count(*) FROM alert_notice"
-            ).fetchone()
-            missing = number > newest or (count >= _KEPT and number < oldest - 1)
+            newest = _newest(db)
             rows: Sequence[tuple[int, str]] = db.execute(
                 "SELECT id, notice FROM alert_notice WHERE id > ?1 AND (?2 IS NULL OR site = ?2) ORDER BY id LIMIT ?3",
                 (number, site, limit),
             ).fetchall()
-        through = rows[-1][0] if len(rows) == limit else newest
+        last = rows[-1][0] if rows else 0  # past `newest` where one more was told between the two questions
         return Page(
-            notices=tuple((id_, _decode(text)) for id_, text in rows), through=through, missing=missing
+            notices=tuple((id_, _decode(text)) for id_, text in rows),
+            through=last if len(rows) == limit else max(last, newest),
+            missing=not newest - _KEPT <= number <= newest,
         )
+
+
+def _newest(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM alert_notice").fetchone()[0])

@@ -192,6 +192,8 @@ def _name(by: str) -> str:
     by = by.strip()
     if not by:
         raise Refused("no name was given", hint="Say who you are: the step is kept with your name.")
+    if not by.isprintable():
+        raise Refused("the name is not one line of text", hint="Leave out line ends and control characters.")
     if len(by) > _LONGEST_NAME:
         raise Refused(f"the name has {len(by)} characters", hint=f"At most {_LONGEST_NAME}.")
     return by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -154,9 +155,9 @@ class BookWriter:
         return current
 
     def remind(self, channel: str, at: datetime) -> None:
-        """Tell one channel anew of every open alert that receivers know of."""
+        """Tell one channel anew of every open alert that receivers know of; earlier reminders are moot."""
         self.db.execute(
-            "DELETE FROM alert_delivery WHERE channel = ? AND state = 'waiting'"
+            "DELETE FROM alert_delivery WHERE channel = ? AND state IN ('waiting', 'parked')"
             " AND notice ->> 'what' = 'reminder'",
             (channel,),
         )
@@ -298,7 +299,11 @@ def _unattended(alert: Alert, now: datetime) -> Alert:
 
 
 def _with_condition(alert: Alert, condition: Condition) -> Alert:
-    return replace(alert, since=condition.since, gateway=condition.gateway, facts=dict(condition.facts))
+    """A gateway may report infinity, which JSON cannot hold: kept, it would make the book unreadable for ever."""
+    facts = {
+        name: fact for name, fact in condition.facts.items() if isinstance(fact, str) or math.isfinite(fact)
+    }
+    return replace(alert, since=condition.since, gateway=condition.gateway, facts=facts)
 
 
 def _with_evidence(alert: Alert, points: Sequence[Point]) -> Alert:

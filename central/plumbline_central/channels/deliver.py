@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from plumbline.clock import Clock, SystemClock, from_us, to_us
+from plumbline.clock import Clock, SystemClock, to_us
 from plumbline.errors import PlumblineError, Refused
 from plumbline_central.alerts.alert import Notice
 from plumbline_central.channels.port import Busy, Channel, Digesting
@@ -73,17 +73,33 @@ class Deliveries:
             for n, attempts, why, notice in rows
         ]
 
-    def begin(self, deliveries: Sequence[Delivery], now_us: int) -> list[int]:
-        """Count one attempt of each; when each one's first was, in microseconds since 1970."""
+    def begin(self, deliveries: Sequence[Delivery], now_us: int) -> list[Delivery]:
+        """Count one attempt of each; those that still wait: reminders are taken back by newer ones.
+
+        All that wait behind them are begun too: they give up as if they had been offered themselves.
+        """
         with self._db.write() as db:
+            db.execute(
+                "UPDATE alert_delivery SET first_try_us = ?"
+                " WHERE channel = ? AND state = 'waiting' AND first_try_us IS NULL",
+                (now_us, deliveries[0].channel),
+            )
             return [
-                db.execute(
-                    "UPDATE alert_delivery SET attempts = attempts + 1,"
-                    " first_try_us = coalesce(first_try_us, ?) WHERE id = ? RETURNING first_try_us",
-                    (now_us, delivery.id),
-                ).fetchone()[0]
+                delivery
                 for delivery in deliveries
+                if db.execute(
+                    "UPDATE alert_delivery SET attempts = attempts + 1 WHERE id = ?", (delivery.id,)
+                ).rowcount
             ]
+
+    def give_up(self, channel: str, before_us: int, why: str) -> int:
+        """Park what was first offered by then and still waits; how many."""
+        with self._db.write() as db:
+            return db.execute(
+                "UPDATE alert_delivery SET state = 'parked', why = ?"
+                " WHERE channel = ? AND state = 'waiting' AND first_try_us <= ?",
+                (f"given up: {why}", channel, before_us),
+            ).rowcount
 
     def end(self, deliveries: Sequence[Delivery], state: DeliveryState, why: str) -> None:
         """Keep how the attempt ended, and the newest of those that were delivered."""
@@ -178,23 +194,23 @@ class Deliverer:
                 failures = 0
 
     async def _deliver(self, channel: Channel, deliveries: Sequence[Delivery]) -> None:
-        """One attempt. Raises Unreachable where the notices are to be offered again."""
-        now_us = to_us(self._clock.wall())
-        firsts = await asyncio.to_thread(self._deliveries.begin, deliveries, now_us)
+        """One attempt. Raises whatever keeps the notices from being taken: they are offered again."""
+        deliveries = await asyncio.to_thread(self._deliveries.begin, deliveries, to_us(self._clock.wall()))
+        if not deliveries:
+            return
         try:
             await _send(channel, [delivery.notice for delivery in deliveries])
         except Refused as error:
             log.warning("%s parked: %s", _named(deliveries), error)
             await asyncio.to_thread(self._deliveries.end, deliveries, "parked", str(error))
-        except PlumblineError as error:
-            oldest_us = to_us(from_us(now_us) - self._patience.give_up_after)
-            old = [one for one, first in zip(deliveries, firsts, strict=True) if first <= oldest_us]
-            if old:
-                log.warning("%s given up: %s", _named(old), error)
-                await asyncio.to_thread(self._deliveries.end, old, "parked", f"given up: {error}")
-            if rest := [one for one in deliveries if one not in old]:
-                await asyncio.to_thread(self._deliveries.end, rest, "waiting", str(error))
-                raise
+        except Exception as error:
+            why = str(error) or type(error).__name__
+            await asyncio.to_thread(self._deliveries.end, deliveries, "waiting", why)
+            oldest = self._clock.wall() - self._patience.give_up_after
+            count = await asyncio.to_thread(self._deliveries.give_up, channel.name, to_us(oldest), why)
+            if count:
+                log.warning("%s: %d notices given up: %s", channel.name, count, why)
+            raise
         else:
             await asyncio.to_thread(self._deliveries.end, deliveries, "delivered", "")
 

@@ -60,9 +60,9 @@ class Poster:
         if 200 <= answer.status < 300:
             return
         said = f"{self._name}: answered {answer.status} {answer.words}".rstrip()
-        if answer.status in _TRY_AGAIN and answer.retry_after.isdecimal():
-            raise Busy(said, after_s=min(float(answer.retry_after), _LONGEST_PAUSE_S))
         if answer.status >= 500 or answer.status in _TRY_AGAIN:
+            if answer.retry_after.isdecimal():
+                raise Busy(said, after_s=min(float(answer.retry_after), _LONGEST_PAUSE_S))
             raise Unreachable(said)
         raise Refused(said, hint="Look at the receiver; the notice is parked.")
 

@@ -16,6 +16,9 @@ from plumbline_central.alerts.alert import Alert, Notice
 
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+_LONGEST: Final = 300
+_WIDE: Final = str.maketrans({mark: ord(mark) + 0xFEE0 for mark in "<>[]`*"})
+"""Marks of markdown and of Feishu's and WeCom's mentions, as their full-width twins."""
 _LISTED: Final = 15
 """Alerts that a digest names; of the rest it gives the number."""
 
@@ -99,10 +102,10 @@ class Wording:
         words = self._words["line"]
         side = "" if alert.deviation_pp is None else words["behind" if alert.deviation_pp < 0 else "ahead"]
         found: dict[str, Any] = {
-            "site": self._site_name(alert.site, self._language), "subject": alert.subject, "gateway": alert.gateway,
-            "severity": self._words["severity"][alert.severity], "at": self._time(alert.raised_at),
-            "assigned_to": alert.assigned_to or "", "side": side,
-            **{name: _number(value) for name, value in alert.facts.items()},
+            "site": _plain(self._site_name(alert.site, self._language)), "subject": _plain(alert.subject),
+            "gateway": _plain(alert.gateway), "severity": self._words["severity"][alert.severity],
+            "at": self._time(alert.raised_at), "assigned_to": _plain(alert.assigned_to or ""), "side": side,
+            **{name: _plain(v) if isinstance(v, str) else _number(v) for name, v in alert.facts.items()},
         }  # fmt: skip
         numbers = {
             "deviation": alert.deviation_pp, "actual": alert.actual, "planned": alert.planned,
@@ -138,10 +141,14 @@ def _filled(sentences: Sequence[str], facts: Mapping[str, Any]) -> str:
     return sentences[-1]
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}".removesuffix(".0") if abs(value) < 1e6 else f"{value:.3g}"
-    return str(value)
+def _plain(text: str) -> str:
+    """What others wrote, as one short line that no chat service takes for markup, a mention or a link's words."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).translate(_WIDE)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 1e6 else f"{value:.3g}"
 
 
 @cache

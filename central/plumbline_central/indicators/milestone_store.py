@@ -40,8 +40,11 @@ class MilestoneStore:
     def put(self, site: str, milestones: Sequence[Milestone], source: str, by: str, at: datetime) -> int:
         """Make these the current ones; their version. The same again stays the same version.
 
-        A milestone that was marked as done stays done, unless the new one says another day.
+        A milestone that was marked as done stays done, unless the new one says another day. Raises Refused for one
+        that was done in the future.
         """
+        for one in milestones:
+            _check_done(one.id, one.done, at)
         with self._db.write() as db:
             row = db.execute(f"{_SELECT} WHERE site = ? ORDER BY version DESC LIMIT 1", (site,)).fetchone()
             before = _read(row) if row else None
@@ -59,10 +62,7 @@ class MilestoneStore:
 
     def mark(self, site: str, milestone: str, done: datetime | None, by: str, at: datetime) -> int:
         """Say when it was done, or that it is not; the new version. Raises NoSuch, and Refused for the future."""
-        if done is not None and done > at:
-            raise Refused(
-                f"{milestone} cannot have been done in the future", hint="Name a day that has begun."
-            )
+        _check_done(milestone, done, at)
         with self._db.write() as db:
             row = db.execute(f"{_SELECT} WHERE site = ? ORDER BY version DESC LIMIT 1", (site,)).fetchone()
             before = _read(row) if row else None
@@ -100,6 +100,11 @@ class MilestoneStore:
                 f"{_SELECT} m WHERE version = (SELECT max(version) FROM milestone_plan n WHERE n.site = m.site)"  # noqa: S608 - our own names
             ).fetchall()
         return {row[0]: _read(row) for row in rows}
+
+
+def _check_done(milestone: str, done: datetime | None, at: datetime) -> None:
+    if done is not None and done > at:
+        raise Refused(f"{milestone} cannot have been done in the future", hint="Name a day that has begun.")
 
 
 def _read(row: tuple[str, int, int, str, str, str]) -> Milestones:

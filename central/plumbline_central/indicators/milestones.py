@@ -96,8 +96,9 @@ def _read(
     wrong: list[tuple[Cell, str]] = []
     if not is_name(id_):
         wrong.append((id_, f"an id like {NAME}"))
-    if not 0 < len(zh) <= _LONGEST or len(owner) > _LONGEST:
-        wrong.append((zh, f"a name, and an owner, of at most {_LONGEST} characters"))
+    en = columns.text(row, "name_en") or zh
+    if not zh or any(len(text) > _LONGEST or not text.isprintable() for text in (zh, en, owner)):
+        wrong.append((zh, f"names, and an owner, in one line of at most {_LONGEST} characters"))
     if due is None:
         wrong.append((due_cell, DATE_EXPECTED))
     if done is None and done_cell != "":
@@ -109,7 +110,7 @@ def _read(
     return wrong, Milestone(
         id=id_,
         name_zh=zh,
-        name_en=columns.text(row, "name_en") or zh,
+        name_en=en,
         due=end_of_day(due),
         done=done,
         owner=owner,

@@ -8,10 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, Final
-from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from plumbline.errors import ConfigError
 from plumbline_central.indicators.sheet import MOST_COLUMNS, MOST_ROWS, Cell, Sheet, cut, too_long
@@ -44,7 +42,9 @@ def read_xlsx(content: bytes, file: str) -> Sheet:
                 epoch = book.epoch
             finally:
                 book.close()
-    except (zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what a stranger made trips zipfile, zlib and openpyxl in every way
         raise ConfigError(f"{file}: no workbook that can be read: {error}", hint=_HINT) from None
     return Sheet(file=file, rows=rows, read_as="XLSX", epoch=epoch)
 

@@ -11,6 +11,7 @@ from typing import Final
 from plumbline import codec
 from plumbline.clock import from_us, to_us
 from plumbline.messages import Progress
+from plumbline.topics import is_name
 from plumbline_central.plan import Scope
 from plumbline_central.plan_store import PROGRESS, Baseline
 from plumbline_central.rules.metering import Meter
@@ -139,7 +140,7 @@ def meters_of(gateways: Iterable[GatewayStatus]) -> list[Meter]:
         Meter(site=status.site, device=device.name, gateway=status.gateway)
         for status in gateways
         for device in status.devices
-        if not device.source
+        if not device.source and is_name(device.name)
     ]
 
 

@@ -65,3 +65,44 @@ def test_what_is_kept_no_longer_is_said(central, monkeypatch):
     assert page.missing
     assert len(page.notices) == 3
     assert not Feed(central.db).after(page.notices[0][0]).missing
+
+
+def test_a_notice_kept_while_a_page_is_read_comes_once(central, monkeypatch):
+    central.settle(START, condition(subject="m0"))
+    reader = Feed(central.db)
+    newest_of = central.db.read
+
+    class Between:
+        """Another thread commits after the first question of a page."""
+
+        def __init__(self, db):
+            self.db, self.asked = db, 0
+
+        def execute(self, *query):
+            rows = self.db.execute(*query).fetchall()
+            self.asked += 1
+            if self.asked == 1:
+                central.settle(START, condition(subject="m0"), condition(subject="m1"))
+            return Rows(rows)
+
+    class Rows(list):
+        def fetchall(self):
+            return self
+
+        def fetchone(self):
+            return self[0]
+
+    class Reading:
+        def __enter__(self):
+            self.inner = newest_of()
+            return Between(self.inner.__enter__())
+
+        def __exit__(self, *how):
+            return self.inner.__exit__(*how)
+
+    monkeypatch.setattr(central.db, "read", Reading)
+    first = reader.after(0)
+    monkeypatch.undo()
+    second = reader.after(first.through)
+
+    assert subjects(first) + subjects(second) == [("raised", "m0"), ("raised", "m1")]

@@ -116,3 +116,55 @@ def test_a_single_notice_is_no_digest(db, notices):
     delivered(db, channel, ManualClock(notices[0].at), lambda: channel.got)
 
     assert channel.got == [["1"]]
+
+
+def test_a_reminder_taken_back_while_it_is_offered_is_no_failure(db, notices, caplog):
+    """A newer round of reminders deletes those that wait."""
+    waiting(db, "webhook:p", notices[:2])
+    deliveries, program = Deliveries(db), Program()
+    looked = deliveries.waiting
+
+    def looked_and_lost(channel, limit):
+        found = looked(channel, limit)
+        if found and found[0].notice.id == "1":
+            with db.write() as writer:
+                writer.execute("DELETE FROM alert_delivery WHERE id = ?", (found[0].id,))
+        return found
+
+    deliveries.waiting = looked_and_lost
+    clock = ManualClock()
+
+    async def run():
+        task = asyncio.create_task(Deliverer(deliveries, [program], clock=clock, patience=PATIENCE).run())
+        async with asyncio.timeout(10):
+            while not program.got:
+                await asyncio.sleep(0.005)
+                clock.advance(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+    assert program.got == [["2"]]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("fault", [Unreachable("away"), ValueError("a bug of ours")])
+def test_what_waited_three_days_at_a_dead_receiver_is_parked_together(db, notices, fault):
+    waiting(db, "webhook:p", notices, first_try_us=None)
+    clock = ManualClock()
+    deliveries = Deliveries(db)
+    program = Program(*[fault] * 1000)
+
+    async def run():
+        task = asyncio.create_task(Deliverer(deliveries, [program], clock=clock, patience=PATIENCE).run())
+        async with asyncio.timeout(10):
+            while not deliveries.list("parked"):
+                await asyncio.sleep(0.005)
+                clock.advance(3600)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+    assert [one.notice.id for one in deliveries.list("parked")] == ["5", "4", "3", "2", "1"]

@@ -122,3 +122,15 @@ def test_a_message_too_long_keeps_whole_lines_and_its_link():
     assert short.text.splitlines()[0] == "长" * 20
     assert short.text.endswith(PAGE)
     assert message.within(100_000) is message
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_others_wrote_is_neither_a_line_nor_markup(notice, language):
+    nasty = '<at user_id="all">x</at>\n[open](http://evil.example) `x` *x*' + "y" * 5_000
+    made = notice(rule="camera_blind", facts={"photos": 3.0, "reason": nasty}, assigned_to=nasty, gateway=nasty)
+    message = Wording(language, ZoneInfo("Asia/Shanghai"), site_name=lambda *_: nasty).one(made)
+
+    assert "\n" not in message.title
+    assert not set("<>[]`*") & set(message.title + message.text)
+    assert len(message.text.splitlines()) == 4
+    assert len(message.text) < 2_000

@@ -54,3 +54,19 @@ def test_what_cannot_be_done_is_refused(measured):
         store.mark(SITE, "rof", day(1), "li", day(2))
     with pytest.raises(Refused, match="in the future"):
         store.mark(SITE, "roof", day(3), "li", day(2))
+
+
+def test_a_milestone_is_not_imported_as_done_in_the_future(measured):
+    table = "id,name,due,done\nroof,屋面完工,2026-05-31,2098-01-01\n"
+
+    with pytest.raises(Refused):
+        measured.book.milestones.put(SITE, read_milestones(table.encode(), "m.csv"), "m.csv", "li", day(21))
+    assert measured.book.milestones.current(SITE) is None
+
+
+def test_a_milestone_name_is_one_line():
+    table = 'id,name,due,owner\nroof,"屋面\n【恢复】",2026-05-31,\nwall,墙,2026-05-31,"李\x1b[0m"\n'
+
+    with pytest.raises(FaultyFile) as caught:
+        read_milestones(table.encode(), "m.csv")
+    assert len(caught.value.faults) == 2

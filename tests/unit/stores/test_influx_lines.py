@@ -107,3 +107,18 @@ def test_an_indicator_without_a_plan_has_no_planned_field():
     assert indicator_point("a12", "progress", "photos", 41, None).at(5) == (
         "indicator,indicator=progress,site=a12,source=photos value=41.0 5"
     )
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_is_none_costs_neither_its_point_nor_a_dead_letter(number):
+    health = Health(version="1", gauges={"cpu_c": number, "disk_free_b": 5.0})
+    (progress, _) = lines.progress_points(
+        "a",
+        Progress(
+            camera="c", photo="p", percent=4.0, low=number, high=5.0, shift_px=number,
+            zones=(ZoneProgress(id="z", percent=1.0, low=1.0, high=1.0, visible=1.0),),
+        ),
+    )  # fmt: skip
+
+    assert lines.health_point("a", "g", health).fields == {"version": "1", "disk_free_b": 5.0}
+    assert {"low", "shift_px"}.isdisjoint(progress.fields)

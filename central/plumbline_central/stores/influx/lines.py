@@ -6,6 +6,7 @@ as the same double as `Metric.from_wire`, and a whole poll is one formatting in 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -121,7 +122,11 @@ def health_point(site: str, gateway: str, body: Health, boot: str = "") -> Point
         tags={"site": site, "gateway": gateway, "boot": boot},
         fields={
             "version": body.version,
-            **{name: float(value) for name, value in numbers.items() if name and name != "version"},
+            **{
+                name: float(value)
+                for name, value in numbers.items()
+                if name and name != "version" and math.isfinite(value)
+            },
         },
     )
 
@@ -138,12 +143,12 @@ def indicator_point(
 
 
 def _present(**fields: FieldValue | None) -> dict[str, FieldValue]:
-    """Those that there are; numbers that a camera or person gives are floats, whatever they look like."""
+    """Those that there are and that a line can say; numbers that a camera or person gives are floats, whatever they look like."""
     whole = {"usable", "stage", "regress"}
     return {
         name: float(value) if isinstance(value, int) and name not in whole else value
         for name, value in fields.items()
-        if value is not None
+        if value is not None and (isinstance(value, str) or math.isfinite(value))
     }
 
 
