@@ -13,10 +13,10 @@ import msgspec
 from plumbline import codec
 from plumbline.clock import to_us
 from plumbline.messages import DeviceHealth, Health, Progress, Record, ZoneProgress
-from plumbline_central.app import Parts
 from plumbline_central.indicators.indicator import from_template
 from plumbline_central.indicators.milestones import Milestone
 from plumbline_central.indicators.templates import templates
+from plumbline_central.parts import Parts
 from plumbline_central.plan import PlanCurve
 from plumbline_central.project import LedgerRow
 

@@ -171,7 +171,7 @@ async def test_a_failing_receiver_is_tried_again_ever_more_slowly_and_gets_every
 ):
     caplog.set_level(logging.WARNING)
     receiver.answers = [status(500, b"oops"), receiver.hang, status(503)]
-    channel = WebhookChannel("ops", receiver.url, SECRET, timeout_s=0.3)
+    channel = WebhookChannel("ops", receiver.url, SECRET, timeout_s=1.5)
     book = AlertBook(db, channels=[channel.name])
     clock = ManualClock(NOW)
     raise_one(book)

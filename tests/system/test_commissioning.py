@@ -177,6 +177,7 @@ async def test_dlt645_meters_are_found_by_their_addresses_beside_modbus_meters(t
     assert not any(slave.writes_heard for slave in slaves)
 
 
+@pytest.mark.timed  # requests are told apart by the pauses between them
 async def test_a_scan_of_a_dead_line_sends_nothing_but_reads_to_everybody():
     async with far_end(lambda _: b"") as (path, asked):
         scan = await scanned(

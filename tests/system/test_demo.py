@@ -15,6 +15,8 @@ import pytest
 from plumbline import cli
 from plumbline_sim.demo import broker
 
+pytestmark = pytest.mark.timed  # days pass in seconds: a photo that comes late is a day late
+
 UNHURRIED = ("--headless", "--days", "5", "--speed", "21600", "--port", "0")
 """Five days of four seconds each: also a busy machine takes most of its photos."""
 PLUMBLINE = (sys.executable, "-m", "plumbline")

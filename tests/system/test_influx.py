@@ -19,8 +19,8 @@ from plumbline.clock import ManualClock, SystemClock, to_us
 from plumbline.errors import Unreachable
 from plumbline.messages import Anchor, Frame, Health, Progress, Record, ZoneProgress
 from plumbline.metrics import BY_NAME, Flaw
-from plumbline_central.app import Parts
 from plumbline_central.ledger import Arrival
+from plumbline_central.parts import Parts
 from plumbline_central.project import Follower, LedgerRow, catch_up
 from plumbline_central.settings import DownsampleSettings, StoreSettings
 from plumbline_central.stores import cursors, series

@@ -17,13 +17,14 @@ from rich.table import Table
 
 from plumbline.clock import clock_from_environment, from_us, to_us
 from plumbline.errors import ConfigError, Refused
-from plumbline_central import app as service
 from plumbline_central.account import Standing
 from plumbline_central.config import load_central
 from plumbline_central.gaps import Gap
 from plumbline_central.ledger.log import Ledger
+from plumbline_central.parts import Parts
 from plumbline_central.registry import Registry
 from plumbline_central.settings import CentralSettings
+from plumbline_central.sole_user import sole_user
 from plumbline_central.stores import owner
 from plumbline_central.stores.choice import store_of
 
@@ -142,8 +143,8 @@ def rebuild(file: File = _FILE, *, as_json: AsJson = False) -> None:
 
     settings = load_central(file)
     folder = Path(settings.data_dir)
-    with service.sole_user(folder):
-        parts = service.Parts.open(
+    with sole_user(folder):
+        parts = Parts.open(
             folder,
             band=settings.alerts.band,
             archive_dir=settings.archive_dir,
@@ -259,9 +260,9 @@ def _ledger(settings: CentralSettings) -> Iterator[Ledger]:
 
 
 @contextmanager
-def _parts(settings: CentralSettings) -> Iterator[service.Parts]:
+def _parts(settings: CentralSettings) -> Iterator[Parts]:
     _existing(Path(settings.data_dir) / "ledger.db")
-    parts = service.Parts.open(
+    parts = Parts.open(
         Path(settings.data_dir),
         archive_dir=settings.archive_dir,
         store=store_of(settings.store, clock_from_environment()),

@@ -14,9 +14,9 @@ from plumbline.clock import SystemClock
 from plumbline.messages import Body, Frame, Lane
 from plumbline.metrics import BY_CODE, BY_NAME
 from plumbline.ranges import Ranges
-from plumbline_central.app import Parts
 from plumbline_central.config import load_central
 from plumbline_central.ledger import Ledger
+from plumbline_central.parts import Parts
 from plumbline_central.stores.choice import store_of
 from plumbline_edge.outbox.view import lane_states
 from plumbline_sim.demo.tally import Tally, compare

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from plumbline import codec
 from plumbline.messages import Event, Frame, Health, Photo, Progress
-from plumbline_central.app import Parts
 from plumbline_central.ledger import Arrival, DeadLetter
+from plumbline_central.parts import Parts
 from plumbline_central.project import LedgerRow, Tally, catch_up
 
 

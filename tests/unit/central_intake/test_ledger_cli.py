@@ -6,8 +6,8 @@ import pytest
 
 from plumbline import cli, codec
 from plumbline.messages import Gap
-from plumbline_central.app import Parts
 from plumbline_central.ledger import Arrival, Ledger
+from plumbline_central.parts import Parts
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from plumbline.cli import run
 from plumbline.clock import SystemClock
-from plumbline_central.app import Parts
+from plumbline_central.parts import Parts
 from plumbline_central.verify import verify
 
 

@@ -6,11 +6,11 @@ import pytest
 from plumbline.clock import to_us
 from plumbline.errors import Unreachable
 from plumbline.messages import DeviceHealth, Health, Progress, Record
-from plumbline_central.app import Parts
 from plumbline_central.indicators.indicator import from_template
 from plumbline_central.indicators.milestones import Milestone
 from plumbline_central.indicators.templates import templates
 from plumbline_central.indicators.values import Pushed
+from plumbline_central.parts import Parts
 from plumbline_central.plan import PlanCurve
 from plumbline_central.project import LedgerRow
 from plumbline_central.rules import metering

@@ -21,7 +21,7 @@ from plumbline.messages import (
 from plumbline.metrics import BY_NAME, Flaw
 from plumbline_central.api.app import create_api
 from plumbline_central.api.services import Services
-from plumbline_central.app import Parts
+from plumbline_central.parts import Parts
 from plumbline_central.plan import PlanCurve
 from plumbline_central.project import LedgerRow
 
