@@ -114,9 +114,18 @@ class Wording:
         found |= {name: _number(value) for name, value in numbers.items() if value is not None}
         if alert.deviation_pp is not None:
             found["off"] = _number(abs(alert.deviation_pp))
+        if isinstance(reason := alert.facts.get("reason"), str):
+            found["reason"] = self._reason(reason)
         if alert.evidence:
             found["seen_at"] = self._time(alert.evidence[-1].at)
         return found
+
+    def _reason(self, code: str) -> str:
+        """Why the gate refused a photo; a gateway newer than this central may name what has no words yet."""
+        words: Mapping[str, str] = self._words["reason"]
+        if code.startswith("HTTP_"):
+            return words["HTTP"].format(code=_plain(code.removeprefix("HTTP_")))
+        return words.get(code, _plain(code))
 
     def _link(self, alert: Alert) -> str:
         return f"{self._page}/sites/{quote(alert.site)}#alert-{alert.id}" if self._page else ""

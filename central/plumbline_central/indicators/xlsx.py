@@ -25,10 +25,7 @@ def read_xlsx(content: bytes, file: str) -> Sheet:
     Raises ConfigError where it is no workbook, or unpacks to more than a plan can be.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            parts = packed.infolist()
-        if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MOST_UNPACKED:
-            raise ConfigError(f"{file}: unpacks to far more than a table of dates", hint=_HINT)
+        _check_size(content, file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that it does not know; we read none
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -47,6 +44,13 @@ def read_xlsx(content: bytes, file: str) -> Sheet:
     except Exception as error:  # noqa: BLE001 - what a stranger made trips zipfile, zlib and openpyxl in every way
         raise ConfigError(f"{file}: no workbook that can be read: {error}", hint=_HINT) from None
     return Sheet(file=file, rows=rows, read_as="XLSX", epoch=epoch)
+
+
+def _check_size(content: bytes, file: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = packed.infolist()
+    if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MOST_UNPACKED:
+        raise ConfigError(f"{file}: unpacks to far more than a table of dates", hint=_HINT)
 
 
 def _rows(sheet: Any, file: str) -> Iterator[tuple[int, tuple[Cell, ...]]]:

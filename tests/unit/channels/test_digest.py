@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from plumbline.errors import Refused, Unreachable
 from plumbline_central.alerts.tables import open_control
 from plumbline_central.channels.deliver import Deliverer, Deliveries, Patience
 
+NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 PATIENCE = Patience(first_wait_s=0.01, longest_wait_s=0.01)
 
 
@@ -132,7 +134,7 @@ def test_a_reminder_taken_back_while_it_is_offered_is_no_failure(db, notices, ca
         return found
 
     deliveries.waiting = looked_and_lost
-    clock = ManualClock()
+    clock = ManualClock(NOW)
 
     async def run():
         task = asyncio.create_task(Deliverer(deliveries, [program], clock=clock, patience=PATIENCE).run())
@@ -152,7 +154,7 @@ def test_a_reminder_taken_back_while_it_is_offered_is_no_failure(db, notices, ca
 @pytest.mark.parametrize("fault", [Unreachable("away"), ValueError("a bug of ours")])
 def test_what_waited_three_days_at_a_dead_receiver_is_parked_together(db, notices, fault):
     waiting(db, "webhook:p", notices, first_try_us=None)
-    clock = ManualClock()
+    clock = ManualClock(NOW)
     deliveries = Deliveries(db)
     program = Program(*[fault] * 1000)
 

@@ -13,6 +13,7 @@ import pytest
 
 from plumbline_central.alerts.alert import Rule, What
 from plumbline_central.channels.wording import LANGUAGES, Message, Wording
+from plumbline_edge.camera.reasons import REASONS
 
 PAGE = "https://plumbline.example"
 FACTS = {
@@ -127,10 +128,26 @@ def test_a_message_too_long_keeps_whole_lines_and_its_link():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_others_wrote_is_neither_a_line_nor_markup(notice, language):
     nasty = '<at user_id="all">x</at>\n[open](http://evil.example) `x` *x*' + "y" * 5_000
-    made = notice(rule="camera_blind", facts={"photos": 3.0, "reason": nasty}, assigned_to=nasty, gateway=nasty)
+    made = notice(
+        rule="camera_blind", facts={"photos": 3.0, "reason": nasty}, assigned_to=nasty, gateway=nasty
+    )
     message = Wording(language, ZoneInfo("Asia/Shanghai"), site_name=lambda *_: nasty).one(made)
 
     assert "\n" not in message.title
-    assert not set("<>[]`*") & set(message.title + message.text)
+    assert not set("<>[]`*") & set(message.title.removeprefix("[ALERT]") + message.text)
     assert len(message.text.splitlines()) == 4
     assert len(message.text) < 2_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", [*REASONS, "HTTP_404"])
+def test_why_a_photo_was_refused_is_said_in_words(notice, language, code):
+    made = notice(rule="camera_blind", facts={"photos": 3.0, "reason": code})
+
+    assert code not in wording(language).one(made).text
+
+
+def test_a_reason_that_a_newer_gateway_gives_is_said_as_it_came(notice):
+    made = notice(rule="camera_blind", facts={"photos": 3.0, "reason": "EARTHQUAKE"})
+
+    assert "EARTHQUAKE" in wording().one(made).text

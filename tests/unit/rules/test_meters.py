@@ -22,7 +22,13 @@ def test_a_device_whose_name_cannot_stand_in_a_topic_has_no_alert():
 def test_a_device_whose_name_cannot_stand_in_a_topic_is_no_meter_to_judge():
     def status(name):
         return GatewayStatus(
-            gateway="gw", site=SITE, last_seen=NOW, online=True, version="1", health_at=NOW, health=health(name)
+            gateway="gw",
+            site=SITE,
+            last_seen=NOW,
+            online=True,
+            version="1",
+            health_at=NOW,
+            health=health(name),
         )
 
     assert [meter.device for meter in meters_of([status("m/#"), status("m1")])] == ["m1"]
