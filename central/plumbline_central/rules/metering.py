@@ -77,7 +77,8 @@ class EnergyBook:
         while True:
             await asyncio.gather(clock.sleep(every_s), asyncio.sleep(least_real_s))
             try:
-                await asyncio.to_thread(self.catch_up, clock.wall())
+                while await asyncio.to_thread(self.catch_up, clock.wall()):
+                    pass  # hours of weeks ago, after a rebuild or an outage: now, not a week at each look
             except PlumblineError as error:
                 log.log(logging.DEBUG if failing else logging.WARNING, "energy by the hour: %s", error)
                 failing = True
