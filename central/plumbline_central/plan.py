@@ -38,13 +38,13 @@ class PlanCurve:
     def __post_init__(self) -> None:
         if not self.points:
             raise ValueError("a plan has at least one point")
-        before: tuple[datetime, float] | None = None
+        most = _most(self.kind)
         for at, value in self.points:
-            if at.tzinfo is None or not is_value(value, self.kind):
+            if at.tzinfo is None or not 0 <= value <= most:
                 raise ValueError(f"({at}, {value}) cannot be planned")
-            if before is not None and not (before[0] < at and (not self.cumulative or before[1] <= value)):
+        for (before_at, before), (at, value) in pairwise(self.points):
+            if not before_at < at or (self.cumulative and not before <= value):
                 raise ValueError(f"{at}: dates must increase and what is done must not fall")
-            before = (at, value)
 
     @property
     def start(self) -> datetime:
@@ -96,7 +96,11 @@ class PlanDiff:
 
 def is_value(value: float, kind: Kind) -> bool:
     """Whether an indicator of `kind` can have this value at all."""
-    return 0 <= value <= (100 if kind == "percent" else MOST)
+    return 0 <= value <= _most(kind)
+
+
+def _most(kind: Kind) -> float:
+    return 100.0 if kind == "percent" else MOST
 
 
 def diff(before: PlanCurve, after: PlanCurve) -> PlanDiff:

@@ -53,6 +53,8 @@ class Judge:
         self._judged: dict[_Key, tuple[object, Condition | None]] = {}
         """What each indicator or meter was judged by the last time, and what came of it."""
         self._bands: dict[_Key, tuple[Indicator, Band]] = {}
+        self._watches: dict[_Key, Watch] | None = None
+        """What the table holds; None: to be read anew."""
 
     def gather(self, now: datetime) -> Gathered:
         """Read all that is looked at, before any transaction. Raises Unreachable."""
@@ -71,6 +73,7 @@ class Judge:
     def forget(self) -> None:
         """A transaction failed: what was judged in it is judged again."""
         self._judged.clear()
+        self._watches = None
 
     def _off_plan(self, writer: BookWriter, found: Gathered) -> Iterator[Condition]:
         planned = set()
@@ -117,10 +120,13 @@ class Judge:
             yield known[1]
 
     def _follow(self, writer: BookWriter, key: _Key, values: Judged, band: Band, version: int) -> Watch:
-        row = writer.db.execute("SELECT watch FROM rule_watch WHERE site = ? AND subject = ?", key).fetchone()
-        before = _decode(row[0]) if row else Watch()
+        if self._watches is None:
+            rows = writer.db.execute("SELECT site, subject, watch FROM rule_watch")
+            self._watches = {(site, subject): _decode(text) for site, subject, text in rows}
+        before = self._watches.get(key, Watch())
         watch = indicators.follow(before, values, band, version=version)
         if watch != before:
+            self._watches[key] = watch
             writer.db.execute(
                 "INSERT OR REPLACE INTO rule_watch VALUES (?, ?, ?)",
                 (*key, msgspec.json.encode(watch).decode()),

@@ -70,6 +70,8 @@ class _Known:
     looks: tuple[Look, ...] = ()
     valid: tuple[Look, ...] = ()
     earlier: tuple[Look, ...] = ()
+    decoded: Mapping[_Row, Look] = field(default_factory=dict)
+    """All of these by what the disk said."""
 
 
 class SnapshotReader:
@@ -118,20 +120,27 @@ class SnapshotReader:
         known = self._known.get(key)
         if known is not None and known.rows == rows[-_LOOKS:]:
             return known
-        decoded = dict(zip(known.rows, known.looks, strict=True)) if known else {}
+        before = known.decoded if known else {}
+        decoded: dict[_Row, Look] = {}
+
+        def looks_of(rows: Sequence[_Row]) -> tuple[Look, ...]:
+            for row in rows:
+                decoded[row] = decoded.get(row) or before.get(row) or _look(row)
+            return tuple(decoded[row] for row in rows)
+
         rows = rows[-_LOOKS:]
-        looks = tuple(decoded.get(row) or _look(row) for row in rows)
+        looks = looks_of(rows)
         valid = tuple(look for look in looks if look.valid)[-_VALID:]
         if len(valid) < _VALID:
-            valid = self._before(key, looks[-1].at)
-        earlier = self._before(key, valid[-1].at - self._earlier) if valid else ()
-        return _Known(rows=rows, looks=looks, valid=valid, earlier=earlier)
+            valid = looks_of(self._before(key, looks[-1].at))
+        earlier = looks_of(self._before(key, valid[-1].at - self._earlier)) if valid else ()
+        return _Known(rows=rows, looks=looks, valid=valid, earlier=earlier, decoded=decoded)
 
-    def _before(self, key: _Key, at: datetime) -> tuple[Look, ...]:
-        """The newest that could be judged, up to `at`."""
+    def _before(self, key: _Key, at: datetime) -> Sequence[_Row]:
+        """The newest that could be judged, up to `at`; the oldest first."""
         with self._db.read() as db:
-            rows = db.execute(_BEFORE, (*key, to_us(at), _VALID)).fetchall()
-        return tuple(_look(row) for row in reversed(rows))
+            rows: list[_Row] = db.execute(_BEFORE, (*key, to_us(at), _VALID)).fetchall()
+        return rows[::-1]
 
 
 def meters_of(gateways: Iterable[GatewayStatus]) -> list[Meter]:
