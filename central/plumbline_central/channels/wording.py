@@ -157,7 +157,7 @@ def _plain(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0") if abs(value) < 1e6 else f"{value:.3g}"
+    return f"{value:z.1f}".removesuffix(".0") if abs(value) < 1e6 else f"{value:.3g}"
 
 
 @cache

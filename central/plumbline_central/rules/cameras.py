@@ -37,15 +37,17 @@ def _blind(camera: Camera, limits: Limits) -> Iterator[Condition]:
     if not blind or run[-1] is not blind[-1] or len(blind) < limits.camera_photos:
         return
     since = camera.valid[-1].at if camera.valid else blind[0].at
-    weather = sum(_WEATHER.issuperset(look.gate) and bool(look.gate) for look in blind)
+    told = [[code for code in look.gate if code not in _PASSES] for look in blind]
+    weather = sum(_WEATHER.issuperset(codes) for codes in told)
     fair = len(blind) - weather >= limits.camera_photos
     wanted_s = limits.camera_blind_s if fair else limits.camera_weather_s
     if blind[-1].at - since < timedelta(seconds=wanted_s):
         return
-    reasons = Counter(code for look in blind for code in look.gate[:1] if code not in _PASSES)
-    facts: dict[str, Fact] = {"photos": float(len(blind))}
-    if reasons:
-        facts["reason"] = max(sorted(reasons), key=lambda code: reasons[code])
+    reasons = Counter(codes[0] for codes in told)
+    facts: dict[str, Fact] = {
+        "photos": float(len(blind)),
+        "reason": max(sorted(reasons), key=lambda code: reasons[code]),
+    }
     yield _condition(camera, "camera_blind", since, facts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import inf, isfinite
 
 from plumbline.clock import TRUSTED
 from plumbline_central.alerts.alert import Fact, Rule, Slot
@@ -53,8 +54,8 @@ def _buffer(gateway: Gateway, limits: Limits) -> Iterator[Condition]:
         return
     gauges = gateway.health.gauges
     left, holds = gauges.get("outbox_full_in_days"), gauges.get("outbox_holds_days")
-    if left is None or not holds:
-        return  # too little was written for a forecast
+    if left is None or holds is None or not (isfinite(left) and 0 < holds < inf):
+        return  # too little was written for a forecast, or no forecast says this
     used = max(0.0, 100 * (1 - left / holds))
     short = left < limits.buffer_left_days and used > limits.buffer_used_percent / 2
     if used > limits.buffer_used_percent or short:

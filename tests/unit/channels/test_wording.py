@@ -115,6 +115,13 @@ def test_a_long_digest_says_how_many_more_there_are(notice):
     assert "and 25 more" in said.text
 
 
+@pytest.mark.parametrize("almost_nothing", [-0.0, -0.04])
+def test_almost_nothing_has_no_sign(notice, almost_nothing):
+    said = wording("en").one(notice(actual=almost_nothing))
+
+    assert "Done 0 %" in said.text
+
+
 def test_a_message_too_long_keeps_whole_lines_and_its_link():
     message = Message(title="t", text="\n".join(["长" * 20] * 50 + [PAGE]), link=PAGE)
     short = message.within(500)

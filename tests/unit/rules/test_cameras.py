@@ -18,6 +18,12 @@ def test_three_photos_in_a_row_of_no_use_over_six_hours_are_a_blind_camera():
     assert one["camera_blind"].since == look(-2, 40.0).at
 
 
+def test_a_photo_refused_for_two_reasons_tells_the_one_that_makes_the_camera_blind():
+    dark = [look(n - 3, None, gate=("MOVED", "DARK")) for n in range(4)]
+
+    assert seen(camera(look(-6, 40.0), *dark))["camera_blind"].facts == {"photos": 4.0, "reason": "DARK"}
+
+
 def test_two_are_too_few_and_an_hour_is_too_short():
     hour = [look(-1 / 24 * n / 6, None, gate=DIRT) for n in (6, 4, 2, 0)]
 
@@ -30,6 +36,12 @@ def test_fog_alone_must_last_for_two_days():
 
     assert seen(camera(*foggy, valid=(look(-1.5, 40.0),))) == {}
     assert "camera_blind" in seen(camera(*foggy, valid=(look(-2.5, 40.0),)))
+
+
+def test_fog_is_weather_also_where_the_photo_has_no_sure_time():
+    foggy = [look(-1 + n / 5, None, gate=("CLOCK", "FOG_RAIN")) for n in range(6)]
+
+    assert seen(camera(*foggy, valid=(look(-1.5, 40.0),))) == {}
 
 
 def test_one_photo_that_can_be_judged_ends_it():

@@ -68,6 +68,13 @@ def test_without_a_forecast_no_buffer_is_judged():
     assert of(gateway(gauges={"outbox_mb": 999.0, "outbox_max_mb": 1_000.0})) == {}
 
 
+@pytest.mark.parametrize(
+    ("left", "holds"), [(5.0, float("inf")), (5.0, -1.0), (float("nan"), 30.0), (float("-inf"), 30.0)]
+)
+def test_a_forecast_that_cannot_be_is_no_forecast(left, holds):
+    assert of(gateway(gauges={"outbox_full_in_days": left, "outbox_holds_days": holds})) == {}
+
+
 def test_a_meter_that_is_silent_is_told_with_what_failed_since():
     devices = (
         DeviceHealth(name="main", status="silent"),
