@@ -186,7 +186,9 @@ async def test_a_consumer_that_hangs_or_answers_500_for_days_delays_no_other_and
         done = {"by": "li", "done": NOW.isoformat()}
         await central.post("/sites/a12/milestones/roof/done", done)
         await until(lambda: told(good) == [raised, returned], "and told the end", 5)
-        await until(lambda: asyncio.get_running_loop().time() - begun > 7, "a day")  # and a half, of the three
+        await until(
+            lambda: asyncio.get_running_loop().time() - begun > 7, "a day"
+        )  # and a half, of the three
         failing.answers.clear()
         await until(lambda: told(failing) == [raised, returned], "the failing one, after a day", 5)
         tries = len(failing.got)
