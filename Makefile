@@ -41,7 +41,7 @@ check: $(READY)
 	$(BIN)/pytest -q tests/docs
 
 bench: $(READY)
-	@for bench in gateway meters outbox uplink central_intake influx rules deviation proof vision filter scene; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
+	@for bench in gateway meters outbox uplink central_intake influx rules indicator_points alert_latency deviation proof vision filter scene; do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(READY)
 	@deploy/test-tools.sh

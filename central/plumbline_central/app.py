@@ -108,6 +108,7 @@ async def _serve(
         stale_after_s=settings.stale_after_s,
         behind=behind,
         faults=parts.store.faults.standing,
+        deliveries=parts.deliveries.list,
         judge_soon=judge_soon,
     )
     deliverer = Deliverer(parts.deliveries, outlets.channels, clock=clock)

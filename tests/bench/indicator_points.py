@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import machine
 import msgspec
 
 from plumbline.clock import to_us
@@ -63,10 +64,8 @@ def main() -> None:
         ):
             started, cpu = time.perf_counter(), time.process_time()
             found = look()
-            print(
-                f"{name}: {time.process_time() - cpu:.2f} s of CPU, {time.perf_counter() - started:.2f} s,"
-                f" {len(found)} answers"
-            )
+            how = {"wall_s": round(time.perf_counter() - started, 3), "answers": len(found)}
+            machine.say(f"1,000 sites x 5 indicators, {name}", time.process_time() - cpu, "s of CPU", **how)
         db.close()
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """A web server that answers as told, each answer once, then 204 for ever."""
+    """A web server that answers as told, each answer once, then 204 for ever. `at_s`: when what it got was there."""
 
     def __init__(self):
         self.answers = []
         self.got = []
+        self.at_s = []
         self.leave = threading.Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.at_s.append(time.monotonic())
                 receiver.got.append((self.path, dict(self.headers.items()), body))
                 (receiver.answers.pop(0) if receiver.answers else status(204))(self)
 

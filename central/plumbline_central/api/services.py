@@ -15,6 +15,7 @@ from plumbline_central.alerts.entries import Wanted
 from plumbline_central.alerts.feed import Feed
 from plumbline_central.alerts.rates import Rates
 from plumbline_central.alerts.silence import Kind, Silence
+from plumbline_central.channels.deliver import Delivery, DeliveryState
 from plumbline_central.deviation import Band
 from plumbline_central.gaps import Gap
 from plumbline_central.indicators import Curve
@@ -158,6 +159,8 @@ class Services:
     """For each projection, how many ledger rows it has yet to apply."""
     faults: Callable[[], Mapping[str, str]] = dict
     """What keeps the time-series store from its work: subject -> why."""
+    deliveries: Callable[[DeliveryState, int], Sequence[Delivery]] = lambda _state, _limit: ()
+    """The newest notices in a state."""
     judge_soon: Callable[[], None] = lambda: None
     """Something changed that alerts are judged by: it need not wait for the timer. From any thread."""
     band: Band = field(default_factory=Band)

@@ -19,13 +19,15 @@ from plumbline_sim.demo.report import Findings
 from plumbline_sim.demo.stage import Stage, first_midnight, raised, sample_project
 from plumbline_sim.demo.store import StoreName
 from plumbline_sim.demo.store import table as store_table
-from plumbline_sim.demo.stored import compare_polls, stored_bodies, stored_readings
+from plumbline_sim.demo.stored import compare_polls, stored_bodies, stored_readings, until_stopped
 from plumbline_sim.demo.tally import compare
 from plumbline_sim.demo.tree import Child, ProcessTree
 
 _START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _LEAD_REAL_S: Final = 8.0
-"""Real seconds for the services to come up before the works begin."""
+_LEAD_COMMANDS: Final = 12.0
+"""Real seconds for the services to come up before the works begin, and at least so many times what one command takes:
+on a busy machine the works would else be over before the gateway sees any."""
 _LOOK_EVERY_S: Final = 0.5
 _ACKNOWLEDGE_AFTER: Final = timedelta(days=1)
 
@@ -91,14 +93,8 @@ class Play:
         entered = self._exits.enter_async_context
         tree = await entered(ProcessTree(folder / "logs"))
         carrier = await entered(broker.running(tree, folder))
-        clock = ScaledClock.starting(_START, options.speed)
-        begin = first_midnight(clock, _LEAD_REAL_S * options.speed)
-        project = sample_project(options.seed, options.track, options.days)
-        stage = await entered(raised(project, clock, begin))
-
         url = f"http://127.0.0.1:{options.port}"
         site, central, plan = (folder / name for name in ("site.toml", "central.toml", "plan.csv"))
-        files.write_site(site, stage, broker_port=carrier.port, broker_version=carrier.version)
         store = await store_table(options.store, tree, folder)
         files.write_central(
             central,
@@ -109,10 +105,17 @@ class Play:
         )
         if store:
             await plumbline("central", "init", central)
+        at_central, loop = ("--config", central), asyncio.get_running_loop()
+        before_s = loop.time()
+        await plumbline("central", "site", files.SITE, "--zh", "示范工地", "--en", "Demo site", *at_central)
+        lead_s = max(_LEAD_REAL_S, _LEAD_COMMANDS * (loop.time() - before_s))
+        clock = ScaledClock.starting(_START, options.speed)
+        begin = first_midnight(clock, lead_s * options.speed)
+        project = sample_project(options.seed, options.track, options.days)
+        stage = await entered(raised(project, clock, begin))
+        files.write_site(site, stage, broker_port=carrier.port, broker_version=carrier.version)
         files.write_plan(plan, stage)
         key = (await plumbline_json("edge", "check", site))["public_key"]
-        at_central = ("--config", central)
-        await plumbline("central", "site", files.SITE, "--zh", "示范工地", "--en", "Demo site", *at_central)
         await plumbline("central", "enroll", files.GATEWAY, "--site", files.SITE, "--key", key, *at_central)
         await plumbline("central", "plan", files.SITE, plan, "--by", "demo", *at_central)
 
@@ -169,17 +172,21 @@ async def count(running: Running, wall_s: float) -> Findings:
     verdict = await plumbline_json("central", "verify", "--data", data, fine=(0, 1))
     gaps = await plumbline_json("central", "gaps", running.options.folder / "central.toml")
     stored = await asyncio.to_thread(lambda: stored_bodies(data))
-    answered = [operation for operation in stage.oplog.operations if operation.values]
+    said = [operation for operation in stage.oplog.operations if operation.values]
+    answered = until_stopped(said, stored)
+    served = [shot.sha256 for shot in stage.camera.oplog.shots]
+    photos = [body.source for body in stored if isinstance(body, Photo) and body.source]
+    seen = served if served[-1:] == [] or served[-1] in photos else served[:-1]
     return Findings(
         seed=running.options.seed,
         wall_s=wall_s,
         broker=running.broker,
         store=running.options.store,
-        records=compare_polls(answered, stored)
-        + compare(
-            (shot.sha256 for shot in stage.camera.oplog.shots),
-            (body.source for body in stored if isinstance(body, Photo) and body.source),
-        ),
+        records=compare_polls(answered, stored) + compare(seen, photos),
+        interrupted=sum(one.poll for one in said)
+        - sum(one.poll for one in answered)
+        + len(served)
+        - len(seen),
         readings=compare(
             (
                 (operation.device, metric, steps)
@@ -192,7 +199,7 @@ async def count(running: Running, wall_s: float) -> Findings:
             ),
         ),
         dropped_declared=sum(gap["declared"] for gap in gaps),
-        photos_served=len(stage.camera.oplog.shots),
+        photos_served=len(served),
         observations=curve["actual"],
         alerts=alerts,
         verify="; ".join([verdict["verify"], *map(str, verdict["faults"]), *verdict["tree"]["findings"]]),

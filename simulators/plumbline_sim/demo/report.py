@@ -28,6 +28,8 @@ class Findings:
     store: str
     records: Tally
     readings: Tally
+    interrupted: int
+    """Polls and photos that the end of the gateway caught in the middle: said, and no record yet."""
     dropped_declared: int
     photos_served: int
     observations: list[dict[str, Any]]
@@ -49,7 +51,11 @@ def document(found: Findings, stage: Stage) -> dict[str, Any]:
         "wall_s": round(found.wall_s, 1),
         "broker": found.broker,
         "store": found.store,
-        "records": {**asdict(found.records), "dropped_declared": found.dropped_declared},
+        "records": {
+            **asdict(found.records),
+            "interrupted": found.interrupted,
+            "dropped_declared": found.dropped_declared,
+        },
         "readings": {"produced": found.readings.produced, "stored": found.readings.stored},
         "photos": {
             "taken": found.photos_served,

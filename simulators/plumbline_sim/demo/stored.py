@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -52,19 +53,39 @@ def lacks(data: Path, gateway: str, due: Due) -> bool:
         ledger.close()
 
 
-def compare_polls(answered: list[Operation], stored: list[Body]) -> Tally:
+def compare_polls(answered: Sequence[Operation], stored: Iterable[Body]) -> Tally:
     """Poll by poll: what a meter said in the answer that holds its probe, against the same values of a frame."""
-    polls = [operation for operation in answered if operation.poll]
-    probed = {operation.device: [metric for metric, _ in operation.values] for operation in polls}
-    frames = [body for body in stored if isinstance(body, Frame)]
-    return compare(
-        ((operation.device, tuple(steps for _, steps in operation.values)) for operation in polls),
-        (
-            (frame.device, tuple(values.get(metric) for metric in probed.get(frame.device, ())))
-            for frame in frames
-            for values in [dict(zip(_names(frame), frame.values, strict=True))]
-        ),
-    )
+    return compare(map(_said, _polls(answered)), _kept(answered, stored))
+
+
+def until_stopped(answered: Sequence[Operation], stored: Iterable[Body]) -> list[Operation]:
+    """Without each meter's very last poll where that was not kept: the gateway was stopped in the middle of it.
+
+    It is no record before it is on the gateway's card, and to stop costs at most the poll in progress; any other that is not
+    there is lost.
+    """
+    left = Counter(map(_said, _polls(answered)))
+    left.subtract(_kept(answered, stored))
+    last = {operation.device: n for n, operation in enumerate(answered) if operation.poll}
+    cut = {device: n for device, n in last.items() if left[_said(answered[n])] > 0}
+    return [one for n, one in enumerate(answered) if n < cut.get(one.device, len(answered))]
+
+
+def _polls(answered: Iterable[Operation]) -> list[Operation]:
+    return [operation for operation in answered if operation.poll]
+
+
+def _said(poll: Operation) -> Hashable:
+    return poll.device, tuple(steps for _, steps in poll.values)
+
+
+def _kept(answered: Iterable[Operation], stored: Iterable[Body]) -> Iterator[Hashable]:
+    """What frames say of the metrics that the answers with the probes held."""
+    probed = {poll.device: [metric for metric, _ in poll.values] for poll in _polls(answered)}
+    for frame in stored:
+        if isinstance(frame, Frame):
+            values = dict(zip(_names(frame), frame.values, strict=True))
+            yield frame.device, tuple(values.get(metric) for metric in probed.get(frame.device, ()))
 
 
 def _names(frame: Frame) -> list[str]:

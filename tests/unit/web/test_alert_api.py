@@ -3,7 +3,9 @@ from datetime import timedelta
 import pytest
 
 from plumbline_central.alerts.alert import Slot
+from plumbline_central.alerts.book import AlertBook
 from plumbline_central.alerts.condition import Condition
+from plumbline_central.deviation import Point
 
 V1 = "/api/v1"
 SLOT = {"site": "east-lake", "rule": "meter_fault", "subject": "crane"}
@@ -220,3 +222,20 @@ async def test_the_page_says_of_each_alert_what_it_is_and_whether_it_is_withheld
         "en": ("Meter fault: crane", "Shelved", "Find the cause"),
     }
     assert all(word in page for word in words[language])
+
+
+async def test_a_notice_that_a_receiver_refused_is_listed_with_its_words(world, client):
+    point = Point(ref="g/e/data/1", at=world.clock.wall(), percent=42.0, low=None, high=None, planned=50.0)
+    book = AlertBook(world.parts.control, channels=["webhook:ops"])
+    with book.write() as writer:
+        writer.raise_(
+            Slot(site="east-lake", rule="no_data", subject="north"), "amber", [point], point.at, "cause"
+        )
+    (waiting,) = world.parts.deliveries.waiting("webhook:ops", 1)
+    world.parts.deliveries.end([waiting], "parked", "webhook:ops: answered 410 gone")
+
+    assert (await client.get(f"{V1}/deliveries", params={"state": "waiting"})).json() == []
+    (parked,) = (await client.get(f"{V1}/deliveries")).json()
+    assert (parked["channel"], parked["what"], parked["key"], parked["why"]) == (
+        "webhook:ops", "raised", "no_data-north", "webhook:ops: answered 410 gone",
+    )  # fmt: skip

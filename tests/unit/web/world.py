@@ -48,6 +48,7 @@ class World:
             alerts=self.parts.book,
             feed=self.parts.feed,
             books=self.parts.books,
+            deliveries=self.parts.deliveries.list,
             live=self.parts.live,
             clock=self.clock,
             **services,
