@@ -12,6 +12,7 @@ from plumbline_central.api import models_plans as models
 from plumbline_central.api.depends import ServicesDep, SiteDep, judged_soon
 from plumbline_central.api.errors import Missing
 from plumbline_central.api.models_indicators import KeptOut
+from plumbline_central.api.paging import LISTED, BetweenDep, PageDep
 from plumbline_central.api.routes_indicators import (
     By,
     DryRun,
@@ -38,13 +39,19 @@ Scope = Annotated[
 _DAY = timedelta(days=1)
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans")
+@router.get("/sites/{site}/indicators/{indicator}/plans", responses=LISTED)
 def versions(
-    services: ServicesDep, site: SiteDep, indicator: IndicatorId, scope: Scope = None
+    services: ServicesDep,
+    site: SiteDep,
+    indicator: IndicatorId,
+    page: PageDep,
+    between: BetweenDep,
+    scope: Scope = None,
 ) -> list[models.PlanVersionOut]:
-    """Every baseline, the first one first; the last one of each scope is current."""
+    """Every baseline, the first one first; the last one of each scope is current. The range is of when it was imported."""
     known_indicator(services, site.id, indicator)
     found = services.indicator_book.plans.versions(site.id, indicator, scope)
+    inside = (one for one in found if between.holds(one.imported_at))
     return [
         models.PlanVersionOut(
             version=one.version,
@@ -57,7 +64,7 @@ def versions(
             end=one.curve.end,
             last=one.curve.points[-1][1],
         )
-        for one in found
+        for one in page.cut(inside, lambda one: (one.version,))
     ]
 
 

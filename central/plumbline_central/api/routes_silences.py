@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
 
 from plumbline_central.alerts.alert import Slot
-from plumbline_central.alerts.silence import Kind
+from plumbline_central.alerts.silence import Kind, Silence
 from plumbline_central.api import models, models_alerts
 from plumbline_central.api.depends import ServicesDep
 from plumbline_central.api.etag import UNCHANGED, IfNoneMatch, tagged
 from plumbline_central.api.models_alerts import SilenceOut
+from plumbline_central.api.paging import LISTED, Between, BetweenDep, Page, PageDep
 from plumbline_central.api.routes_alerts import require_site
 from plumbline_central.api.services import Services
 
@@ -26,12 +28,19 @@ Which = Annotated[
 _SILENCES = TypeAdapter(list[SilenceOut])
 
 
-@router.get("/alerts/out-of-service", response_model=list[SilenceOut], responses=UNCHANGED)
+@router.get("/alerts/out-of-service", response_model=list[SilenceOut], responses=LISTED | UNCHANGED)
 def out_of_service(
-    services: ServicesDep, site: SiteName = None, which: Which = "current", if_none_match: IfNoneMatch = None
+    services: ServicesDep,
+    page: PageDep,
+    between: BetweenDep,
+    site: SiteName = None,
+    which: Which = "current",
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Which slots are out of service, the newest first."""
-    return _listed(services, "out_of_service", site, which, if_none_match)
+    """Which slots are out of service, the newest first; `start` and `end`: at any time between."""
+    require_site(services, site)
+    now = services.clock.wall() if which == "current" else None
+    return _listed(services.alerts.silences("out_of_service", site, now), page, between, if_none_match)
 
 
 @router.post("/alerts/out-of-service", status_code=201)
@@ -49,12 +58,19 @@ def put_back(services: ServicesDep, silence: SilenceId, person: models.PersonIn)
     return _end(services, "out_of_service", silence, person)
 
 
-@router.get("/maintenance", response_model=list[SilenceOut], responses=UNCHANGED)
+@router.get("/maintenance", response_model=list[SilenceOut], responses=LISTED | UNCHANGED)
 def maintenance(
-    services: ServicesDep, site: SiteName = None, which: Which = "current", if_none_match: IfNoneMatch = None
+    services: ServicesDep,
+    page: PageDep,
+    between: BetweenDep,
+    site: SiteName = None,
+    which: Which = "current",
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Maintenance windows, the newest first."""
-    return _listed(services, "maintenance", site, which, if_none_match)
+    """Maintenance windows, the newest first; `start` and `end`: open at any time between."""
+    require_site(services, site)
+    now = services.clock.wall() if which == "current" else None
+    return _listed(services.alerts.silences("maintenance", site, now), page, between, if_none_match)
 
 
 @router.post("/maintenance", status_code=201)
@@ -74,13 +90,10 @@ def end_maintenance(services: ServicesDep, silence: SilenceId, person: models.Pe
     return _end(services, "maintenance", silence, person)
 
 
-def _listed(
-    services: Services, kind: Kind, site: str | None, which: str, if_none_match: str | None
-) -> Response:
-    require_site(services, site)
-    now = services.clock.wall() if which == "current" else None
-    found = [SilenceOut.model_validate(one) for one in services.alerts.silences(kind, site, now)]
-    return tagged(_SILENCES, found, if_none_match)
+def _listed(silences: Iterable[Silence], page: Page, between: Between, if_none_match: str | None) -> Response:
+    inside = (one for one in silences if between.meets(one.start, one.ended_at or one.until))
+    cut = page.cut(inside, lambda one: (one.id,), falling=True)
+    return tagged(_SILENCES, [SilenceOut.model_validate(one) for one in cut], if_none_match, page.link)
 
 
 def _end(services: Services, kind: Kind, silence: int, person: models.PersonIn) -> SilenceOut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -122,8 +122,8 @@ class Alerts(Protocol):
 class Books(Protocol):
     """Central's account of itself: what came, what is kept, what lacks."""
 
-    def first_gaps(self, most: int) -> tuple[Sequence[Gap], int]:
-        """`most` of what lacks, and how many more gaps there are."""
+    def each_gap(self) -> Iterator[Gap]:
+        """What lacks, by gateway, epoch and lane, then ascending."""
         ...
 
     def lacking(self) -> Mapping[str, tuple[int, int]]:
