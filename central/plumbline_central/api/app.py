@@ -19,6 +19,7 @@ from plumbline_central.api import (
     alert_stream,
     models,
     routes_alerts,
+    routes_export,
     routes_indicators,
     routes_plans,
     routes_silences,
@@ -64,6 +65,7 @@ def create_api(services: Services) -> FastAPI:
         routes_alerts,
         routes_indicators,
         routes_plans,
+        routes_export,
         routes_system,
         sse,
     ):

@@ -45,6 +45,10 @@ class Telemetry(Protocol):
         self, site: str, device: str, metric: str, start: datetime, end: datetime, step_s: float | None = None
     ) -> Sequence[tuple[datetime, float]]: ...
 
+    def readings(
+        self, site: str, device: str, metric: str, start: datetime, end: datetime
+    ) -> Sequence[Reading]: ...
+
 
 class Photos(Protocol):
     """The masked pictures."""
