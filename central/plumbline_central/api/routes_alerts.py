@@ -28,7 +28,9 @@ _ALERTS = TypeAdapter(list[models.AlertOut])
 _RATES = TypeAdapter(models_alerts.RatesOut)
 
 
-@router.get("/alerts", response_model=list[models.AlertOut], responses=LISTED | UNCHANGED)
+@router.get(
+    "/alerts", summary="List alerts", response_model=list[models.AlertOut], responses=LISTED | UNCHANGED
+)
 def alerts(
     services: ServicesDep,
     page: PageDep,
@@ -62,7 +64,12 @@ def alerts(
     return tagged(_ALERTS, found, if_none_match, page.link)
 
 
-@router.get("/alerts/rates", response_model=models_alerts.RatesOut, responses=UNCHANGED)
+@router.get(
+    "/alerts/rates",
+    summary="How often people are alerted",
+    response_model=models_alerts.RatesOut,
+    responses=UNCHANGED,
+)
 def rates(
     services: ServicesDep,
     site: Annotated[str | None, _SITE] = None,
@@ -82,13 +89,13 @@ def rates(
     return tagged(_RATES, models_alerts.RatesOut.model_validate(found), if_none_match)
 
 
-@router.get("/alerts/{alert}")
+@router.get("/alerts/{alert}", summary="One alert")
 def alert(services: ServicesDep, alert: AlertId) -> models.AlertOut:
     """One alert with its evidence."""
     return models.AlertOut.model_validate(services.alerts.get(alert))
 
 
-@router.get("/alerts/{alert}/history", responses=LISTED)
+@router.get("/alerts/{alert}/history", summary="List the steps of an alert", responses=LISTED)
 def history(
     services: ServicesDep, alert: AlertId, page: PageDep, between: BetweenDep
 ) -> list[models.StepOut]:
@@ -98,49 +105,49 @@ def history(
     return [models.StepOut.model_validate(step) for step in page.cut(steps)]
 
 
-@router.post("/alerts/{alert}/acknowledge")
+@router.post("/alerts/{alert}/acknowledge", summary="Acknowledge an alert")
 def acknowledge(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Someone has seen it."""
+    """Say that someone has seen it. 409 where there is nothing to acknowledge."""
     done = services.alerts.acknowledge(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/comment")
+@router.post("/alerts/{alert}/comment", summary="Comment an alert")
 def comment(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Add a remark."""
+    """Add a remark, in whatever state the alert is."""
     done = services.alerts.comment(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/assign")
+@router.post("/alerts/{alert}/assign", summary="Assign an alert")
 def assign(services: ServicesDep, alert: AlertId, order: models_alerts.AssignIn) -> models.AlertOut:
-    """Give it to somebody."""
+    """Give an open alert to somebody."""
     done = services.alerts.assign(alert, order.to, order.by, order.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/rectify")
+@router.post("/alerts/{alert}/rectify", summary="Say that an alert's cause is put right")
 def rectify(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
     """The cause is put right, somebody says; if the condition stays, the alert comes back unacknowledged."""
     done = services.alerts.rectify(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/shelve")
+@router.post("/alerts/{alert}/shelve", summary="Shelve an alert")
 def shelve(services: ServicesDep, alert: AlertId, order: models_alerts.ShelveIn) -> models.AlertOut:
     """Nobody is to hear of it until then, at most 30 days; it wakes by itself."""
     done = services.alerts.shelve(alert, order.until, order.by, order.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/unshelve")
+@router.post("/alerts/{alert}/unshelve", summary="Wake a shelved alert")
 def unshelve(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Wake it now."""
+    """Wake a shelved alert now: those who would have heard of it hear of it."""
     done = services.alerts.unshelve(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/close")
+@router.post("/alerts/{alert}/close", summary="Close an alert")
 def close(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
     """Put an alert to rest whose condition is gone."""
     done = services.alerts.close(alert, person.by, person.comment, services.clock.wall())

@@ -44,6 +44,7 @@ def _file(example: str) -> dict[int | str, dict[str, Any]]:
 
 @router.get(
     "/export/readings.{form}",
+    summary="Export readings",
     response_class=StreamingResponse,
     responses=_file(
         "\ufeffsite,gateway,device,metric,time,value,unit,quality,flaw\r\n"
@@ -63,6 +64,7 @@ def readings(
 
 @router.get(
     "/export/indicators.{form}",
+    summary="Export indicator values",
     response_class=StreamingResponse,
     responses=_file(
         "\ufeffsite,indicator,time,value,low,high,planned,unit,quality,flags,seen_by\r\n"
@@ -81,6 +83,7 @@ def indicators(
 
 @router.get(
     "/export/alerts.{form}",
+    summary="Export alerts",
     response_class=StreamingResponse,
     responses=_file(f"\ufeff{','.join(rows.ALERTS.names)}\r\n"),
 )

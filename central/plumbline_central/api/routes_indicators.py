@@ -31,13 +31,13 @@ SourceName = Annotated[str, Query(max_length=120, description="What the file is 
 DryRun = Annotated[bool, Query(description="Only say what would be kept.")]
 
 
-@router.get("/indicators/templates", responses=LISTED)
+@router.get("/indicators/templates", summary="List the templates of indicators", responses=LISTED)
 def library(page: PageDep) -> list[models.TemplateOut]:
     """The library: what an indicator can start from."""
     return [models.TemplateOut.model_validate(one) for one in page.cut(templates().values())]
 
 
-@router.get("/sites/{site}/indicators", responses=LISTED)
+@router.get("/sites/{site}/indicators", summary="List a site's indicators", responses=LISTED)
 def indicators(services: ServicesDep, site: SiteDep, page: PageDep) -> list[models.IndicatorOut]:
     """All of one site, `progress` first; it is there without a word."""
     of_site = services.indicator_book.indicators.of(site.id)
@@ -45,13 +45,13 @@ def indicators(services: ServicesDep, site: SiteDep, page: PageDep) -> list[mode
     return [models.IndicatorOut.model_validate(one) for one in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}")
+@router.get("/sites/{site}/indicators/{indicator}", summary="One indicator")
 def one_indicator(services: ServicesDep, site: SiteDep, indicator: IndicatorId) -> models.IndicatorOut:
-    """One of them."""
+    """What one indicator of a site is: its unit, source, weight, thresholds and who answers for it."""
     return models.IndicatorOut.model_validate(services.indicator_book.indicators.get(site.id, indicator))
 
 
-@router.put("/sites/{site}/indicators/{indicator}")
+@router.put("/sites/{site}/indicators/{indicator}", summary="Add or change an indicator")
 def put_indicator(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, wanted: models.IndicatorIn
 ) -> models.IndicatorOut:
@@ -74,7 +74,7 @@ def put_indicator(
     return models.IndicatorOut.model_validate(put)
 
 
-@router.post("/sites/{site}/indicators/{indicator}/retire")
+@router.post("/sites/{site}/indicators/{indicator}/retire", summary="Retire an indicator")
 def retire(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, person: PersonIn
 ) -> list[models.IndicatorOut]:
@@ -84,7 +84,11 @@ def retire(
     return [models.IndicatorOut.model_validate(one) for one in store.of(site.id)]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/history", responses=LISTED)
+@router.get(
+    "/sites/{site}/indicators/{indicator}/history",
+    summary="List the changes of an indicator",
+    responses=LISTED,
+)
 def history(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
 ) -> list[models.IndicatorStepOut]:
@@ -94,7 +98,11 @@ def history(
     return [models.IndicatorStepOut.model_validate(step) for step in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/points", responses=LISTED)
+@router.get(
+    "/sites/{site}/indicators/{indicator}/points",
+    summary="List an indicator's values beside their plan",
+    responses=LISTED,
+)
 def points(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
 ) -> list[models.PointOut]:
@@ -112,7 +120,11 @@ def points(
     return [models.PointOut.model_validate(point) for point in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/values", responses=LISTED)
+@router.get(
+    "/sites/{site}/indicators/{indicator}/values",
+    summary="List the values that were handed in",
+    responses=LISTED,
+)
 def values(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
 ) -> list[models.ValueOut]:
@@ -125,7 +137,7 @@ def values(
     return [models.ValueOut.model_validate(one) for one in cut]
 
 
-@router.post("/sites/{site}/values")
+@router.post("/sites/{site}/values", summary="Hand in values")
 def push(services: ServicesDep, site: SiteDep, values: models.ValuesIn) -> models.KeptOut:
     """Hand in values, all or none."""
     pushed = [
@@ -142,7 +154,7 @@ def push(services: ServicesDep, site: SiteDep, values: models.ValuesIn) -> model
     return models.KeptOut(values=kept)
 
 
-@router.post("/sites/{site}/values/import")
+@router.post("/sites/{site}/values/import", summary="Hand in a file of values")
 def import_values(
     services: ServicesDep,
     site: SiteDep,
@@ -168,7 +180,7 @@ def import_values(
     return models.KeptOut(values=kept, dry_run=dry_run)
 
 
-@router.get("/sites/{site}/score")
+@router.get("/sites/{site}/score", summary="A site's score and its parts")
 def site_score(
     services: ServicesDep,
     site: SiteDep,
@@ -190,7 +202,7 @@ def site_score(
     )
 
 
-@router.get("/ranking", responses=LISTED)
+@router.get("/ranking", summary="List the sites by score", responses=LISTED)
 def rank(services: ServicesDep, page: PageDep, at: Moment | None = None) -> list[models.RankOut]:
     """All sites, the best first; those of which nothing is known come last."""
     sites = {site.id: site for site in services.registry.sites()}

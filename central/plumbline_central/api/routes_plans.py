@@ -39,7 +39,9 @@ Scope = Annotated[
 _DAY = timedelta(days=1)
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans", responses=LISTED)
+@router.get(
+    "/sites/{site}/indicators/{indicator}/plans", summary="List the versions of a plan", responses=LISTED
+)
 def versions(
     services: ServicesDep,
     site: SiteDep,
@@ -68,7 +70,7 @@ def versions(
     ]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans/{version}")
+@router.get("/sites/{site}/indicators/{indicator}/plans/{version}", summary="One version of a plan")
 def one_version(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, version: Version
 ) -> models.PlanOut:
@@ -80,7 +82,10 @@ def one_version(
     )
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans/{version}/diff/{other}")
+@router.get(
+    "/sites/{site}/indicators/{indicator}/plans/{version}/diff/{other}",
+    summary="What a plan's version changed",
+)
 def difference(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, version: Version, other: Version
 ) -> models.PlanDiffOut:
@@ -98,7 +103,7 @@ def difference(
     )
 
 
-@router.post("/sites/{site}/indicators/{indicator}/plans")
+@router.post("/sites/{site}/indicators/{indicator}/plans", summary="Put a plan")
 def put_plan(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, plan: models.PlanIn
 ) -> models.PlanImportedOut:
@@ -116,7 +121,7 @@ def put_plan(
     return _imported(imported)
 
 
-@router.post("/sites/{site}/indicators/{indicator}/plans/import")
+@router.post("/sites/{site}/indicators/{indicator}/plans/import", summary="Import a plan's file")
 def import_plan(
     services: ServicesDep,
     site: SiteDep,
@@ -129,7 +134,7 @@ def import_plan(
     scope: Scope = None,
     dry_run: DryRun = False,
 ) -> models.PlanImportedOut:
-    """The same from a CSV (UTF-8 or GBK) or XLSX file: every wrong row is told, and then nothing is kept."""
+    """Make a plan from a CSV (UTF-8 or GBK) or XLSX file the current baseline: every wrong row is told, and then nothing is kept."""
     known = known_indicator(services, site.id, indicator)
     try:
         imported = services.indicator_book.import_plan_file(
@@ -140,9 +145,9 @@ def import_plan(
     return _imported(imported)
 
 
-@router.get("/sites/{site}/milestones")
+@router.get("/sites/{site}/milestones", summary="A site's milestones")
 def milestones(services: ServicesDep, site: SiteDep) -> models.MilestonesOut:
-    """The current ones by due date."""
+    """The current milestones by due date."""
     now = services.clock.wall()
     current = services.indicator_book.milestones.current(site.id)
     return models.MilestonesOut(
@@ -164,7 +169,7 @@ def milestones(services: ServicesDep, site: SiteDep) -> models.MilestonesOut:
     )
 
 
-@router.post("/sites/{site}/milestones/import")
+@router.post("/sites/{site}/milestones/import", summary="Import a file of milestones")
 def import_milestones(
     services: ServicesDep,
     site: SiteDep,
@@ -188,7 +193,7 @@ def import_milestones(
     return KeptOut(values=len(found), dry_run=dry_run)
 
 
-@router.post("/sites/{site}/milestones/{milestone}/done")
+@router.post("/sites/{site}/milestones/{milestone}/done", summary="Say when a milestone was done")
 def done(
     services: ServicesDep,
     site: SiteDep,

@@ -28,7 +28,12 @@ Which = Annotated[
 _SILENCES = TypeAdapter(list[SilenceOut])
 
 
-@router.get("/alerts/out-of-service", response_model=list[SilenceOut], responses=LISTED | UNCHANGED)
+@router.get(
+    "/alerts/out-of-service",
+    summary="List what is out of service",
+    response_model=list[SilenceOut],
+    responses=LISTED | UNCHANGED,
+)
 def out_of_service(
     services: ServicesDep,
     page: PageDep,
@@ -43,7 +48,7 @@ def out_of_service(
     return _listed(services.alerts.silences("out_of_service", site, now), page, between, if_none_match)
 
 
-@router.post("/alerts/out-of-service", status_code=201)
+@router.post("/alerts/out-of-service", summary="Take a slot out of service", status_code=201)
 def take_out(services: ServicesDep, order: models_alerts.SlotIn) -> SilenceOut:
     """Nobody is to hear of this slot until it is put back, whether it has an alert now or not."""
     require_site(services, order.site)
@@ -52,13 +57,18 @@ def take_out(services: ServicesDep, order: models_alerts.SlotIn) -> SilenceOut:
     return SilenceOut.model_validate(done)
 
 
-@router.post("/alerts/out-of-service/{silence}/end")
+@router.post("/alerts/out-of-service/{silence}/end", summary="Put a slot back into service")
 def put_back(services: ServicesDep, silence: SilenceId, person: models.PersonIn) -> SilenceOut:
     """Put the slot back into service; what is there is told now."""
     return _end(services, "out_of_service", silence, person)
 
 
-@router.get("/maintenance", response_model=list[SilenceOut], responses=LISTED | UNCHANGED)
+@router.get(
+    "/maintenance",
+    summary="List the maintenance windows",
+    response_model=list[SilenceOut],
+    responses=LISTED | UNCHANGED,
+)
 def maintenance(
     services: ServicesDep,
     page: PageDep,
@@ -73,7 +83,7 @@ def maintenance(
     return _listed(services.alerts.silences("maintenance", site, now), page, between, if_none_match)
 
 
-@router.post("/maintenance", status_code=201)
+@router.post("/maintenance", summary="Plan a maintenance window", status_code=201)
 def plan_maintenance(services: ServicesDep, order: models_alerts.MaintenanceIn) -> SilenceOut:
     """Withhold the alerts of a site, or of one thing at it, for a time; what is still there at its end is told then."""
     require_site(services, order.site)
@@ -84,7 +94,7 @@ def plan_maintenance(services: ServicesDep, order: models_alerts.MaintenanceIn) 
     return SilenceOut.model_validate(done)
 
 
-@router.post("/maintenance/{silence}/end")
+@router.post("/maintenance/{silence}/end", summary="End a maintenance window")
 def end_maintenance(services: ServicesDep, silence: SilenceId, person: models.PersonIn) -> SilenceOut:
     """End a window early, or call it off."""
     return _end(services, "maintenance", silence, person)

@@ -26,14 +26,14 @@ T = TypeVar("T")
 _MOST_POINTS = 20_000
 
 
-@router.get("/sites", responses=LISTED)
+@router.get("/sites", summary="List the sites", responses=LISTED)
 def sites(services: ServicesDep, page: PageDep) -> list[models.SiteOut]:
     """Every site, by id."""
     found = page.cut(services.registry.sites(), lambda one: (one.id,))
     return [models.SiteOut.model_validate(site) for site in found]
 
 
-@router.get("/sites/{site}")
+@router.get("/sites/{site}", summary="How a site stands")
 def site(services: ServicesDep, site: SiteDep) -> models.SiteState:
     """One site and how it stands."""
     summary = standing(services, site, services.language)
@@ -51,7 +51,7 @@ def site(services: ServicesDep, site: SiteDep) -> models.SiteState:
     )
 
 
-@router.get("/sites/{site}/readings/latest", responses=LISTED)
+@router.get("/sites/{site}/readings/latest", summary="List the newest readings", responses=LISTED)
 def latest_readings(
     services: ServicesDep, site: SiteDep, page: PageDep, between: BetweenDep
 ) -> list[models.ReadingOut]:
@@ -61,7 +61,7 @@ def latest_readings(
     return [models.ReadingOut.model_validate(reading) for reading in cut]
 
 
-@router.get("/sites/{site}/series", responses=LISTED)
+@router.get("/sites/{site}/series", summary="One metric over time", responses=LISTED)
 def series(
     services: ServicesDep,
     site: SiteDep,
@@ -91,7 +91,7 @@ def series(
     return models.SeriesOut(device=device, metric=metric, unit=known.unit, points=[point for _, point in cut])
 
 
-@router.get("/sites/{site}/progress", responses=LISTED)
+@router.get("/sites/{site}/progress", summary="Plan and actual progress", responses=LISTED)
 def progress(
     services: ServicesDep,
     site: SiteDep,
@@ -110,7 +110,7 @@ def progress(
     )
 
 
-@router.get("/sites/{site}/photos", responses=LISTED)
+@router.get("/sites/{site}/photos", summary="List the newest photos", responses=LISTED)
 def photos(services: ServicesDep, site: SiteDep, page: PageDep, between: BetweenDep) -> list[models.PhotoOut]:
     """The newest picture of each camera; with `start` and `end` of those that it is from then."""
     found = (photo for photo in services.photos.latest(site.id) if between.holds(photo.at))
@@ -131,8 +131,9 @@ def photos(services: ServicesDep, site: SiteDep, page: PageDep, between: Between
 
 @router.get(
     "/sites/{site}/photos/{photo}.jpg",
+    summary="One photo",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}},
+    responses={200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def photo(services: ServicesDep, site: SiteDep, photo: Annotated[str, Path(max_length=200)]) -> Response:
     """One masked picture."""

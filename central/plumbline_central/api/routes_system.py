@@ -18,7 +18,7 @@ from plumbline_central.stores.gateways import GatewayStatus
 router = APIRouter(tags=["system"])
 
 
-@router.get("/gateways", responses=LISTED)
+@router.get("/gateways", summary="List the gateways", responses=LISTED)
 def gateways(
     services: ServicesDep, page: PageDep, site: Annotated[str | None, Query(max_length=64)] = None
 ) -> list[models.GatewayOut]:
@@ -27,7 +27,7 @@ def gateways(
     return [_gateway(status) for status in found]
 
 
-@router.get("/gaps", responses=LISTED)
+@router.get("/gaps", summary="List what central lacks", responses=LISTED)
 def gaps(services: ServicesDep, page: PageDep, between: BetweenDep) -> list[models.GapOut]:
     """Everything that central lacks, by gateway, epoch and lane, with the reason where its gateway gave one.
 
@@ -37,7 +37,7 @@ def gaps(services: ServicesDep, page: PageDep, between: BetweenDep) -> list[mode
     return [_gap(gap) for gap in page.cut(found, lambda one: (one.gateway, one.epoch, one.lane, one.first))]
 
 
-@router.get("/health")
+@router.get("/health", summary="How central itself does")
 def health(services: ServicesDep) -> models.HealthOut:
     """Whether the books balance, and when a gateway was last heard."""
     standing = services.books.standing()
