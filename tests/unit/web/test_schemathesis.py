@@ -35,6 +35,18 @@ THERE = {
 """What the filled world has: without it nearly every answer were 404."""
 
 
+def without_tuples(said):
+    """The document with `items` for `prefixItems`, which schemathesis 4.32 turns into a list that it then refuses."""
+    if isinstance(said, list):
+        return [without_tuples(one) for one in said]
+    if not isinstance(said, dict):
+        return said
+    plain = {key: without_tuples(value) for key, value in said.items() if key != "prefixItems"}
+    if isinstance(said.get("prefixItems"), list):
+        plain["items"] = {"anyOf": without_tuples(said["prefixItems"])}
+    return plain
+
+
 def of_what_is_there(case, named):
     for part in (case.path_parameters, case.query):
         for name in list(part or ()):
@@ -43,13 +55,13 @@ def of_what_is_there(case, named):
     return case
 
 
-@pytest.mark.parametrize(("mode", "examples"), [(GenerationMode.POSITIVE, 14), (GenerationMode.NEGATIVE, 5)])
+@pytest.mark.parametrize(("mode", "examples"), [(GenerationMode.POSITIVE, 8), (GenerationMode.NEGATIVE, 4)])
 def test_the_api_answers_as_it_is_described(open_world, told, mode, examples):
     world = open_world(names=("testserver",))
     world.add_site()
     world.plan((0, 0), (100, 100))
     told.fill(world)
-    schema = schemathesis.openapi.from_dict(world.api.openapi())
+    schema = schemathesis.openapi.from_dict(without_tuples(world.api.openapi()))
     schema.app = world.api
     asked = set()
     for found in schema.get_all_operations():
