@@ -4,6 +4,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -55,7 +56,7 @@ def of_what_is_there(case, named):
     return case
 
 
-@pytest.mark.parametrize(("mode", "examples"), [(GenerationMode.POSITIVE, 8), (GenerationMode.NEGATIVE, 4)])
+@pytest.mark.parametrize(("mode", "examples"), [(GenerationMode.POSITIVE, 8), (GenerationMode.NEGATIVE, 2)])
 def test_the_api_answers_as_it_is_described(open_world, told, mode, examples):
     world = open_world(names=("testserver",))
     world.add_site()
@@ -86,7 +87,7 @@ def test_the_api_answers_as_it_is_described(open_world, told, mode, examples):
 
         try:
             ask()
-        except schemathesis.errors.SchemathesisError:
+        except Unsatisfiable:
             assert mode is GenerationMode.NEGATIVE  # what takes nothing cannot be asked wrongly
 
     assert len(asked) > 35
