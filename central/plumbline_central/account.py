@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from plumbline.ranges import Ranges
@@ -61,7 +60,6 @@ class _Counted:
     words: Sequence[Declared]
     missing: int
     declared: int
-    gaps: int
 
 
 class Books:
@@ -84,13 +82,11 @@ class Books:
             declared += _declared_after(self._ledger, through)
         return list(gaps(self._ledger.covered(), declared))
 
-    def first_gaps(self, most: int) -> tuple[list[Gap], int]:
-        """`most` of what `gaps` tells, and how many more there are."""
+    def each_gap(self) -> Iterator[Gap]:
+        """What `gaps` tells, one after the other."""
         declared = self._gap_store.by_lane()
-        count = sum(lane.gaps for lane in self._counted())
         words = (one for lane in sorted(declared) for one in declared[lane])
-        found = list(islice(gaps(self._ledger.covered(), words), most))
-        return found, max(0, count - len(found))
+        return gaps(self._ledger.covered(), words)
 
     def lacking(self) -> dict[str, tuple[int, int]]:
         """By gateway: how many records lack without a word, and how many it declared as gone."""
@@ -137,15 +133,14 @@ class Books:
 
 
 def _count(gateway: str, have: Ranges, words: Sequence[Declared]) -> _Counted:
-    missing = declared = count = 0
+    missing = declared = 0
     for first, last, word in lacking(have, words):
-        count += 1
         records = 0 if last is None else last - first + 1
         if word is None:
             missing += records
         else:
             declared += records
-    return _Counted(gateway=gateway, have=have, words=words, missing=missing, declared=declared, gaps=count)
+    return _Counted(gateway=gateway, have=have, words=words, missing=missing, declared=declared)
 
 
 def _declared_after(ledger: Ledger, row_id: int) -> Iterator[Declared]:

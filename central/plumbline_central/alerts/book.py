@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final
 
 from plumbline_central.alerts import entries, people
 from plumbline_central.alerts.alert import Alert, AuditLine, Slot
@@ -22,8 +21,6 @@ from plumbline_central.live import LiveHub
 from plumbline_central.schema import Database
 
 __all__ = ["OURSELVES", "AlertBook", "BookWriter", "NoSuchAlert", "NoSuchSilence", "NotInTheBook", "Wanted"]
-
-_SILENCES_LISTED: Final = 1000
 
 
 class AlertBook:
@@ -102,7 +99,7 @@ class AlertBook:
             found = entries.silences_of(db, kind, site)
         if now is not None:
             found = [one for one in found if one.ended_at is None and (one.until is None or one.until > now)]
-        return found[:_SILENCES_LISTED]
+        return found
 
     def acknowledge(self, alert: int, by: str, comment: str, at: datetime) -> Alert:
         """A person has seen it. Raises Refused where there is nothing to acknowledge or no name; NoSuchAlert."""

@@ -18,13 +18,22 @@ router = APIRouter(tags=["alerts"])
 
 _HEARTBEAT_S: Final = 15.0
 _RETRY_MS: Final = 2000
+_EXAMPLE: Final = (
+    'retry: 2000\n\nid: 12\nevent: alert\ndata: {"what":"raised","at":"2026-03-22T04:00:00Z","id":7}\n\n'
+)
 _ID: Final = re.compile(r"[0-9]{1,18}")
 
 
 @router.get(
     "/alerts/stream",
+    summary="Follow the alerts",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "alert, resync"}},
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "description": "alert, resync",
+        }
+    },
 )
 async def alert_stream(
     services: ServicesDep,

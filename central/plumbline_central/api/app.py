@@ -20,6 +20,7 @@ from plumbline_central.api import (
     models,
     routes_alerts,
     routes_deliveries,
+    routes_export,
     routes_indicators,
     routes_plans,
     routes_silences,
@@ -27,6 +28,7 @@ from plumbline_central.api import (
     routes_system,
     sse,
 )
+from plumbline_central.api.document import describe
 from plumbline_central.api.errors import PROBLEM, problem, status_of
 from plumbline_central.api.security import OWN_NAMES, Guard
 from plumbline_central.api.services import Services
@@ -37,9 +39,12 @@ API: Final = "/api/v1"
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     code: {"model": models.Problem, "description": said}
     for code, said in (
+        (400, "The body is no text that could be read"),
         (403, "From another website"),
         (404, "There is nothing of that name"),
         (409, "The present state does not allow it"),
+        (411, "The request does not say how long it is"),
+        (413, "The request is too long"),
         (422, "The request does not say what it must"),
         (503, "A store is away; the same call may work in a minute"),
     )
@@ -56,6 +61,7 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
     )
     api.state.services = services
+    api.openapi = lambda: describe(api)  # type: ignore[method-assign]
     routes = APIRouter(prefix=API, responses=_PROBLEMS)
     # routes_silences and alert_stream before routes_alerts: /alerts/stream is no alert's number
     for part in (
@@ -66,6 +72,7 @@ def create_api(services: Services) -> FastAPI:
         routes_deliveries,
         routes_indicators,
         routes_plans,
+        routes_export,
         routes_system,
         sse,
     ):

@@ -15,7 +15,7 @@ class Missing(Refused):
 
 
 class Unreadable(Refused):
-    """What was sent is no table that can be read."""
+    """What was asked or sent cannot be read."""
 
 
 def status_of(error: PlumblineError) -> HTTPStatus:

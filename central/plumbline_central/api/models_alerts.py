@@ -5,20 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline.topics import NAME
 from plumbline_central.alerts.alert import Rule
 from plumbline_central.api.models import PersonIn
+from plumbline_central.api.times import Moment
 
-
-def _datable(at: datetime) -> datetime:
-    if not 1970 <= at.year < 2100:
-        raise ValueError("a time from 1970 to 2099 is expected")
-    return at
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_datable)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 

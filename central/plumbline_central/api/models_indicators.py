@@ -5,16 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _datable(at: datetime) -> datetime:
-    if not 1970 <= at.year < 2100:
-        raise ValueError("a time from 1970 to 2099 is expected")
-    return at
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_datable)]
+from plumbline_central.api.times import Moment
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 ByName = Annotated[str, Field(min_length=1, max_length=80, description="Who does it; the name is kept.")]
@@ -182,7 +175,7 @@ class ValueIn(BaseModel):
     model_config = asked_like({"indicator": "funds_paid", "at": AT, "value": 30.0, "note": "3rd instalment"})
 
     indicator: Annotated[str, Field(max_length=64)]
-    at: Time
+    at: Moment
     value: Finite | None
     note: Annotated[str, Field(max_length=500)] = ""
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from plumbline_central.api.models_indicators import AT, ByName, Finite, Time, asked_like, like
+from plumbline_central.api.models_indicators import AT, ByName, Finite, asked_like, like
+from plumbline_central.api.times import Moment
 
 
 class PlanIn(BaseModel):
@@ -23,7 +24,7 @@ class PlanIn(BaseModel):
 
     by: ByName
     source: Annotated[str, Field(min_length=1, max_length=120)]
-    points: Annotated[list[tuple[Time, Finite]], Field(min_length=1, max_length=1_000)]
+    points: Annotated[list[tuple[Moment, Finite]], Field(min_length=1, max_length=1_000)]
     scope: Literal["visible", "total"] | None = None
     dry_run: bool = False
 
@@ -148,4 +149,4 @@ class DoneIn(BaseModel):
     model_config = asked_like({"by": "Li Wei", "done": "2026-03-30T17:00:00+08:00"})
 
     by: ByName
-    done: Time | None
+    done: Moment | None

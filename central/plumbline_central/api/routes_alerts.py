@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
 
-from plumbline.errors import Refused
 from plumbline_central.alerts.alert import SYSTEM, Rule
 from plumbline_central.alerts.book import Wanted
 from plumbline_central.alerts.states import Shown
 from plumbline_central.api import models, models_alerts
 from plumbline_central.api.depends import ServicesDep
-from plumbline_central.api.errors import Missing
+from plumbline_central.api.errors import Missing, Unreadable
 from plumbline_central.api.etag import UNCHANGED, IfNoneMatch, tagged
-from plumbline_central.api.models_alerts import Moment
+from plumbline_central.api.paging import LISTED, BetweenDep, PageDep
 from plumbline_central.api.services import Services
+from plumbline_central.api.times import Moment
 from plumbline_central.deviation import Severity
 
 router = APIRouter(tags=["alerts"])
@@ -28,9 +28,13 @@ _ALERTS = TypeAdapter(list[models.AlertOut])
 _RATES = TypeAdapter(models_alerts.RatesOut)
 
 
-@router.get("/alerts", response_model=list[models.AlertOut], responses=UNCHANGED)
+@router.get(
+    "/alerts", summary="List alerts", response_model=list[models.AlertOut], responses=LISTED | UNCHANGED
+)
 def alerts(
     services: ServicesDep,
+    page: PageDep,
+    between: BetweenDep,
     *,
     site: Annotated[str | None, _SITE] = None,
     rule: Rule | None = None,
@@ -39,105 +43,111 @@ def alerts(
         Literal["open", "all"] | Shown, Query(description="As in `shown`; open: all but normal.")
     ] = "open",
     assigned_to: Annotated[str | None, Query(max_length=80)] = None,
-    since: Annotated[Moment | None, Query(description="Raised then or later.")] = None,
-    until: Annotated[Moment | None, Query(description="Raised before.")] = None,
-    after: Annotated[int | None, Query(ge=1, lt=2**63, description="The last id of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The newest first. Where there may be more, the next page is asked for with `after` = the last id."""
+    """Alerts, the newest first; `start` and `end` are of when they were raised."""
     require_site(services, site)
+    after = page.after_numbers(1)
     wanted = Wanted(
         site=site,
         rule=rule,
         severity=severity,
         shown=state,
         assigned_to=assigned_to,
-        since=since,
-        until=until,
-        after=after,
-        limit=limit,
+        since=between.start,
+        until=between.end,
+        after=after[0] if after else None,
+        limit=page.enough,
     )
-    found = [models.AlertOut.model_validate(alert) for alert in services.alerts.find(wanted)]
-    return tagged(_ALERTS, found, if_none_match)
+    cut = page.cut(services.alerts.find(wanted), lambda one: (one.id,), falling=True)
+    found = [models.AlertOut.model_validate(alert) for alert in cut]
+    return tagged(_ALERTS, found, if_none_match, page.link)
 
 
-@router.get("/alerts/rates", response_model=models_alerts.RatesOut, responses=UNCHANGED)
+@router.get(
+    "/alerts/rates",
+    summary="How often people are alerted",
+    response_model=models_alerts.RatesOut,
+    responses=UNCHANGED,
+)
 def rates(
     services: ServicesDep,
     site: Annotated[str | None, _SITE] = None,
-    since: Annotated[
+    start: Annotated[
         Moment | None, Query(description="Where the range begins; 7 days ago if left out.")
     ] = None,
     chatter_s: Annotated[float, Query(gt=0, le=31 * 86_400)] = 86_400.0,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """How many alerts people have to bear: rates from `since` to now, what stands, and what is raised too often."""
+    """How many alerts people have to bear: rates from `start` to now, what stands, and what is raised too often."""
     require_site(services, site)
     now = services.clock.wall()
-    start = since or now - timedelta(days=7)
-    if start >= now:
-        raise Refused("the range has not begun yet", hint="Give a `since` in the past.")
-    found = services.alerts.rates(site, start, now, chatter_within=timedelta(seconds=chatter_s))
+    begin = start or now - timedelta(days=7)
+    if begin >= now:
+        raise Unreadable("the range has not begun yet", hint="Give a `start` in the past.")
+    found = services.alerts.rates(site, begin, now, chatter_within=timedelta(seconds=chatter_s))
     return tagged(_RATES, models_alerts.RatesOut.model_validate(found), if_none_match)
 
 
-@router.get("/alerts/{alert}")
+@router.get("/alerts/{alert}", summary="One alert")
 def alert(services: ServicesDep, alert: AlertId) -> models.AlertOut:
     """One alert with its evidence."""
     return models.AlertOut.model_validate(services.alerts.get(alert))
 
 
-@router.get("/alerts/{alert}/history")
-def history(services: ServicesDep, alert: AlertId) -> list[models.StepOut]:
+@router.get("/alerts/{alert}/history", summary="List the steps of an alert", responses=LISTED)
+def history(
+    services: ServicesDep, alert: AlertId, page: PageDep, between: BetweenDep
+) -> list[models.StepOut]:
     """Every step and comment, the first one first."""
     services.alerts.get(alert)
-    return [models.StepOut.model_validate(step) for step in services.alerts.history(alert)]
+    steps = (step for step in services.alerts.history(alert) if between.holds(step.at))
+    return [models.StepOut.model_validate(step) for step in page.cut(steps)]
 
 
-@router.post("/alerts/{alert}/acknowledge")
+@router.post("/alerts/{alert}/acknowledge", summary="Acknowledge an alert")
 def acknowledge(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Someone has seen it."""
+    """Say that someone has seen it. 409 where there is nothing to acknowledge."""
     done = services.alerts.acknowledge(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/comment")
+@router.post("/alerts/{alert}/comment", summary="Comment an alert")
 def comment(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Add a remark."""
+    """Add a remark, in whatever state the alert is."""
     done = services.alerts.comment(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/assign")
+@router.post("/alerts/{alert}/assign", summary="Assign an alert")
 def assign(services: ServicesDep, alert: AlertId, order: models_alerts.AssignIn) -> models.AlertOut:
-    """Give it to somebody."""
+    """Give an open alert to somebody."""
     done = services.alerts.assign(alert, order.to, order.by, order.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/rectify")
+@router.post("/alerts/{alert}/rectify", summary="Say that an alert's cause is put right")
 def rectify(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
     """The cause is put right, somebody says; if the condition stays, the alert comes back unacknowledged."""
     done = services.alerts.rectify(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/shelve")
+@router.post("/alerts/{alert}/shelve", summary="Shelve an alert")
 def shelve(services: ServicesDep, alert: AlertId, order: models_alerts.ShelveIn) -> models.AlertOut:
     """Nobody is to hear of it until then, at most 30 days; it wakes by itself."""
     done = services.alerts.shelve(alert, order.until, order.by, order.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/unshelve")
+@router.post("/alerts/{alert}/unshelve", summary="Wake a shelved alert")
 def unshelve(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
-    """Wake it now."""
+    """Wake a shelved alert now: those who would have heard of it hear of it."""
     done = services.alerts.unshelve(alert, person.by, person.comment, services.clock.wall())
     return models.AlertOut.model_validate(done)
 
 
-@router.post("/alerts/{alert}/close")
+@router.post("/alerts/{alert}/close", summary="Close an alert")
 def close(services: ServicesDep, alert: AlertId, person: models.PersonIn) -> models.AlertOut:
     """Put an alert to rest whose condition is gone."""
     done = services.alerts.close(alert, person.by, person.comment, services.clock.wall())

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from plumbline_central.alerts.alert import What
 from plumbline_central.api.depends import ServicesDep
 from plumbline_central.api.models_indicators import AT, like
+from plumbline_central.api.paging import LISTED, PageDep
 
 router = APIRouter(tags=["alerts"])
 
@@ -38,13 +39,15 @@ class DeliveryOut(BaseModel):
     key: str
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", summary="List what channels were told, and what not", responses=LISTED)
 def deliveries(
     services: ServicesDep,
+    page: PageDep,
     state: Literal["waiting", "delivered", "parked"] = "parked",
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> list[DeliveryOut]:
-    """The newest in this state over all channels. Of those delivered, the last thousand of each channel are kept."""
+    """The newest in this state first, over all channels. Of those delivered, the last thousand of each are kept."""
+    (before,) = page.after_numbers(1) or (None,)
+    found = services.deliveries(state, page.enough, before)
     return [
         DeliveryOut(
             id=one.id,
@@ -59,5 +62,5 @@ def deliveries(
             site=one.notice.alert.site,
             key=one.notice.alert.key,
         )
-        for one in services.deliveries(state, limit)
+        for one in page.cut(found, lambda one: (one.id,), falling=True)
     ]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 
+from plumbline.clock import from_us, to_us
 from plumbline.errors import ConfigError, FaultyFile
 from plumbline_central.api import models_indicators as models
 from plumbline_central.api.depends import ServicesDep, SiteDep, judged_soon
 from plumbline_central.api.errors import Missing, Unreadable
 from plumbline_central.api.models import PersonIn
-from plumbline_central.api.models_indicators import Time
+from plumbline_central.api.paging import LISTED, BetweenDep, PageDep
 from plumbline_central.api.services import Services
+from plumbline_central.api.times import Moment
 from plumbline_central.indicators.explain import explain
 from plumbline_central.indicators.indicator import Indicator, Source, Threshold, from_template
 from plumbline_central.indicators.score import Part, earned_value, ranking
 from plumbline_central.indicators.store import NoSuch
-from plumbline_central.indicators.templates import templates
+from plumbline_central.indicators.templates import PROGRESS, templates
 from plumbline_central.indicators.values import Pushed
 
 router = APIRouter(tags=["indicators"], dependencies=[Depends(judged_soon)])
@@ -28,28 +29,29 @@ IndicatorId = Annotated[str, Path(max_length=64)]
 By = Annotated[str, Query(min_length=1, max_length=80, description="Who does it; the name is kept.")]
 SourceName = Annotated[str, Query(max_length=120, description="What the file is called.")]
 DryRun = Annotated[bool, Query(description="Only say what would be kept.")]
-Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
-@router.get("/indicators/templates")
-def library() -> list[models.TemplateOut]:
+@router.get("/indicators/templates", summary="List the templates of indicators", responses=LISTED)
+def library(page: PageDep) -> list[models.TemplateOut]:
     """The library: what an indicator can start from."""
-    return [models.TemplateOut.model_validate(one) for one in templates().values()]
+    return [models.TemplateOut.model_validate(one) for one in page.cut(templates().values())]
 
 
-@router.get("/sites/{site}/indicators")
-def indicators(services: ServicesDep, site: SiteDep) -> list[models.IndicatorOut]:
-    """All of one site; `progress` is there without a word."""
-    return [models.IndicatorOut.model_validate(one) for one in services.indicator_book.indicators.of(site.id)]
+@router.get("/sites/{site}/indicators", summary="List a site's indicators", responses=LISTED)
+def indicators(services: ServicesDep, site: SiteDep, page: PageDep) -> list[models.IndicatorOut]:
+    """All of one site, `progress` first; it is there without a word."""
+    of_site = services.indicator_book.indicators.of(site.id)
+    cut = page.cut(of_site, lambda one: (one.id != PROGRESS, one.id))
+    return [models.IndicatorOut.model_validate(one) for one in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}")
+@router.get("/sites/{site}/indicators/{indicator}", summary="One indicator")
 def one_indicator(services: ServicesDep, site: SiteDep, indicator: IndicatorId) -> models.IndicatorOut:
-    """One of them."""
+    """What one indicator of a site is: its unit, source, weight, thresholds and who answers for it."""
     return models.IndicatorOut.model_validate(services.indicator_book.indicators.get(site.id, indicator))
 
 
-@router.put("/sites/{site}/indicators/{indicator}")
+@router.put("/sites/{site}/indicators/{indicator}", summary="Add or change an indicator")
 def put_indicator(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, wanted: models.IndicatorIn
 ) -> models.IndicatorOut:
@@ -72,52 +74,70 @@ def put_indicator(
     return models.IndicatorOut.model_validate(put)
 
 
-@router.post("/sites/{site}/indicators/{indicator}/retire")
+@router.post("/sites/{site}/indicators/{indicator}/retire", summary="Retire an indicator")
 def retire(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, person: PersonIn
 ) -> list[models.IndicatorOut]:
     """Neither judge nor score it any more; values and plans are kept. The others of the site are answered."""
-    services.indicator_book.indicators.retire(site.id, indicator, person.by, services.clock.wall())
-    return indicators(services, site)
+    store = services.indicator_book.indicators
+    store.retire(site.id, indicator, person.by, services.clock.wall())
+    return [models.IndicatorOut.model_validate(one) for one in store.of(site.id)]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/history")
-def history(services: ServicesDep, site: SiteDep, indicator: IndicatorId) -> list[models.IndicatorStepOut]:
+@router.get(
+    "/sites/{site}/indicators/{indicator}/history",
+    summary="List the changes of an indicator",
+    responses=LISTED,
+)
+def history(
+    services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
+) -> list[models.IndicatorStepOut]:
     """Every change, the first one first; of retired ones too."""
     steps = services.indicator_book.indicators.history(site.id, indicator)
-    return [models.IndicatorStepOut.model_validate(step) for step in steps]
+    cut = page.cut(step for step in steps if between.holds(step.at))
+    return [models.IndicatorStepOut.model_validate(step) for step in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/points")
+@router.get(
+    "/sites/{site}/indicators/{indicator}/points",
+    summary="List an indicator's values beside their plan",
+    responses=LISTED,
+)
 def points(
-    services: ServicesDep,
-    site: SiteDep,
-    indicator: IndicatorId,
-    until: Time | None = None,
-    limit: Limit = 1_000,
+    services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
 ) -> list[models.PointOut]:
-    """The newest values before `until`, ascending, each beside what was planned at its time."""
-    reader = services.indicator_book.points
-    found = reader.indicator_points(site.id, indicator, until=until, newest=limit)
-    return [models.PointOut.model_validate(point) for point in found.points]
+    """Its values, the newest first, each beside what was planned at its time."""
+    after = page.after_named()
+    found = services.indicator_book.points.indicator_points(
+        site.id,
+        indicator,
+        since=between.start,
+        until=from_us(after[0]) if after else between.end,
+        before=after[1] if after else "",
+        newest=page.enough,
+    )
+    cut = page.cut(reversed(found.points), lambda one: (to_us(one.at), one.ref), falling=True)
+    return [models.PointOut.model_validate(point) for point in cut]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/values")
+@router.get(
+    "/sites/{site}/indicators/{indicator}/values",
+    summary="List the values that were handed in",
+    responses=LISTED,
+)
 def values(
-    services: ServicesDep,
-    site: SiteDep,
-    indicator: IndicatorId,
-    start: Time = datetime(1970, 1, 1, tzinfo=UTC),
-    end: Time = datetime(2099, 12, 31, tzinfo=UTC),
-    limit: Limit = 1_000,
+    services: ServicesDep, site: SiteDep, indicator: IndicatorId, page: PageDep, between: BetweenDep
 ) -> list[models.ValueOut]:
     """What was handed in, corrected ones too, the newest time first."""
     services.indicator_book.indicators.get(site.id, indicator)
-    kept = services.indicator_book.values.kept(site.id, indicator, start, end, limit)
-    return [models.ValueOut.model_validate(one) for one in kept]
+    kept = services.indicator_book.values.kept(
+        site.id, indicator, between.start, between.end, page.enough, after=page.after_numbers(2)
+    )
+    cut = page.cut(kept, lambda one: (to_us(one.at), one.seq), falling=True)
+    return [models.ValueOut.model_validate(one) for one in cut]
 
 
-@router.post("/sites/{site}/values")
+@router.post("/sites/{site}/values", summary="Hand in values")
 def push(services: ServicesDep, site: SiteDep, values: models.ValuesIn) -> models.KeptOut:
     """Hand in values, all or none."""
     pushed = [
@@ -134,7 +154,7 @@ def push(services: ServicesDep, site: SiteDep, values: models.ValuesIn) -> model
     return models.KeptOut(values=kept)
 
 
-@router.post("/sites/{site}/values/import")
+@router.post("/sites/{site}/values/import", summary="Hand in a file of values")
 def import_values(
     services: ServicesDep,
     site: SiteDep,
@@ -160,9 +180,12 @@ def import_values(
     return models.KeptOut(values=kept, dry_run=dry_run)
 
 
-@router.get("/sites/{site}/score")
+@router.get("/sites/{site}/score", summary="A site's score and its parts")
 def site_score(
-    services: ServicesDep, site: SiteDep, at: Time | None = None, language: Literal["zh", "en"] | None = None
+    services: ServicesDep,
+    site: SiteDep,
+    at: Moment | None = None,
+    language: Literal["zh", "en"] | None = None,
 ) -> models.ScoreOut:
     """How the site keeps its plans, down to each observation, plan version and weight; values after `at` are not known."""
     book, when = services.indicator_book, at or services.clock.wall()
@@ -179,8 +202,8 @@ def site_score(
     )
 
 
-@router.get("/ranking")
-def rank(services: ServicesDep, at: Time | None = None) -> list[models.RankOut]:
+@router.get("/ranking", summary="List the sites by score", responses=LISTED)
+def rank(services: ServicesDep, page: PageDep, at: Moment | None = None) -> list[models.RankOut]:
     """All sites, the best first; those of which nothing is known come last."""
     sites = {site.id: site for site in services.registry.sites()}
     ranked = ranking(services.indicator_book.scores(sites, at or services.clock.wall()))
@@ -193,7 +216,7 @@ def rank(services: ServicesDep, at: Time | None = None) -> list[models.RankOut]:
             score=one.score.score,
             rests_on=one.score.rests_on,
         )
-        for one in ranked
+        for one in page.cut(ranked, lambda one: (one.place is None, one.place or 0, one.score.site))
     ]
 
 

@@ -12,6 +12,7 @@ from plumbline_central.api import models_plans as models
 from plumbline_central.api.depends import ServicesDep, SiteDep, judged_soon
 from plumbline_central.api.errors import Missing
 from plumbline_central.api.models_indicators import KeptOut
+from plumbline_central.api.paging import LISTED, BetweenDep, PageDep
 from plumbline_central.api.routes_indicators import (
     By,
     DryRun,
@@ -38,13 +39,21 @@ Scope = Annotated[
 _DAY = timedelta(days=1)
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans")
+@router.get(
+    "/sites/{site}/indicators/{indicator}/plans", summary="List the versions of a plan", responses=LISTED
+)
 def versions(
-    services: ServicesDep, site: SiteDep, indicator: IndicatorId, scope: Scope = None
+    services: ServicesDep,
+    site: SiteDep,
+    indicator: IndicatorId,
+    page: PageDep,
+    between: BetweenDep,
+    scope: Scope = None,
 ) -> list[models.PlanVersionOut]:
-    """Every baseline, the first one first; the last one of each scope is current."""
+    """Every baseline, the first one first; the last one of each scope is current. The range is of when it was imported."""
     known_indicator(services, site.id, indicator)
     found = services.indicator_book.plans.versions(site.id, indicator, scope)
+    inside = (one for one in found if between.holds(one.imported_at))
     return [
         models.PlanVersionOut(
             version=one.version,
@@ -57,11 +66,11 @@ def versions(
             end=one.curve.end,
             last=one.curve.points[-1][1],
         )
-        for one in found
+        for one in page.cut(inside, lambda one: (one.version,))
     ]
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans/{version}")
+@router.get("/sites/{site}/indicators/{indicator}/plans/{version}", summary="One version of a plan")
 def one_version(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, version: Version
 ) -> models.PlanOut:
@@ -73,7 +82,10 @@ def one_version(
     )
 
 
-@router.get("/sites/{site}/indicators/{indicator}/plans/{version}/diff/{other}")
+@router.get(
+    "/sites/{site}/indicators/{indicator}/plans/{version}/diff/{other}",
+    summary="What a plan's version changed",
+)
 def difference(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, version: Version, other: Version
 ) -> models.PlanDiffOut:
@@ -91,7 +103,7 @@ def difference(
     )
 
 
-@router.post("/sites/{site}/indicators/{indicator}/plans")
+@router.post("/sites/{site}/indicators/{indicator}/plans", summary="Put a plan")
 def put_plan(
     services: ServicesDep, site: SiteDep, indicator: IndicatorId, plan: models.PlanIn
 ) -> models.PlanImportedOut:
@@ -109,7 +121,7 @@ def put_plan(
     return _imported(imported)
 
 
-@router.post("/sites/{site}/indicators/{indicator}/plans/import")
+@router.post("/sites/{site}/indicators/{indicator}/plans/import", summary="Import a plan's file")
 def import_plan(
     services: ServicesDep,
     site: SiteDep,
@@ -122,7 +134,7 @@ def import_plan(
     scope: Scope = None,
     dry_run: DryRun = False,
 ) -> models.PlanImportedOut:
-    """The same from a CSV (UTF-8 or GBK) or XLSX file: every wrong row is told, and then nothing is kept."""
+    """Make a plan from a CSV (UTF-8 or GBK) or XLSX file the current baseline: every wrong row is told, and then nothing is kept."""
     known = known_indicator(services, site.id, indicator)
     try:
         imported = services.indicator_book.import_plan_file(
@@ -133,9 +145,9 @@ def import_plan(
     return _imported(imported)
 
 
-@router.get("/sites/{site}/milestones")
+@router.get("/sites/{site}/milestones", summary="A site's milestones")
 def milestones(services: ServicesDep, site: SiteDep) -> models.MilestonesOut:
-    """The current ones by due date."""
+    """The current milestones by due date."""
     now = services.clock.wall()
     current = services.indicator_book.milestones.current(site.id)
     return models.MilestonesOut(
@@ -157,7 +169,7 @@ def milestones(services: ServicesDep, site: SiteDep) -> models.MilestonesOut:
     )
 
 
-@router.post("/sites/{site}/milestones/import")
+@router.post("/sites/{site}/milestones/import", summary="Import a file of milestones")
 def import_milestones(
     services: ServicesDep,
     site: SiteDep,
@@ -181,7 +193,7 @@ def import_milestones(
     return KeptOut(values=len(found), dry_run=dry_run)
 
 
-@router.post("/sites/{site}/milestones/{milestone}/done")
+@router.post("/sites/{site}/milestones/{milestone}/done", summary="Say when a milestone was done")
 def done(
     services: ServicesDep,
     site: SiteDep,

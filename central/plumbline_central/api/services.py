@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -45,6 +45,10 @@ class Telemetry(Protocol):
     def series(
         self, site: str, device: str, metric: str, start: datetime, end: datetime, step_s: float | None = None
     ) -> Sequence[tuple[datetime, float]]: ...
+
+    def readings(
+        self, site: str, device: str, metric: str, start: datetime, end: datetime
+    ) -> Sequence[Reading]: ...
 
 
 class Photos(Protocol):
@@ -123,8 +127,8 @@ class Alerts(Protocol):
 class Books(Protocol):
     """Central's account of itself: what came, what is kept, what lacks."""
 
-    def first_gaps(self, most: int) -> tuple[Sequence[Gap], int]:
-        """`most` of what lacks, and how many more gaps there are."""
+    def each_gap(self) -> Iterator[Gap]:
+        """What lacks, by gateway, epoch and lane, then ascending."""
         ...
 
     def lacking(self) -> Mapping[str, tuple[int, int]]:
@@ -159,7 +163,9 @@ class Services:
     """For each projection, how many ledger rows it has yet to apply."""
     faults: Callable[[], Mapping[str, str]] = dict
     """What keeps the time-series store from its work: subject -> why."""
-    deliveries: Callable[[DeliveryState, int], Sequence[Delivery]] = lambda _state, _limit: ()
+    deliveries: Callable[[DeliveryState, int, int | None], Sequence[Delivery]] = (
+        lambda _state, _limit, _before: ()
+    )
     """The newest notices in a state."""
     judge_soon: Callable[[], None] = lambda: None
     """Something changed that alerts are judged by: it need not wait for the timer. From any thread."""

@@ -21,15 +21,17 @@ router = APIRouter(tags=["live"])
 _HEARTBEAT_S: Final = 15.0
 """Real seconds: proxies and watchers take longer silence for a cut line."""
 _RETRY_MS: Final = 2000
+_EXAMPLE: Final = 'retry: 2000\n\nid: 12\nevent: frame\ndata: {"site": "a12", "device": "crane"}\n\n'
 _ID: Final = re.compile(r"[0-9]{1,18}")
 
 
 @router.get(
     "/events",
+    summary="Follow what happens",
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {}},
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
             "description": "frame, photo, progress, alert, gateway, resync, clock",
         }
     },

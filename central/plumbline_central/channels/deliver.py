@@ -114,13 +114,13 @@ class Deliveries:
                 (newest.channel, newest.id - _DELIVERED_KEPT),
             )
 
-    def list(self, state: DeliveryState, limit: int = 100) -> list[Delivery]:
-        """The newest in this state, over all channels."""
+    def list(self, state: DeliveryState, limit: int = 100, before: int | None = None) -> list[Delivery]:
+        """The newest in this state, over all channels; of those with a smaller id than `before`."""
         with self._db.read() as db:
             rows = db.execute(
                 "SELECT id, channel, state, attempts, why, notice FROM alert_delivery"
-                " WHERE state = ? ORDER BY id DESC LIMIT ?",
-                (state, limit),
+                " WHERE state = ?1 AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?2",
+                (state, limit, before),
             ).fetchall()
         return [
             Delivery(id=n, channel=channel, state=kept, attempts=attempts, why=why, notice=_decode(notice))

@@ -21,13 +21,15 @@ _FOREVER_US: Final = 1 << 62
 
 _VALUES: Final = (
     "SELECT site, indicator, at_us, seq, value, value, value, flag, who FROM indicator_value v"
-    " WHERE at_us < ?1 AND seq = (SELECT max(seq) FROM indicator_value n"
-    "   WHERE n.site = v.site AND n.indicator = v.indicator AND n.at_us = v.at_us)"
+    " WHERE site = :site AND indicator = :indicator AND at_us >= :since AND at_us < :until"
+    " AND seq = (SELECT max(seq) FROM indicator_value n"
+    "   WHERE n.site = v.site AND n.indicator = v.indicator AND n.at_us = v.at_us) ORDER BY at_us DESC LIMIT :newest"
 )
 _PHOTOS: Final = (
     "SELECT site, 'progress', at_us, ref, percent, low, high,"
     " CASE WHEN standing IN ('judged', 'late', 'no_plan') THEN '' WHEN gate != '' THEN gate ELSE standing END, photo"
-    " FROM alert_observation WHERE at_us < ?1"
+    " FROM alert_observation WHERE site = :site AND at_us >= :since AND (at_us, ref) < (:until, :before)"
+    " ORDER BY at_us DESC, ref DESC LIMIT :newest"
 )
 _Row = tuple[str, str, int, int | str, float | None, float | None, float | None, str, str]
 
@@ -80,22 +82,32 @@ class PointReader:
         self._answered: dict[tuple[str, str, bool], tuple[list[_Row], IndicatorPoints]] = {}
 
     def indicator_points(
-        self, site: str, indicator: str, *, until: datetime | None = None, newest: int | None = None
+        self,
+        site: str,
+        indicator: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str = "",
+        newest: int | None = None,
     ) -> IndicatorPoints:
-        """All points before `until`, or the newest of them. Raises NoSuch."""
+        """All points from `since` to before `until`, of photos of that very time those whose ref comes before `before`;
+        or the newest of them. Raises NoSuch.
+        """
         known = self._indicators.get(site, indicator)
         baseline = self._plans.current(site, indicator, known.scope)
-        until_us, most = to_us(until) if until else _FOREVER_US, -1 if newest is None else newest
-        if known.source.kind == "photos":
-            query, key = (
-                f"{_PHOTOS} AND site = ?2 ORDER BY at_us DESC, ref DESC LIMIT ?3",
-                (until_us, site, most),
-            )
-        else:
-            query = f"{_VALUES} AND site = ?2 AND indicator = ?4 ORDER BY at_us DESC LIMIT ?3"
-            key = (until_us, site, most, indicator)  # type: ignore[assignment]
+        wanted = {
+            "site": site,
+            "indicator": indicator,
+            "since": to_us(since) if since else -_FOREVER_US,
+            "until": to_us(until) if until else _FOREVER_US,
+            "before": before,
+            "newest": -1 if newest is None else newest,
+        }
         with self._db.read() as db:
-            rows: list[_Row] = db.execute(query, key).fetchall()
+            rows: list[_Row] = db.execute(
+                _PHOTOS if known.source.kind == "photos" else _VALUES, wanted
+            ).fetchall()
         return _together(known, baseline, rows[::-1])
 
     def all_points(

@@ -20,6 +20,7 @@ MOST_AT_ONCE: Final = 10_000
 LONGEST_NOTE: Final = 500
 _AHEAD: Final = timedelta(minutes=10)
 WITHDRAWN: Final = "withdrawn"
+_FOREVER_US: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +85,28 @@ class ValueStore:
             )
 
     def kept(
-        self, site: str, indicator: str, start: datetime, end: datetime, limit: int = 1_000
+        self,
+        site: str,
+        indicator: str,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int = 1_000,
+        *,
+        after: Sequence[int] | None = None,
     ) -> list[Kept]:
-        """Every row with start <= at < end, corrected ones too, the newest time first."""
+        """Every row with start <= at < end, corrected ones too, the newest time first; those after (microseconds, seq)."""
+        after_us, after_seq = after or (_FOREVER_US, 0)
         with self._db.read() as db:
             rows = db.execute(
                 "SELECT at_us, seq, value, flag, who, note, received_us,"
                 " seq = (SELECT max(seq) FROM indicator_value n WHERE n.site = v.site AND n.indicator = v.indicator"
                 "        AND n.at_us = v.at_us)"
                 " FROM indicator_value v WHERE site = ? AND indicator = ? AND at_us >= ? AND at_us < ?"
-                " ORDER BY at_us DESC, seq DESC LIMIT ?",
-                (site, indicator, to_us(start), to_us(end), limit),
+                " AND (at_us, seq) < (?, ?) ORDER BY at_us DESC, seq DESC LIMIT ?",
+                (
+                    *(site, indicator, to_us(start) if start else 0, to_us(end) if end else _FOREVER_US),
+                    *(after_us, after_seq, limit),
+                ),
             ).fetchall()
         return [
             Kept(

@@ -70,6 +70,13 @@ class TelemetryStore(Protocol):
         """
         ...
 
+    def readings(self, site: str, device: str, metric: str, start: datetime, end: datetime) -> list[Reading]:
+        """Every reading with start <= at < end, ascending, missing ones too where they have a flaw. Raises as `series`.
+
+        Where single polls are kept no longer, their means, with the flaw that says so.
+        """
+        ...
+
     def count(self) -> int:
         """How many readings it keeps, missing values included."""
         ...

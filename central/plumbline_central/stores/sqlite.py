@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,7 +22,7 @@ import msgspec
 
 from plumbline.clock import from_us, to_us
 from plumbline.errors import Refused
-from plumbline.metrics import BY_CODE, BY_NAME
+from plumbline.metrics import BY_CODE, BY_NAME, Metric
 from plumbline_central.schema import Database, Migrations
 from plumbline_central.stores.port import FramePoint, Reading
 
@@ -158,9 +158,7 @@ class SqliteTelemetryStore:
         self, site: str, device: str, metric: str, start: datetime, end: datetime, step_s: float | None = None
     ) -> list[tuple[datetime, float]]:
         """Raises Refused for a metric or a step that is none."""
-        known = BY_NAME.get(metric)
-        if known is None:
-            raise Refused(f"there is no metric {metric!r}", hint="`plumbline.metrics` lists them.")
+        known = _metric(metric)
         step_us = None if step_s is None else round(step_s * 1_000_000)
         if step_us is not None and step_us <= 0:
             raise Refused(f"a step of {step_s} s is none", hint="Ask for more than 0.")
@@ -172,6 +170,40 @@ class SqliteTelemetryStore:
             for at_us, members in groupby(found, key=lambda pair: pair[0] // step_us * step_us)
             if (group := list(members))
         ]
+
+    def readings(self, site: str, device: str, metric: str, start: datetime, end: datetime) -> list[Reading]:
+        """Raises Refused for a metric that is none."""
+        known = _metric(metric)
+        found: list[Reading] = []
+        with self._db.read() as db:
+            layouts = db.execute(
+                "SELECT id, gateway, metrics FROM layout WHERE site = ? AND device = ?", (site, device)
+            ).fetchall()
+            for id_, gateway, metrics in layouts:
+                codes = json.loads(metrics)
+                if known.code not in codes:
+                    continue
+                place = codes.index(known.code)
+                for table in _TABLES:
+                    rows = db.execute(
+                        f"SELECT at_us, substr(steps, ?, 8), flaws FROM {table}"  # noqa: S608 - our own names
+                        " WHERE layout = ? AND at_us >= ? AND at_us < ?",
+                        (8 * place + 1, id_, to_us(start), to_us(end)),
+                    )
+                    found += (
+                        Reading(
+                            site=site,
+                            gateway=gateway,
+                            device=device,
+                            metric=known.name,
+                            unit=known.unit,
+                            value=None if steps == _NONE_BYTES else known.from_wire(_unpack_one(steps)[0]),
+                            flaw=dict(_decode_flaws(flaws)).get(place) if flaws is not None else None,
+                            at=from_us(at_us),
+                        )
+                        for at_us, steps, flaws in rows
+                    )
+        return sorted(found, key=attrgetter("at", "gateway"))
 
     def count(self) -> int:
         with self._db.read() as db:
@@ -231,3 +263,10 @@ class SqliteTelemetryStore:
             if len(self._layouts) > LAYOUTS_REMEMBERED:
                 self._layouts.popitem(last=False)
         return found
+
+
+def _metric(name: str) -> Metric:
+    known = BY_NAME.get(name)
+    if known is None:
+        raise Refused(f"there is no metric {name!r}", hint="`plumbline.metrics` lists them.")
+    return known

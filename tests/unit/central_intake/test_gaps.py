@@ -1,5 +1,7 @@
 """Holes that a gateway declared, and holes that nobody explained."""
 
+from itertools import islice
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -258,12 +260,12 @@ def test_what_lacks_is_counted_again_only_where_something_came(ledger, store, ga
 
     first, again = books.lacking(), books.lacking()
     counted_twice = len(counted)
-    listed, left_out = books.first_gaps(2)
+    listed = list(islice(books.each_gap(), 2))
     ledger.append([arrival(gateway.pack(21, 30))])
 
     assert first == again == {"gw-1": (13, 3)}
     assert counted_twice == 2  # lanes
-    assert ([(gap.first, gap.declared) for gap in listed], left_out) == ([(5, True), (6, False)], 5)
+    assert [(gap.first, gap.declared) for gap in listed] == [(5, True), (6, False)]
     assert books.lacking() == {"gw-1": (3, 3)}
     assert len(counted) == 3
     say(ledger, gateway, gone(gateway, 6, 6))

@@ -325,3 +325,31 @@ def test_a_mean_is_made_of_polls_and_of_stand_ins_where_there_is_no_poll(store):
     found = store.series("a12", "m1", "voltage_l1", NOON, NOON + timedelta(hours=1), 60)
 
     assert found == [(NOON, 2.0)]
+
+
+def test_all_readings_of_a_range_come_with_their_flaws_missing_ones_among_them(store):
+    flawed = ((0, int(Flaw.STUCK)), (1, int(Flaw.TIMEOUT)))
+    store.write(
+        [
+            point(0),
+            point(60, (23_100, None), flaws=flawed),
+            point(60, (22_000, 1), gateway="gw-2"),
+            point(120),
+            placed(180, "b1", thinned=True),
+        ]
+    )
+    start = from_us(point(0).at_us)
+
+    def found(metric, seconds):
+        return store.readings("a12", "m1", metric, start, start + timedelta(seconds=seconds))
+
+    assert found("voltage_l1", 120) == [
+        reading(VOLTAGE, 230.0),
+        reading(VOLTAGE, 231.0, seconds=60, flaw=Flaw.STUCK),
+        reading(VOLTAGE, 220.0, seconds=60, gateway="gw-2"),
+    ]
+    assert [(one.value, one.flaw) for one in found("power_active_total", 61)][1] == (None, Flaw.TIMEOUT)
+    assert [one.value for one in found("voltage_l1", 181)][-1] == 230.0
+    assert store.readings("b7", "m1", "voltage_l1", start, start + timedelta(days=1)) == []
+    with pytest.raises(Refused):
+        found("nonsense", 60)

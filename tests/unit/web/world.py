@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from plumbline.clock import ManualClock, to_us
@@ -11,6 +12,7 @@ from plumbline.messages import (
     DeviceHealth,
     Event,
     Frame,
+    Gap,
     GatewayState,
     Health,
     Photo,
@@ -19,8 +21,14 @@ from plumbline.messages import (
     ZoneProgress,
 )
 from plumbline.metrics import BY_NAME, Flaw
+from plumbline_central.alerts.alert import Slot
+from plumbline_central.alerts.condition import Condition
 from plumbline_central.api.app import create_api
 from plumbline_central.api.services import Services
+from plumbline_central.indicators.indicator import from_template
+from plumbline_central.indicators.milestones import read_milestones
+from plumbline_central.indicators.templates import templates
+from plumbline_central.indicators.values import Pushed
 from plumbline_central.parts import Parts
 from plumbline_central.plan import PlanCurve
 from plumbline_central.project import LedgerRow
@@ -239,3 +247,63 @@ def tell_story(world, jpeg, *, days=42, slip_pp=8.0, width_px=960, height_px=540
             DeviceHealth(name="hoist", status="silent", answers=70_000, errors={"timeout": 2_000}),
         ),
     )
+
+
+def fill(world):
+    """Several of everything that the API lists, on a world that has the site and its plan."""
+    now = world.clock.wall()
+    hours = [now + timedelta(hours=h) for h in range(3)]
+    for site, zh in (("a12", "甲十二号楼"), ("b7", "=乙七号楼")):
+        world.add_site(site, zh, site.upper())
+    for version in (90, 95):
+        world.plan((0, 0), (version, 100))
+    world.clock.step(20 * 86_400)
+    for camera_day in (20, 21, 22):
+        photo = world.progress(11.0, half=1.0, at=START + timedelta(days=camera_day))
+        world.photo(photo, b"\xff\xd8", at=START + timedelta(days=camera_day))
+        world.clock.step(86_400)
+    for at in hours:
+        world.frame("crane", at=at, voltage_l1=230.5, power_active_total=-4.0)
+        world.frame(
+            "hoist",
+            at=at,
+            flaws={"voltage_l1": Flaw.TIMEOUT, "power_active_total": Flaw.STUCK},
+            voltage_l1=None,
+            power_active_total=7.0,
+        )
+    for number in (1, 2):
+        world.health(gateway=f"gw-east-{number}")
+    world.store(Gap(lane="data", first=3, last=4, why="age", from_us=to_us(now), until_us=to_us(hours[2])))
+    now = world.clock.wall()
+    book = world.parts.indicator_book
+    for name in ("funds_paid", "satisfaction"):
+        made = from_template(templates()[name], SITE, id_=name)
+        book.indicators.put(replace(made, owner="李伟"), "李伟", now)
+        book.indicators.put(replace(made, owner="王建国"), "李伟", now)
+    for value in (30.0, 31.0, None):
+        for days in (3, 2, 1):
+            pushed = Pushed(indicator="funds_paid", at=now - timedelta(days=days), value=value, note="=1+1")
+            book.values.push(SITE, [pushed], "李伟", now)
+        book.values.push(
+            SITE, [replace(pushed, at=now - timedelta(days=9), value=28.0, note="")], "李伟", now
+        )
+    milestone = b"id,name,due,owner\nscaffold,Scaffold,2026-03-31,Li\n"
+    book.milestones.put(SITE, read_milestones(milestone, "m.csv"), "m.csv", "李伟", now)
+    conditions = [
+        Condition(
+            slot=Slot(site=SITE, rule="meter_fault", subject=meter),
+            severity="red",
+            since=now,
+            gateway=GATEWAY,
+            facts={"silent_s": 900.0},
+        )
+        for meter in ("crane", "hoist")
+    ]
+    with world.parts.book.write() as writer:
+        writer.settle(conditions, ["meter_fault"], now)
+    world.parts.book.acknowledge(1, "=HYPERLINK(1)", "", now)
+    for subject in ("crane", "hoist"):
+        slot = Slot(site=SITE, rule="clock", subject=subject)
+        world.parts.book.take_out(slot, "李伟", "换表", now)
+        until = now + timedelta(days=1)
+        world.parts.book.plan_maintenance(SITE, subject, now, until, "李伟", "检修", now)

@@ -12,7 +12,7 @@ from typing import Final
 
 from plumbline.clock import Clock, from_us, to_us
 from plumbline.errors import Refused
-from plumbline.metrics import BY_CODE, BY_NAME, Metric
+from plumbline.metrics import BY_CODE, BY_NAME, Flaw, Metric
 from plumbline_central.schema import Database
 from plumbline_central.stores.faults import StoreFaults
 from plumbline_central.stores.influx.aging import Aged
@@ -81,9 +81,7 @@ class InfluxTelemetryStore:
         self, site: str, device: str, metric: str, start: datetime, end: datetime, step_s: float | None = None
     ) -> list[tuple[datetime, float]]:
         """Raises Refused for a metric or a step that is none, Unreachable."""
-        known = BY_NAME.get(metric)
-        if known is None:
-            raise Refused(f"there is no metric {metric!r}", hint="`plumbline.metrics` lists them.")
+        known = _metric(metric)
         step_us = None if step_s is None else round(step_s * 1_000_000)
         if step_us is not None and step_us <= 0:
             raise Refused(f"a step of {step_s} s is none", hint="Ask for more than 0.")
@@ -98,6 +96,30 @@ class InfluxTelemetryStore:
                 before, how_many = steps.get(at_us, (0.0, 0))
                 steps[at_us] = (before + total, how_many + count)
         return [(from_us(at_us), total / count) for at_us, (total, count) in sorted(steps.items())]
+
+    def readings(self, site: str, device: str, metric: str, start: datetime, end: datetime) -> list[Reading]:
+        """Raises Refused for a metric that is none, Unreachable."""
+        known = _metric(metric)
+        found: list[Reading] = []
+        for span in self._spans({"site": site, "device": device}, to_us(start), to_us(end)):
+            mean = Flaw.THINNED if span.measurement != self._tiers[0].measurement else None
+            said = _moments(
+                self._dialect.values(span, known.name), self._dialect.values(span, known.name + FLAW)
+            )
+            found += (
+                Reading(
+                    site=site,
+                    gateway=gateway,
+                    device=device,
+                    metric=known.name,
+                    unit=known.unit,
+                    value=value,
+                    flaw=mean if flaw is None else flaw,
+                    at=from_us(at_us),
+                )
+                for (at_us, gateway, _), (value, flaw) in sorted(said.items())
+            )
+        return found
 
     def count(self) -> int:
         return sum(self._dialect.total(span, READINGS) for span in self._spans({}, EARLIEST_US, LATEST_US))
@@ -184,6 +206,29 @@ def _merged(found: Iterable[Values]) -> Iterator[tuple[int, float]]:
         for one in series
     ]
     return merge(*kept, key=itemgetter(0))
+
+
+def _moments(
+    values: Iterable[Values], flaws: Iterable[Values]
+) -> dict[tuple[int, str, str], tuple[float | None, int | None]]:
+    """By time, gateway and boot what was read and what is wrong with it; single polls before thinned points."""
+    polls: dict[tuple[int, str, str], tuple[float | None, int | None]] = {}
+    thinned: dict[tuple[int, str, str], tuple[float | None, int | None]] = {}
+    for is_flaw, series in ((False, values), (True, flaws)):
+        for one in series:
+            found = thinned if one.tags.get(THINNED) else polls
+            for at_us, said in one.rows:
+                moment = (at_us, one.tags.get("gateway", ""), one.tags.get("boot", ""))
+                value, _ = found.get(moment, (None, None))
+                found[moment] = (value, int(said)) if is_flaw else (said, None)
+    return thinned | polls
+
+
+def _metric(name: str) -> Metric:
+    known = BY_NAME.get(name)
+    if known is None:
+        raise Refused(f"there is no metric {name!r}", hint="`plumbline.metrics` lists them.")
+    return known
 
 
 def _own(tags: Tags) -> tuple[tuple[str, str], ...]:
