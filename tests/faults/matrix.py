@@ -18,6 +18,7 @@ from scenarios import (
     power,
     soak,
     store,
+    told,
     upgrade,
 )
 
@@ -58,6 +59,7 @@ FAULTS: Final = (
     Fault(name="F17", run=clock.run, often=5, short=1),
     Fault(name="F24", run=deliveries.run, often=2_000, short=100),
     Fault(name="F25", run=upgrade.run, often=40, short=3),
+    Fault(name="F29", run=told.run, often=100, short=4),
     Fault(name="F28", run=soak.run, often=1_800, short=None, beside=True),
 )
 

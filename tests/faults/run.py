@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "bench"), str(HERE.parent / "support")]
 
 import machine  # noqa: E402
 from harness.drivers import environment  # noqa: E402
