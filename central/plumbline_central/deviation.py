@@ -40,7 +40,7 @@ class Band:
     kind: Kind = "percent"
     side: Side | None = None
     """The side that is one too many; None: both are."""
-    wide_pp: float = 2.5
+    wide_pp: float = 2.0
     """An observation is wide whose 90 % interval reaches further than this from it, in its own unit."""
     wide_margin_pp: float = 1.0
 
