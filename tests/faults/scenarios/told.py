@@ -21,6 +21,8 @@ _INDICATORS: Final = ("steel", "concrete", "cladding", "funds")
 _PLANNED: Final = 50.0
 _OFF: Final = 20.0
 _STEPS: Final = frozenset({"raised", "returned"})
+_EVERY_S: Final = 3.0
+"""After a start the first look comes so late: a step that a kill came before is told then."""
 _LONGEST_PAUSE_S: Final = 0.12
 """A step is judged, kept and told within about this of the value: a pause of chance up to it meets all of that."""
 
@@ -44,6 +46,7 @@ async def _restarts(count: int, rng: random.Random, folder: Path, receiver: Rece
     central = drivers.central(folder, port, http_port=http_port)
     (folder / "secret").write_text("sixteen bytes or more", encoding="utf-8")
     with (folder / "central.toml").open("a", encoding="utf-8") as file:
+        file.write(f"[alerts]\nevaluate_every_s = {_EVERY_S}\n")
         file.write(f'[[webhooks]]\nname = "ops"\nurl = "{receiver.url}"\nsecret_file = "secret"\n')
     drivers.enroll(folder, {})
     off = dict.fromkeys(_INDICATORS, False)
