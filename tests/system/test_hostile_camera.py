@@ -108,6 +108,7 @@ def bodies(folder):
     return [(mono_us, codec.decode_body(raw)) for mono_us, raw in rows]
 
 
+@pytest.mark.timed
 async def test_readings_keep_their_rhythm_whatever_the_camera_does(tmp_path):
     source = SiteLoad("crane", seed=1, since=datetime.now(UTC).date())
     meter = SimulatedMeter(name="good", unit=1, profile=find_profile("eastron_sdm630"), source=source)

@@ -91,6 +91,7 @@ def test_the_crane_is_seen_at_the_centre(plumbline_site):
 """
 
 
+@pytest.mark.timed  # the site's time runs 1,200 times as fast
 def test_a_few_hours_of_a_site_are_told_in_a_few_lines(run_test, tmp_path):
     (tmp_path / "crane.csv").write_text(CSV)
     (tmp_path / "crane.toml").write_text(MAP)

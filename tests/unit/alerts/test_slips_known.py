@@ -6,7 +6,9 @@ import slips
 from plumbline_central.deviation import Band
 
 
-@pytest.mark.parametrize(("sigma", "precision", "recall"), [(1.0, 0.97, 0.98), (1.5, 0.97, 0.95), (2.0, 0.94, 0.92)])
+@pytest.mark.parametrize(
+    ("sigma", "precision", "recall"), [(1.0, 0.97, 0.98), (1.5, 0.97, 0.95), (2.0, 0.94, 0.92)]
+)
 def test_alerts_over_known_slips_are_right_and_soon(sigma, precision, recall):
     """200 projects a slip give 0.975 and 0.958 at 2 points (tests/bench/deviation.py); 30 may be a little below."""
     total = slips.together(slips.study(30, sigma, Band()))

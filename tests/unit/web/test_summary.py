@@ -72,7 +72,7 @@ def test_two_photos_wholly_outside_are_an_alarm_with_a_form(world, verdict):
 
 
 def test_an_interval_that_reaches_the_band_is_amber(world, verdict):
-    two_photos_behind(world, 6.0, half=2.5)
+    two_photos_behind(world, 6.0, half=1.9)
 
     assert verdict().level == "warning"
     assert verdict().alert.severity == "amber"

@@ -55,6 +55,7 @@ async def test_a_picture_comes_as_the_camera_sent_it(server):
     assert [shot.outcome for shot in server.oplog.shots] == ["picture"]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("fault", "code", "kind"),
     [
