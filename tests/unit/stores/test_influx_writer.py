@@ -126,6 +126,12 @@ def test_a_batch_is_no_longer_than_every_server_takes():
     assert list(batches(["x" * 2 * MOST_BYTES, "y"])) == [["x" * 2 * MOST_BYTES], ["y"]]
 
 
+def test_a_batch_of_chinese_words_is_measured_in_bytes():
+    line = "楼" * (MOST_BYTES // 5)
+
+    assert list(batches([line] * 3)) == [[line], [line], [line]]
+
+
 @pytest.mark.parametrize(
     ("trouble", "kind"),
     [

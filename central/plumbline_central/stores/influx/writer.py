@@ -146,10 +146,11 @@ def batches(written: Iterable[str]) -> Iterator[Sequence[str]]:
     batch: list[str] = []
     size = 0
     for line in written:
-        size += len(line) + 1
+        length = (len(line) if line.isascii() else len(line.encode())) + 1
+        size += length
         if batch and (len(batch) == MOST_LINES or size > MOST_BYTES):
             yield batch
-            batch, size = [], len(line) + 1
+            batch, size = [], length
         batch.append(line)
     if batch:
         yield batch
